@@ -1,0 +1,179 @@
+"""What a tenant's assistant is like, and the ledger of its replies.
+
+The life of a turn (`Turn.state`)::
+
+    collecting --due--> generating --answer--> gate --> replied
+        ^  ^                |  |                 |----> superseded, back to collecting: a newer message came
+        |  \\--lease expired-/  \\--> failed        |----> suppressed: a person took over, window closed, paused
+        \\--- opened by the first message; every further message only moves due_at
+"""
+
+import functools
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from conversations.models import Conversation, ConversationMessage
+from tenants.fields import EncryptedTextField
+from tenants.models import Tenant
+
+DEFAULT_INSTRUCTIONS = (
+    "You answer customers of this business on WhatsApp. Be brief, friendly and concrete. "
+    "Answer in the customer's language. When you do not know, say so and offer to fetch a person."
+)
+DEFAULT_FALLBACK = "Sorry, I cannot answer right now. A person will get back to you here."
+
+
+MessageLink = functools.partial(
+    models.ForeignKey, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+)
+
+
+class Assistant(models.Model):
+    """The settings of one tenant's assistant; without a row, the defaults below."""
+
+    tenant = models.OneToOneField(
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="assistant",
+        help_text="Empty: the one business of an installation without tenants.",
+    )
+    instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
+    model = models.CharField(max_length=100, blank=True, default="", help_text="Empty: OPENAI_MODEL.")
+    temperature = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(2)],
+        help_text="0 to 2; empty: the model's own. Some models accept none.",
+    )
+    max_output_tokens = models.PositiveIntegerField(default=800, validators=[MinValueValidator(16)])
+    history_limit = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MinValueValidator(1), MaxValueValidator(200)],
+        help_text="Messages shown to the model.",
+    )
+    daily_token_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Tokens a day (UTC) after which it is silent; empty: no limit."
+    )
+    api_key = EncryptedTextField(blank=True, default="", help_text="Empty: OPENAI_API_KEY.")
+    base_url = models.URLField(blank=True, default="", help_text="Empty: OPENAI_BASE_URL.")
+    fallback_text = models.TextField(
+        blank=True,
+        default=DEFAULT_FALLBACK,
+        help_text="Sent at most once per outage when the model fails; empty: silence.",
+    )
+    quiet_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(60)],
+        help_text="Answer after the customer was quiet this long; empty: TURN_QUIET_SECONDS.",
+    )
+    max_wait_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(300)],
+        help_text="Answer at the latest this long after the first message; empty: TURN_MAX_WAIT_SECONDS.",
+    )
+
+    class Meta:
+        db_table = "assistants"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant"], name="assistant_once", nulls_distinct=False),
+        ]
+
+    def __str__(self) -> str:
+        return f"Assistant of {self.tenant or 'this installation'}"
+
+    @property
+    def model_name(self) -> str:
+        return self.model or settings.OPENAI_MODEL
+
+    @property
+    def endpoint(self) -> str:
+        return self.base_url or settings.OPENAI_BASE_URL
+
+    @property
+    def key(self) -> str:
+        # A tenant's own address never gets the installation's key.
+        return self.api_key or ("" if self.base_url else settings.OPENAI_API_KEY)
+
+
+class Turn(models.Model):
+    """One burst of the customer's messages and its one reply: the lease, the fence, afterwards the ledger."""
+
+    class State(models.TextChoices):
+        COLLECTING = "collecting", "Collecting"
+        GENERATING = "generating", "Generating"
+        REPLIED = "replied", "Replied"
+        SUPPRESSED = "suppressed", "Suppressed"
+        FAILED = "failed", "Failed"
+
+    OPEN = [State.COLLECTING, State.GENERATING]
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
+    state = models.CharField(
+        max_length=16, choices=State.choices, default=State.COLLECTING, db_default=State.COLLECTING.value
+    )
+    # Links without a constraint or an index: a message is never deleted but with its conversation, as the turn is.
+    first_message = MessageLink(ConversationMessage)
+    last_message = MessageLink(ConversationMessage)
+    opened_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField()
+    latest_due_at = models.DateTimeField(help_text="first message + max_wait: due_at never passes it.")
+    woken_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The fence: grows with every claim."
+    )
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Leases lost and postponements."
+    )
+    superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
+
+    seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")
+    model = models.CharField(max_length=100, blank=True, default="", db_default="")
+    instructions_hash = models.CharField(max_length=16, blank=True, default="", db_default="")
+    prompt_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    cached_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    completion_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    usage_estimated = models.BooleanField(default=False, db_default=False)
+    cost = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        help_text="US dollars, where the price is known.",
+    )
+    seconds = models.FloatField(null=True, blank=True, help_text="Of the model, all attempts.")
+    outcome = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Why it ended as it did."
+    )
+    error = models.TextField(blank=True, default="", db_default="")
+    first_reply = MessageLink(ConversationMessage, null=True, blank=True)
+    last_reply = MessageLink(ConversationMessage, null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "turns"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(state__in=["collecting", "generating"]),
+                name="turn_open_once",
+            ),
+        ]
+        indexes = [
+            # The sweep: what is due, whose lease is over.
+            models.Index(fields=["due_at"], name="turn_due", condition=Q(state="collecting")),
+            models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
+            # The ledger of a conversation, newest first; the transcript's "tokens of this reply".
+            models.Index(F("conversation"), F("opened_at").desc(), name="turn_history"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Turn {self.pk} of conversation {self.conversation_id} ({self.state})"

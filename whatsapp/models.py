@@ -1,0 +1,69 @@
+"""The business numbers, and the deliveries that could not become a row."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from tenants.fields import EncryptedTextField
+from tenants.models import Tenant
+
+
+class WhatsAppAccount(models.Model):
+    """One WhatsApp number of one business."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="whatsapp_accounts")
+    phone_number_id = models.CharField(
+        max_length=255, unique=True, help_text="Meta's id of the number, not the number."
+    )
+    display_phone_number = models.CharField(max_length=40, blank=True, default="")
+    waba_id = models.CharField(
+        max_length=255, blank=True, default="", help_text="The WhatsApp Business Account's id."
+    )
+    access_token = EncryptedTextField(blank=True, default="", help_text="A permanent token of a system user.")
+    app_secret = EncryptedTextField(
+        blank=True,
+        default="",
+        help_text="Only for a number that belongs to another Meta app than WHATSAPP_APP_SECRET.",
+    )
+    is_active = models.BooleanField(default=True)
+    last_delivery_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "whatsapp_accounts"
+        verbose_name = "WhatsApp account"
+
+    def __str__(self) -> str:
+        return self.display_phone_number or self.phone_number_id
+
+    @property
+    def token(self) -> str:
+        # The sandbox's token, where this account has none; never the single business's real one.
+        return self.access_token or (settings.WHATSAPP_ACCESS_TOKEN if settings.SANDBOX else "")
+
+
+class QuarantinedEvent(models.Model):
+    """What was authentic but could not become a row: kept whole, to be replayed after the fix."""
+
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="quarantined_events"
+    )
+    reason = models.CharField(max_length=255)
+    field = models.CharField(max_length=100, blank=True, default="")
+    phone_number_id = models.CharField(max_length=255, blank=True, default="")
+    raw = models.JSONField(help_text="A webhook body with this one piece.")
+    error = models.TextField(blank=True, default="")
+    # Meta repeats deliveries; the same piece is kept once.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "quarantined_events"
+        indexes = [
+            # The admin's list: open ones, newest first.
+            models.Index(fields=["resolved_at", "-created_at"], name="quarantine_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.field})"
