@@ -1,0 +1,51 @@
+"""What an accepted Graph request changes on the phone."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from sandbox.graph_errors import GraphRefusal
+from sandbox.graph_requests import ReadRequest, Recipient, SendRequest
+from sandbox.models import Chat, Customer, Message, PhoneNumber
+
+TYPING = timedelta(seconds=25)
+LOST = "Addressed to a user id in `to`: Meta accepts this and never delivers it. Use `recipient`."
+
+
+def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
+    """Store a message of the business; raises GraphRefusal when Meta would not take it now."""
+    chat = Chat.between(number, _customer(wanted.recipient))
+    if wanted.recipient.phone == number.display_phone_number:
+        raise GraphRefusal(131021)
+    if wanted.kind != "template" and chat.window_is_closed():
+        raise GraphRefusal(131047)
+    Chat.objects.filter(pk=chat.pk).update(typing_until=None)
+    lost = wanted.recipient.lost
+    return Message.objects.create(
+        chat=chat,
+        from_customer=False,
+        kind=wanted.kind,
+        content=wanted.content,
+        quotes=wanted.quotes,
+        opaque=wanted.opaque,
+        state="lost" if lost else "accepted",
+        problem=LOST if lost else "",
+    )
+
+
+def _customer(recipient: Recipient) -> Customer:
+    if recipient.phone:
+        return Customer.of_phone(recipient.phone)
+    return Customer.of_user_id(recipient.user_id)
+
+
+def mark_read(number: PhoneNumber, wanted: ReadRequest) -> None:
+    """Reading one message reads all before it. Ids the sandbox never saw came by other ways: accepted."""
+    message = Message.objects.filter(wamid=wanted.message_id, chat__number=number, from_customer=True).first()
+    if message is None:
+        return
+    Message.objects.filter(
+        chat_id=message.chat_id, from_customer=True, pk__lte=message.pk, state__in=["posting", "delivered"]
+    ).update(state="read")
+    if wanted.typing:
+        Chat.objects.filter(pk=message.chat_id).update(typing_until=timezone.now() + TYPING)

@@ -1,0 +1,9 @@
+"""The app's name; its tables all begin with `sandbox_`."""
+
+from django.apps import AppConfig
+
+
+class SandboxConfig(AppConfig):
+    name = "sandbox"
+    verbose_name = "Sandbox"
+    default_auto_field = "django.db.models.BigAutoField"

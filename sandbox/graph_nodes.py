@@ -1,0 +1,65 @@
+"""The objects one can read from the Graph API stand-in."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from sandbox.graph_errors import GraphRefusal
+from sandbox.models import PhoneNumber
+
+ALWAYS = ("id",)
+NUMBER_FIELDS = ("display_phone_number", "verified_name", "quality_rating")
+
+
+def unknown_object(object_id: str) -> GraphRefusal:
+    return GraphRefusal(
+        100,
+        f"Unsupported get request. Object with ID '{object_id[:64]}' does not exist, cannot be loaded due to "
+        "missing permissions, or does not support this operation.",
+        subcode=33,
+    )
+
+
+def node(request: HttpRequest, object_id: str) -> dict[str, Any]:
+    """The asked fields of a phone number."""
+    if not object_id.isdigit():
+        raise unknown_object(object_id)
+    number = PhoneNumber.known_as(object_id)
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if number.access_token and token != number.access_token:
+        raise GraphRefusal(190, "Error validating access token: the token is not the one of this number.")
+    return _chosen(request, number_json(number), "WhatsAppBusinessPhoneNumber")
+
+
+def number_json(number: PhoneNumber) -> dict[str, Any]:
+    return {
+        "id": number.phone_number_id,
+        "display_phone_number": f"+{number.display_phone_number}",
+        "verified_name": number.verified_name,
+        "quality_rating": number.quality_rating,
+        "code_verification_status": "VERIFIED",
+        "platform_type": "CLOUD_API",
+        "name_status": "APPROVED",
+        "status": "CONNECTED",
+        "throughput": {"level": "STANDARD"},
+        "health_status": {"can_send_message": "AVAILABLE"},
+    }
+
+
+def _chosen(request: HttpRequest, found: dict[str, Any], type_name: str) -> dict[str, Any]:
+    asked = [name.strip() for name in request.GET.get("fields", "").split(",") if name.strip()]
+    for name in asked:
+        if name not in found:
+            raise GraphRefusal(
+                100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({type_name})"
+            )
+    return {name: found[name] for name in (*ALWAYS, *(asked or NUMBER_FIELDS))}
+
+
+def subscribed_apps(request: HttpRequest, waba_id: str) -> dict[str, Any]:
+    if not waba_id.isdigit():
+        raise unknown_object(waba_id)
+    if request.method == "POST":
+        return {"success": True}
+    app = {"link": "https://example.com/", "name": "Sandbox", "id": "670843887433847"}
+    return {"data": [{"whatsapp_business_api_data": app}]}

@@ -1,0 +1,159 @@
+"""The shapes of OpenAI's chat completions.
+
+Source: https://platform.openai.com/docs/api-reference/chat
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+JSON = dict[str, Any]
+
+
+class ModelRefusal(Exception):
+    """OpenAI's error body with its HTTP status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.error = {"message": message, "type": kind, "param": param, "code": code}
+        self.headers = headers or {}
+        super().__init__(message)
+
+    def body(self) -> JSON:
+        return {"error": self.error}
+
+
+def check(body: object) -> JSON:
+    """The request, or ModelRefusal as OpenAI says it."""
+    if not isinstance(body, dict):
+        raise ModelRefusal(400, "We could not parse the JSON body of your request.")
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        raise ModelRefusal(400, "you must provide a model parameter")
+    messages = body.get("messages")
+    if messages is None:
+        raise ModelRefusal(
+            400,
+            "Missing required parameter: 'messages'.",
+            code="missing_required_parameter",
+            param="messages",
+        )
+    if not isinstance(messages, list) or not messages:
+        raise ModelRefusal(
+            400, "Invalid 'messages': expected a non-empty array.", code="empty_array", param="messages"
+        )
+    for index, message in enumerate(messages):
+        _check_message(index, message)
+    return body
+
+
+def _check_message(index: int, message: object) -> None:
+    where = f"messages[{index}]"
+    roles = ("system", "developer", "user", "assistant", "tool")
+    if not isinstance(message, dict) or message.get("role") not in roles:
+        raise ModelRefusal(
+            400,
+            f"Invalid value for '{where}.role': expected one of {roles}.",
+            code="invalid_value",
+            param=where,
+        )
+    content = message.get("content")
+    if content is None and message["role"] == "assistant":
+        return
+    if not isinstance(content, str | list):
+        raise ModelRefusal(
+            400,
+            f"Invalid type for '{where}.content': expected one of a string or array of objects.",
+            code="invalid_type",
+            param=f"{where}.content",
+        )
+
+
+def tokens(text: str) -> int:
+    """About four characters each, as a rule of thumb."""
+    return (len(text) + 3) // 4
+
+
+def usage(body: JSON, answer: str) -> JSON:
+    """Counts that behave like OpenAI's: a long prompt is cached in steps of 128 tokens from 1,024 on."""
+    prompt = sum(4 + tokens(json.dumps(m.get("content"), ensure_ascii=False)) for m in body["messages"]) + 3
+    cached = prompt // 128 * 128 if prompt >= 1024 else 0
+    completion = tokens(answer)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+def cut(body: JSON, answer: str) -> tuple[str, str]:
+    """The answer within the asked limit of tokens, and why it ends."""
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if isinstance(limit, int) and tokens(answer) > limit:
+        return answer[: limit * 4], "length"
+    return answer, "stop"
+
+
+def completion(
+    body: JSON, answer: str | None, finish_reason: str = "stop", refusal: str | None = None
+) -> JSON:
+    message: JSON = {"role": "assistant", "content": answer, "refusal": refusal, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
+    return {
+        **_head(body, "chat.completion"),
+        "choices": [choice],
+        "usage": usage(body, answer or ""),
+    }
+
+
+def _head(body: JSON, kind: str) -> JSON:
+    return {
+        "id": f"chatcmpl-{secrets.token_hex(12)}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": body["model"],
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+def stream(body: JSON, answer: str, finish_reason: str) -> Iterator[str]:
+    """Server-sent events, a word at a time."""
+    head = _head(body, "chat.completion.chunk")
+    options = body.get("stream_options") or {}
+
+    def event(choices: list[JSON], **more: Any) -> str:
+        return f"data: {json.dumps({**head, 'choices': choices, **more}, ensure_ascii=False)}\n\n"
+
+    def delta(piece: JSON, reason: str | None = None) -> str:
+        return event([{"index": 0, "delta": piece, "logprobs": None, "finish_reason": reason}])
+
+    yield delta({"role": "assistant", "content": "", "refusal": None})
+    for word in answer.split(" "):
+        yield delta({"content": word + " "})
+    yield delta({}, finish_reason)
+    if options.get("include_usage"):
+        yield event([], usage=usage(body, answer))
+    yield "data: [DONE]\n\n"
+
+
+def models() -> JSON:
+    names = ("sandbox", "gpt-5.4-mini", "gpt-5.4", "whisper-1")
+    return {
+        "object": "list",
+        "data": [
+            {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"} for name in names
+        ],
+    }
