@@ -1,7 +1,6 @@
 """Reading JSON that a stranger wrote: what comes out can be walked and can be stored by PostgreSQL."""
 
 import json
-import math
 import re
 from typing import Any
 
@@ -9,6 +8,7 @@ Json = dict[str, Any]
 
 MAX_DEPTH = 64  # Meta's own bodies are about a dozen levels deep
 MAX_DIGITS = 40
+_TOO_LARGE = 1e300  # and Python refuses to write out an integer of more than 4,300 digits
 TOO_DEEP = "[nested too deeply]"
 
 # PostgreSQL refuses NUL in text and in jsonb, and half of a surrogate pair cannot become UTF-8.
@@ -27,16 +27,14 @@ def loads(body: bytes) -> object:
     """The body as cleaned JSON. Raises `Unreadable` when it is empty, no JSON, or nested too deeply.
 
     What Python would read but PostgreSQL would refuse is mended instead of refused, so that one odd value
-    does not cost its neighbours: NaN and infinities become null, a number of hundreds of digits stays as
-    its text, bytes that are not UTF-8 become U+FFFD, a byte order mark is skipped.
+    does not cost its neighbours: NaN and infinities (1e999 reads as one) become null, an integer of more
+    than 40 digits stays as its text, bytes that are not UTF-8 become U+FFFD, a byte order mark is skipped.
     """
     text = body.decode("utf-8-sig", "replace")
     if not text.strip():
         raise Unreadable("empty body")
     try:
-        return clean(
-            json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite, parse_int=_whole)
-        )
+        return clean(json.loads(text, strict=False, parse_constant=_nothing, parse_int=_whole))
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except ValueError:
@@ -46,14 +44,15 @@ def loads(body: bytes) -> object:
 def clean(value: Any, depth: int = MAX_DEPTH) -> Any:
     """A copy without what PostgreSQL refuses: NUL is dropped, lone surrogates become U+FFFD, keys included.
 
-    Numbers that are not finite become null. What lies deeper than `MAX_DEPTH` is cut off, said by `TOO_DEEP`.
+    Numbers that are absurdly large or not finite become null. What lies deeper than `MAX_DEPTH` levels is
+    cut off, and `TOO_DEEP` stands in its place.
     """
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict | list):
         return _clean_inside(value, depth - 1) if depth else TOO_DEEP
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, int | float):
+        return value if abs(value) < _TOO_LARGE else None  # NaN is not less than anything
     return value
 
 
@@ -88,11 +87,6 @@ def _clean_inside(value: Json | list[Any], depth: int) -> Any:
 
 def _nothing(_constant: str) -> None:
     return None
-
-
-def _finite(digits: str) -> float | None:
-    number = float(digits)  # 1e999 is valid JSON and reads as infinity
-    return number if math.isfinite(number) else None
 
 
 def _whole(digits: str) -> int | str:

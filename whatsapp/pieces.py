@@ -68,6 +68,7 @@ class Change:
 
 
 def inbound(here: Change, piece: Json) -> InboundMessage:
+    """One of ``messages``. Raises `Refused` when it has no sender, content or number, or an endless id."""
     common = _common(here, "messages", piece)
     profile = mapping(here.contact("messages", piece).get("profile"))
     context = mapping(piece.get("context"))
@@ -86,6 +87,7 @@ def inbound(here: Change, piece: Json) -> InboundMessage:
 
 
 def echo(here: Change, piece: Json) -> Echo:
+    """One of ``message_echoes``, which only differ in saying to whom. Raises `Refused` like `inbound`."""
     return Echo(**_common(here, "message_echoes", piece))
 
 
@@ -140,11 +142,12 @@ def _content(piece: Json) -> tuple[str, str]:
 
 
 def status(here: Change, piece: Json) -> StatusUpdate:
+    """One of ``statuses``. Raises `Refused` for a call's, an unknown one, or one of no message."""
     word = words(piece.get("status")).lower()
     if words(piece.get("type")).lower() == "call":
         raise Refused("call status")
     if word not in STATUSES:
-        raise Refused(f"unknown status: {word[:MAX_LABEL]}")
+        raise Refused(f"unknown status: {word[:MAX_LABEL]}".strip())
     wamid, message_id = _id(piece.get("id")), _tracker(piece.get("biz_opaque_callback_data"))
     if wamid is None and message_id is None:
         raise Refused("status without id")

@@ -1,0 +1,97 @@
+"""What is read from the raw bytes, before anything is taken apart."""
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whatsapp.json_body import MAX_DEPTH, TOO_DEEP
+from whatsapp.payloads import Unreadable, clean, loads, parse
+from whatsapp.tests.factories import inbound, text_message
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty body"),
+        (b" \r\n\t", "empty body"),
+        (b"\xef\xbb\xbf", "empty body"),
+        (b"{", "not JSON"),
+        (b"<html>502 Bad Gateway</html>", "not JSON"),
+        (b"hub.mode=subscribe", "not JSON"),
+        (b'{"a": 1} {"b": 2}', "not JSON"),
+        (b"\xff\xfe{\x00}\x00", "not JSON"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a":' * 200_000 + b"1" + b"}" * 200_000, "nested too deeply"),
+    ],
+)
+def test_it_says_why_a_body_cannot_be_read(body: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        loads(body)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"null", None),
+        (b"[]", []),
+        (b"7", 7),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'{"a": "\xff\xfe"}', {"a": "\ufffd\ufffd"}),
+        (
+            b'{"a": NaN, "b": Infinity, "c": -Infinity, "d": 1e999, "e": 1.5}',
+            {**dict.fromkeys("abcd"), "e": 1.5},
+        ),
+        (b'{"a": "x\\u0000y", "b\\u0000": "\\ud800"}', {"a": "xy", "b": "\ufffd"}),
+        (b'{"a": "x\x00y"}', {"a": "xy"}),
+        (b'{"a": "two\nlines"}', {"a": "two\nlines"}),
+        (b'{"a": "\\ud83d\\udc4d"}', {"a": "👍"}),
+        (b'{"a": ' + b"9" * 40 + b"}", {"a": int("9" * 40)}),
+        (b'{"a": ' + b"9" * 5000 + b"}", {"a": "9" * 5000}),
+    ],
+)
+def test_it_mends_what_postgresql_would_refuse(body: bytes, value: object) -> None:
+    assert loads(body) == value
+
+
+def test_it_cuts_what_is_nested_too_deeply_and_keeps_the_rest() -> None:
+    nested: Any = "bottom"
+    for _ in range(500):
+        nested = [nested]
+
+    cleaned = clean({"nested": nested, "kept": 1})
+
+    assert cleaned["kept"] == 1
+    assert json.dumps(cleaned["nested"]).count("[") == MAX_DEPTH  # one of them is the marker's own
+    assert TOO_DEEP in json.dumps(cleaned)
+
+
+def test_it_reads_a_message_beside_a_poisoned_one() -> None:
+    body = json.dumps(inbound(text_message("a\x00b\ud800c"), text_message("well"))).encode()
+
+    assert [message.text for message in parse(loads(body)).messages] == ["ab\ufffdc", "well"]
+
+
+@given(st.binary())
+def test_it_reads_or_refuses_any_bytes(body: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        loads(body)
+
+
+@given(
+    st.recursive(
+        st.text() | st.floats() | st.integers(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_it_cleans_into_valid_json_and_cleans_nothing_twice(value: object) -> None:
+    cleaned = clean(value)
+
+    text = json.dumps(cleaned, allow_nan=False, ensure_ascii=False)
+    assert "\\u0000" not in text.replace("\\\\", "")
+    text.encode()
+    assert clean(cleaned) == cleaned
