@@ -12,7 +12,7 @@ class ChatMessage:
 
     phone_number_id: str  # the business's number, by Meta's id: at most 255 characters, as all ids here
     display_phone_number: str
-    phone: str | None  # the customer's, digits only
+    phone: str | None  # the customer's: digits, or as it came when it is no phone number
     user_id: str | None  # the customer's business-scoped user id (BSUID)
     name: str  # the customer's profile name, '' when unknown, at most 255 characters
     wamid: str | None  # Meta's message id; the report's own curl has none
