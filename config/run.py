@@ -1,0 +1,107 @@
+"""`make run`: the whole of Parley on one machine, for a first try and for development.
+
+Prepares the database, prints where everything is once the web process answers, and runs the processes of the
+Procfile until Ctrl-C. The environment wins over `.env`, and `.env` over what this file would choose.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import django
+import environ
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import OperationalError, connections
+from honcho.environ import parse_procfile
+from honcho.manager import KILL_WAIT, Manager
+
+_INTERRUPTED = 130  # honcho's return code after Ctrl-C
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    _choose_defaults()
+    try:
+        django.setup()
+        _refuse_taken_port()
+        banner = _prepare()
+    except (ImproperlyConfigured, OperationalError) as error:
+        print(f"\nParley did not start. {error}", file=sys.stderr)
+        return 1
+    return _run_processes(banner)
+
+
+def _choose_defaults() -> None:
+    environ.Env.read_env(_PROJECT / ".env", overwrite=False)
+    choose = os.environ.setdefault
+    choose("DJANGO_SETTINGS_MODULE", "config.settings")
+    choose("DEBUG", "true")
+    if environ.Env().bool("DEBUG"):
+        choose("SANDBOX", "true")
+    # Any number is answered, so that the first `curl` works with whatever phone_number_id it names.
+    choose("MULTITENANT_ENABLED", "false")
+    # Below the time after which honcho kills.
+    choose("WORKER_STOP_SECONDS", str(KILL_WAIT - 1))
+    choose("PYTHONUNBUFFERED", "1")
+    # The Procfile says `python`: this one.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
+def _refuse_taken_port() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", settings.PORT))
+        except (OSError, OverflowError) as error:
+            raise ImproperlyConfigured(
+                f"Port {settings.PORT} cannot be used ({error}). Stop what uses it, or choose another: "
+                "PORT=8001 make run"
+            ) from error
+
+
+def _prepare() -> str:
+    """Bring the database up to date; returns what to print once the web process answers."""
+    print("Preparing the database …", flush=True)
+    call_command("migrate", interactive=False, verbosity=0)
+    if not settings.DEBUG:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        return f"Parley runs at {settings.PUBLIC_URL} (DEBUG=false: no sandbox, no demo data).\n"
+    banner = io.StringIO()
+    call_command("demo", stdout=banner, no_color=True)
+    return banner.getvalue()
+
+
+def _run_processes(banner: str) -> int:
+    # This process stays a user of the embedded server, and is the last one to leave it.
+    connections.close_all()
+    manager = Manager()
+    for name, command in parse_procfile((_PROJECT / "Procfile").read_text()).processes.items():
+        manager.add_process(name, command, env=os.environ.copy(), cwd=str(_PROJECT))
+    _print_when_ready(banner)
+    if hasattr(signal, "SIGHUP"):  # the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    manager.loop()
+    return 0 if manager.returncode == _INTERRUPTED else int(manager.returncode)
+
+
+def _print_when_ready(banner: str) -> None:
+    """By a timer, not a thread: honcho forks."""
+
+    def look(*_: object) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", settings.PORT), timeout=1):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            print(f"\n{banner}\nCtrl-C stops everything.\n", flush=True)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())

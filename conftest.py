@@ -1,0 +1,35 @@
+"""For all tests: those marked `browser` are left out, and that is said, where there is no Chromium."""
+
+import shutil
+
+import pytest
+
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_LEFT_OUT = "needs Chromium"
+
+
+def chromium_path() -> str | None:
+    return next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser's program."""
+    return chromium_path() or pytest.fail("A test that needs the browser must be marked `browser`.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if chromium_path() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason=_LEFT_OUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left_out = [report for report in terminalreporter.stats.get("skipped", []) if _LEFT_OUT in str(report.longrepr)]
+    if left_out:
+        terminalreporter.section("Chromium is missing", yellow=True)
+        terminalreporter.line(
+            f"{len(left_out)} browser tests were left out: none of {', '.join(_CHROMIUM_NAMES)} is "
+            "installed. On Debian: apt install chromium."
+        )
