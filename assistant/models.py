@@ -9,6 +9,7 @@ The life of a turn (`Turn.state`)::
 """
 
 import functools
+import hashlib
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -90,6 +91,11 @@ class Assistant(models.Model):
         return f"Assistant of {self.tenant or 'this installation'}"
 
     @property
+    def instructions_hash(self) -> str:
+        """Tells which version of the system prompt a reply was made with."""
+        return hashlib.sha256(self.instructions.encode()).hexdigest()[:16]
+
+    @property
     def model_name(self) -> str:
         return self.model or settings.OPENAI_MODEL
 
@@ -127,12 +133,8 @@ class Turn(models.Model):
     latest_due_at = models.DateTimeField(help_text="first message + max_wait: due_at never passes it.")
     woken_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    generation = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="The fence: grows with every claim."
-    )
-    attempts = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="Leases lost and postponements."
-    )
+    generation = models.PositiveIntegerField(default=0, db_default=0, help_text="The fence: grows with every claim.")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Leases lost and postponements.")
     superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")

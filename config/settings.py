@@ -22,16 +22,13 @@ def required(name: str, development: str) -> str:
     value: str = env.str(name, default="")
     if value or DEBUG or TESTING:
         return value or development
-    raise ImproperlyConfigured(
-        f"{name} is not set. Set it (see .env.example), or DEBUG=true on your own machine."
-    )
+    raise ImproperlyConfigured(f"{name} is not set. Set it (see .env.example), or DEBUG=true on your own machine.")
 
 
 SECRET_KEY = required("SECRET_KEY", "development-only-secret-key-never-used-in-production")
 # Fernet keys, newest first; the first one encrypts, all of them decrypt.
 FIELD_ENCRYPTION_KEYS = [
-    key.strip()
-    for key in required("FIELD_ENCRYPTION_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA=").split(",")
+    key.strip() for key in required("FIELD_ENCRYPTION_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA=").split(",")
 ]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG or TESTING else [])
 PORT = env.int("PORT", default=8000)
@@ -41,23 +38,17 @@ PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/
 WHATSAPP_ENABLED = env.bool("WHATSAPP_ENABLED", default=True)
 MULTITENANT_ENABLED = env.bool("MULTITENANT_ENABLED", default=False)
 # Several, comma separated, while one is being replaced by the next.
-WHATSAPP_APP_SECRETS = [
-    secret.strip() for secret in required("WHATSAPP_APP_SECRET", "").split(",") if secret.strip()
-]
+WHATSAPP_APP_SECRETS = [secret.strip() for secret in required("WHATSAPP_APP_SECRET", "").split(",") if secret.strip()]
 WHATSAPP_VERIFY_TOKEN = required("WHATSAPP_VERIFY_TOKEN", "parley-verify")
 WHATSAPP_ACCESS_TOKEN = env.str("WHATSAPP_ACCESS_TOKEN", default="")
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG:
-    raise ImproperlyConfigured(
-        "SANDBOX=true needs DEBUG=true: the sandbox answers anybody, without a password."
-    )
+    raise ImproperlyConfigured("SANDBOX=true needs DEBUG=true: the sandbox answers anybody, without a password.")
 _SANDBOX_URL = f"http://127.0.0.1:{PORT}/sandbox"
 WHATSAPP_GRAPH_URL = env.str(
     "WHATSAPP_GRAPH_URL",
     # The sandbox stands in only for what is not configured.
-    default=f"{_SANDBOX_URL}/graph"
-    if SANDBOX and not WHATSAPP_ACCESS_TOKEN
-    else "https://graph.facebook.com",
+    default=f"{_SANDBOX_URL}/graph" if SANDBOX and not WHATSAPP_ACCESS_TOKEN else "https://graph.facebook.com",
 ).rstrip("/")
 WHATSAPP_GRAPH_VERSION = env.str("WHATSAPP_GRAPH_VERSION", default="v24.0")
 MESSAGE_SENDER = env.str("MESSAGE_SENDER", default="whatsapp.sender.WhatsAppSender")
@@ -69,6 +60,8 @@ OPENAI_BASE_URL = env.str(
 ).rstrip("/")
 # Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+# {"model": [input, cached input, output]} in US dollars per million tokens; the ledger's cost stays empty without.
+MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
     OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
@@ -215,9 +208,7 @@ UNFOLD = {
 
 # --- Security -----------------------------------------------------------------------------------------------
 # Behind a proxy that ends TLS. No ssl redirect: it would cost Meta's deliveries.
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and not TESTING
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_HSTS_SECONDS = 0 if DEBUG or TESTING else 31_536_000

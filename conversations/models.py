@@ -10,9 +10,12 @@ The life of an outbound message (`ConversationMessage.status`)::
 An inbound message has no status.
 """
 
+import datetime as dt
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from tenants.models import Tenant
@@ -21,6 +24,8 @@ from .pauses import Pause
 from .statuses import MessageQuerySet, Status
 
 __all__ = ["ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status"]
+
+WINDOW = dt.timedelta(hours=24)
 
 
 class ClockTimestamp(Func):
@@ -38,15 +43,11 @@ class Conversation(models.Model):
         ASSISTANT = "assistant", "Assistant"
         OPERATOR = "operator", "A person"
 
-    tenant = models.ForeignKey(
-        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations"
-    )
+    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations")
     channel = models.CharField(max_length=32, default="whatsapp", db_default="whatsapp")
     external_id = models.CharField(max_length=255, help_text="The contact's phone number; else the BSUID.")
     phone_number_id = models.CharField(max_length=255, help_text="The business's number, as Meta names it.")
-    is_active = models.BooleanField(
-        default=True, db_default=True, help_text="Off: the assistant says nothing here."
-    )
+    is_active = models.BooleanField(default=True, db_default=True, help_text="Off: the assistant says nothing here.")
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     updated_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
@@ -83,9 +84,7 @@ class Conversation(models.Model):
         ]
         indexes = [
             # The desk's list, newest first: of one tenant, and of all.
-            models.Index(
-                F("tenant"), F("last_message_at").desc(nulls_last=True), name="conversation_of_tenant"
-            ),
+            models.Index(F("tenant"), F("last_message_at").desc(nulls_last=True), name="conversation_of_tenant"),
             models.Index(F("last_message_at").desc(nulls_last=True), name="conversation_newest"),
             # The desk's filter "needs a person".
             models.Index(
@@ -97,6 +96,19 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.contact_name or self.external_id
+
+    @property
+    def window_closes_at(self) -> dt.datetime | None:
+        """When the channel stops taking free text: 24 hours after the customer's last message; None: never wrote.
+
+        https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
+        """
+        return self.last_inbound_at + WINDOW if self.last_inbound_at else None
+
+    def window_is_open(self, margin: dt.timedelta = dt.timedelta(0)) -> bool:
+        """Whether free text may be sent now, and for `margin` longer."""
+        closes_at = self.window_closes_at
+        return closes_at is not None and timezone.now() + margin < closes_at
 
     @cached_property
     def phone(self) -> str | None:
@@ -125,18 +137,14 @@ class ConversationMessage(models.Model):
     raw_json = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
-    external_id = models.CharField(
-        max_length=255, null=True, blank=True, help_text="Meta's message id (wamid)."
-    )
+    external_id = models.CharField(max_length=255, null=True, blank=True, help_text="Meta's message id (wamid).")
     kind = models.CharField(max_length=32, default="text", db_default="text")
     origin = models.CharField(max_length=16, choices=Origin.choices, default="", db_default="", blank=True)
     sent_at = models.DateTimeField(null=True, blank=True, help_text="The channel's time.")
     reply_to = models.CharField(
         max_length=255, blank=True, default="", db_default="", help_text="The wamid it quotes or is about."
     )
-    edits = models.JSONField(
-        default=list, db_default=[], blank=True, help_text="Former texts: [{text, until}]."
-    )
+    edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Former texts: [{text, until}].")
     revoked_at = models.DateTimeField(null=True, blank=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -151,9 +159,7 @@ class ConversationMessage(models.Model):
     error_detail = models.TextField(blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Queued: not before this time.")
-    woken_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the sweep last deferred a job for it."
-    )
+    woken_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep last deferred a job for it.")
 
     objects = MessageQuerySet.as_manager()
 
@@ -165,9 +171,7 @@ class ConversationMessage(models.Model):
                 condition=Q(external_id__isnull=False),
                 name="message_once_by_wamid",
             ),
-            models.CheckConstraint(
-                condition=Q(role__in=["user", "assistant", "system"]), name="message_role_known"
-            ),
+            models.CheckConstraint(condition=Q(role__in=["user", "assistant", "system"]), name="message_role_known"),
             models.CheckConstraint(condition=Q(status__in=["", *Status.values]), name="message_status_known"),
         ]
         indexes = [

@@ -19,17 +19,13 @@ class PauseQuerySet(models.QuerySet["Pause"]):
 class Pause(models.Model):
     """No calls to `scope` before `until`; with `until` empty, not before the credential changes or a person resumes."""
 
-    scope = models.CharField(
-        max_length=300, unique=True, help_text="number:<id>, waba:<id>, app, model:<endpoint>"
-    )
+    scope = models.CharField(max_length=300, unique=True, help_text="number:<id>, waba:<id>, app, model:<endpoint>")
     reason = models.TextField()
     error_code = models.IntegerField(null=True, blank=True)
     # A pause that belongs to one credential ends when another is used: its hash, empty for any.
     credential = models.CharField(max_length=64, blank=True, default="")
     until = models.DateTimeField(null=True, blank=True)
-    step = models.PositiveSmallIntegerField(
-        default=0, help_text="How many times in a row; sets the next wait."
-    )
+    step = models.PositiveSmallIntegerField(default=0, help_text="How many times in a row; sets the next wait.")
     since = models.DateTimeField(db_default=Now())
 
     objects = PauseQuerySet.as_manager()

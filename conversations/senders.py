@@ -28,7 +28,7 @@ class Outbound:
     reply_to: str = ""  # the wamid to quote
 
 
-class SendFailed(Exception):  # noqa: N818 - the name of the design
+class SendFailed(Exception):
     """A message was not sent, or nobody knows whether it was.
 
     permanent: trying again is of no use.

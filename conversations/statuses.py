@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 
 if TYPE_CHECKING:
-    from .models import ConversationMessage
+    from .models import ConversationMessage  # noqa: F401 - named in a string below
 
 
 class Status(models.TextChoices):

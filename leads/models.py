@@ -27,9 +27,7 @@ class Lead(models.Model):
     referral = models.JSONField(
         null=True, blank=True, help_text="The advertisement that brought the person, as Meta tells it."
     )
-    stage = models.CharField(
-        max_length=16, choices=Stage.choices, default=Stage.NEW, db_default=Stage.NEW.value
-    )
+    stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.NEW, db_default=Stage.NEW.value)
     fields = models.JSONField(default=dict, db_default={}, blank=True)
     notes = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -19,11 +19,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
-        return (
-            _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode()
-            if value
-            else value
-        )
+        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode() if value else value
 
     def from_db_value(self, value: str | None, *_: Any) -> str | None:
         if not value:

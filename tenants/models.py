@@ -10,9 +10,7 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
-    is_active = models.BooleanField(
-        default=True, help_text="Off: its messages are stored, nothing is answered."
-    )
+    is_active = models.BooleanField(default=True, help_text="Off: its messages are stored, nothing is answered.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -16,9 +16,7 @@ class WhatsAppAccount(models.Model):
         max_length=255, unique=True, help_text="Meta's id of the number, not the number."
     )
     display_phone_number = models.CharField(max_length=40, blank=True, default="")
-    waba_id = models.CharField(
-        max_length=255, blank=True, default="", help_text="The WhatsApp Business Account's id."
-    )
+    waba_id = models.CharField(max_length=255, blank=True, default="", help_text="The WhatsApp Business Account's id.")
     access_token = EncryptedTextField(blank=True, default="", help_text="A permanent token of a system user.")
     app_secret = EncryptedTextField(
         blank=True,

@@ -1,0 +1,247 @@
+"""The life of a turn: opened, claimed, given back. `assistant.gate` ends it.
+
+Rows are the truth and jobs are wake-ups: everything here is safe to run twice, late, or not at all.
+"""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Now, TruncDate
+from procrastinate.contrib.django import app
+from procrastinate.types import JSONValue
+
+from conversations import desk
+from conversations.history import get_last_messages
+from conversations.models import Conversation
+from conversations.times import ago, from_now
+
+from . import context
+from .models import Assistant, Turn
+
+MAX_ATTEMPTS = 5  # leases lost; a turn that kills its workers must not do so for ever
+SWEPT_AT_ONCE = 500
+WAKE_AGAIN_SECONDS = 60
+MARGIN = dt.timedelta(minutes=2)  # of the 24-hour window: the way to Meta takes time
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A stored message that the assistant is to answer."""
+
+    conversation_id: int
+    message_id: int
+    at_once: bool  # a tap on a button: nothing more will follow
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to generate one reply, until the lease ends or somebody else holds a later generation."""
+
+    turn_id: int
+    generation: int
+    conversation_id: int
+    tenant_id: int | None
+    assistant: Assistant
+    messages: list[dict[str, object]]  # for the model, oldest first
+    seen_ids: list[int]  # of the rows behind them, all kinds
+    phone_number_id: str
+    answers: str  # wamid of the customer's newest message; '' when it has none
+
+
+_OPEN = """
+INSERT INTO turns AS t (conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
+SELECT s.conversation_id, s.first_id, s.last_id,
+    statement_timestamp() + CASE WHEN s.at_once THEN interval '0' ELSE
+        LEAST(COALESCE(a.quiet_seconds, %(quiet)s), COALESCE(a.max_wait_seconds, %(max_wait)s)) * interval '1 second'
+    END,
+    statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s) * interval '1 second'
+FROM jsonb_to_recordset(%(spoken)s) AS s(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
+JOIN conversations c ON c.id = s.conversation_id
+LEFT JOIN assistants a ON a.tenant_id IS NOT DISTINCT FROM c.tenant_id
+ORDER BY s.conversation_id
+ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
+    last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
+    due_at = CASE t.state WHEN 'collecting' THEN LEAST(EXCLUDED.due_at, t.latest_due_at) ELSE t.due_at END
+RETURNING id, conversation_id, due_at, xmax = 0
+"""
+
+
+def note(spoken: Sequence[Spoken]) -> None:
+    """Open a turn for these messages, or add them to the open one; wake the worker where that is needed.
+
+    Call it in the transaction that stores the messages, the conversations' rows being locked.
+    """
+    bursts: defaultdict[int, list[Spoken]] = defaultdict(list)
+    for message in spoken:
+        bursts[message.conversation_id].append(message)
+    if not bursts:
+        return
+    rows = [
+        {
+            "conversation_id": conversation_id,
+            "first_id": burst[0].message_id,
+            "last_id": burst[-1].message_id,
+            "at_once": burst[-1].at_once,
+        }
+        for conversation_id, burst in bursts.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OPEN,
+            {
+                "spoken": json.dumps(rows),
+                "quiet": settings.TURN_QUIET_SECONDS,
+                "max_wait": settings.TURN_MAX_WAIT_SECONDS,
+            },
+        )
+        # A turn that was open has its wake-up; a tap makes it due now.
+        wake(
+            (pk, due)
+            for pk, conversation, due, opened in cursor.fetchall()
+            if opened or bursts[conversation][-1].at_once
+        )
+
+
+def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
+    """Defer the answering of these turns (id, when), on Django's connection: row and job live or die together."""
+    by_time: defaultdict[dt.datetime | None, list[dict[str, JSONValue]]] = defaultdict(list)
+    for pk, at in turns:
+        by_time[at].append({"turn_id": pk})
+    for at, jobs in by_time.items():
+        app.configure_task("assistant.tasks.answer", schedule_at=at).batch_defer(*jobs)
+
+
+def claim(turn_id: int) -> Claim | None:
+    """Take a due turn: *collecting* to *generating*, with a lease. None when there is nothing to do for this job."""
+    with transaction.atomic():
+        taken = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now()).update(
+            state=Turn.State.GENERATING,
+            generation=F("generation") + 1,
+            lease_until=from_now(settings.TURN_LEASE_SECONDS),
+        )
+        if not taken:
+            _come_back_later(turn_id)
+            return None
+        turn = Turn.objects.select_related("conversation__tenant__assistant").get(pk=turn_id)
+        assistant = assistant_of(turn.conversation)
+        if reason := why_silent(turn.conversation) or over_budget(assistant, turn.conversation.tenant_id):
+            suppress(turn, reason)
+            return None
+    return _load(turn, assistant)
+
+
+def release(claim: Claim) -> None:
+    """Give a claimed turn back untouched: this process has no place for it."""
+    mine = Turn.objects.filter(pk=claim.turn_id, state=Turn.State.GENERATING, generation=claim.generation)
+    with transaction.atomic():
+        for turn in mine.select_for_update():
+            collect_again(turn, 1)
+
+
+def _come_back_later(turn_id: int) -> None:
+    """A further message moved the turn after its job was deferred."""
+    later = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING).values_list("id", "due_at")
+    wake(later)
+
+
+def _load(turn: Turn, assistant: Assistant) -> Claim:
+    history = get_last_messages(turn.conversation_id, limit=assistant.history_limit)
+    theirs = [message for message in history if message.role == "user" and message.external_id]
+    return Claim(
+        turn_id=turn.pk,
+        generation=turn.generation,
+        conversation_id=turn.conversation_id,
+        tenant_id=turn.conversation.tenant_id,
+        assistant=assistant,
+        messages=context.build(history),
+        seen_ids=[message.pk for message in history],
+        phone_number_id=turn.conversation.phone_number_id,
+        answers=(theirs[-1].external_id or "") if theirs else "",
+    )
+
+
+def assistant_of(conversation: Conversation) -> Assistant:
+    """The tenant's assistant, or one with the defaults."""
+    if conversation.tenant is None:
+        return Assistant.objects.filter(tenant=None).first() or Assistant()
+    return getattr(conversation.tenant, "assistant", None) or Assistant(tenant=conversation.tenant)
+
+
+def why_silent(conversation: Conversation, margin: dt.timedelta = MARGIN) -> str:
+    """Why the assistant says nothing here; '' when it may speak."""
+    if conversation.handled_by == Conversation.Handler.OPERATOR:
+        return "a person took over"
+    if not conversation.is_active:
+        return "conversation inactive"
+    if conversation.tenant is not None and not conversation.tenant.is_active:
+        return "tenant inactive"
+    if not conversation.window_is_open(margin):
+        return "window closed"
+    return ""
+
+
+def over_budget(assistant: Assistant, tenant_id: int | None) -> str:
+    if assistant.daily_token_limit is None:
+        return ""
+    today = Turn.objects.filter(conversation__tenant=tenant_id, opened_at__gte=TruncDate(Now()))
+    spent = today.aggregate(tokens=Sum(F("prompt_tokens") + F("completion_tokens")))["tokens"] or 0
+    return "out of budget" if spent >= assistant.daily_token_limit else ""
+
+
+def suppress(turn: Turn, reason: str) -> None:
+    """End a turn without a reply; where a person must step in, say so."""
+    finish(turn, Turn.State.SUPPRESSED, outcome=reason)
+    if reason in ("window closed", "out of budget"):
+        desk.flag([turn.conversation_id], f"The assistant did not answer: {reason}.")
+
+
+def finish(turn: Turn, state: Turn.State, **columns: object) -> None:
+    Turn.objects.filter(pk=turn.pk).update(state=state, lease_until=None, finished_at=Now(), **columns)
+
+
+def collect_again(turn: Turn, seconds: float, **columns: object) -> None:
+    """Back to *collecting*, due again in so many seconds."""
+    due = from_now(seconds)
+    Turn.objects.filter(pk=turn.pk).update(state=Turn.State.COLLECTING, lease_until=None, due_at=due, **columns)
+    wake(Turn.objects.filter(pk=turn.pk).values_list("id", "due_at"))
+
+
+def sweep() -> int:
+    """Find what fell asleep: due turns that nobody fetched, and turns whose worker is gone. How many."""
+    with transaction.atomic():
+        lost = Turn.objects.filter(state=Turn.State.GENERATING, lease_until__lt=Now())
+        abandoned = list(lost.select_for_update(skip_locked=True).order_by("id")[:SWEPT_AT_ONCE])
+        for turn in abandoned:
+            _take_back(turn)
+        due = Turn.objects.filter(
+            Q(woken_at__isnull=True) | Q(woken_at__lt=ago(WAKE_AGAIN_SECONDS * settings.RETRY_TIME_SCALE)),
+            state=Turn.State.COLLECTING,
+            due_at__lt=ago(settings.SWEEP_SECONDS / 3),
+        )
+        asleep = list(
+            due.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:SWEPT_AT_ONCE]
+        )
+        Turn.objects.filter(pk__in=asleep).update(woken_at=Now())
+        wake((pk, None) for pk in asleep)
+    return len(abandoned) + len(asleep)
+
+
+def _take_back(turn: Turn) -> None:
+    """The worker of this turn is dead, frozen or cut off: the turn may start again, but not for ever."""
+    if turn.attempts + 1 < MAX_ATTEMPTS:
+        collect_again(turn, 0, attempts=F("attempts") + 1)
+        return
+    finish(
+        turn,
+        Turn.State.FAILED,
+        attempts=F("attempts") + 1,
+        outcome="worker lost",
+        error=f"{MAX_ATTEMPTS} workers ended before the reply.",
+    )
+    desk.flag([turn.conversation_id], "The assistant did not answer: its worker ended again and again.")

@@ -1,0 +1,82 @@
+"""What a person does with a conversation: step in, hand back, settle what the machine cannot."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models.functions import Now
+from procrastinate.contrib.django import app
+
+from .models import Conversation, ConversationMessage, Status
+
+TAKEN_OVER = "A person took the conversation over before this was sent."
+UNCERTAIN = "A reply may not have arrived: nobody answered when it was sent."
+
+
+def take_over(conversation_id: int, user: User | None) -> None:
+    """A person has the conversation from now on (None: somebody at the WhatsApp app).
+
+    What the assistant had queued is not sent any more; what is *sending* may still arrive.
+    """
+    with transaction.atomic():
+        Conversation.objects.filter(pk=conversation_id).update(
+            handled_by=Conversation.Handler.OPERATOR, operator=user, updated_at=Now()
+        )
+        queued = ConversationMessage.objects.filter(
+            conversation_id=conversation_id, origin="assistant", status=Status.QUEUED
+        )
+        queued.update(status=Status.FAILED, failed_at=Now(), error_detail=TAKEN_OVER)
+
+
+def hand_back(conversation_id: int, user: User) -> None:
+    """The assistant has it again: it answers what the customer writes next."""
+    Conversation.objects.filter(pk=conversation_id).update(
+        handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now()
+    )
+
+
+def flag(conversation_ids: Iterable[int], reason: str) -> None:
+    """Mark conversations as in need of a person, and say why."""
+    Conversation.objects.filter(pk__in=list(conversation_ids)).update(
+        needs_person=reason[:255], needs_person_since=Now()
+    )
+
+
+def clear_needs_person(conversation_id: int) -> None:
+    Conversation.objects.filter(pk=conversation_id).update(needs_person="", needs_person_since=None)
+
+
+def send_again(message_id: int, user: User) -> bool:
+    """Queue a failed or uncertain message once more. False when it is neither (any more)."""
+    with transaction.atomic():
+        moved = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.FAILED, Status.UNCERTAIN]).update(
+            status=Status.QUEUED,
+            # A person wants it sent: the assistant's silence does not hold it back.
+            origin="operator",
+            author=user,
+            attempts=0,
+            next_attempt_at=Now(),
+            failed_at=None,
+            error_code=None,
+            error_detail="",
+        )
+        if moved:
+            app.configure_task("conversations.tasks.deliver").defer(message_id=message_id)
+            settle(message_id)
+    return bool(moved)
+
+
+def mark_delivered(message_id: int, user: User) -> bool:
+    """A person knows that an uncertain message arrived. False when it is not uncertain (any more)."""
+    moved = ConversationMessage.objects.filter(pk=message_id, status=Status.UNCERTAIN).update(
+        status=Status.DELIVERED, delivered_at=Now(), error_detail=f"Confirmed by {user}."
+    )
+    if moved:
+        settle(message_id)
+    return bool(moved)
+
+
+def settle(message_id: int) -> None:
+    """Take down the *uncertain* sign of a message's conversation when none of its messages is uncertain."""
+    conversation = Conversation.objects.filter(messages=message_id, needs_person=UNCERTAIN)
+    conversation.exclude(messages__status=Status.UNCERTAIN).update(needs_person="", needs_person_since=None)

@@ -1,0 +1,148 @@
+"""The buttons of the conversation page: each is a POST, answered by going back to the page."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from . import bubbles, desk, outbox, transcript
+from .models import Conversation, ConversationMessage
+from .transcript_marks import digest
+
+if TYPE_CHECKING:
+    from tenants.scoped_admin import TenantScopedAdmin
+
+    Base = TenantScopedAdmin
+else:
+    Base = object
+
+WINDOW_CLOSED = (
+    "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again. "
+    "Nothing was sent."
+)
+
+
+class DeskViews(Base):
+    """What a person does on the page of one conversation; mixed into its admin, which says who may."""
+
+    def get_urls(self) -> list[URLPattern]:
+        posts: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("take-over", self.take_over_view, "take_over"),
+            ("hand-back", self.hand_back_view, "hand_back"),
+            ("reply", self.reply_view, "reply"),
+            ("clear-needs-person", self.clear_needs_person_view, "clear_needs_person"),
+            ("messages/<int:message_id>/send-again", self.send_again_view, "send_again"),
+            ("messages/<int:message_id>/delivered", self.mark_delivered_view, "mark_delivered"),
+        ]
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/transcript/", wrap(self.transcript_view), name="conversations_transcript"),
+            *(
+                path(f"<int:pk>/{address}/", wrap(require_POST(view)), name=f"conversations_{name}")
+                for address, view, name in posts
+            ),
+            *super().get_urls(),
+        ]
+
+    # --- who ---
+
+    def readable(self, request: HttpRequest, pk: int) -> Conversation:
+        found: Conversation = get_object_or_404(self.get_queryset(request), pk=pk)
+        return found
+
+    def writable(self, request: HttpRequest, pk: int) -> Conversation:
+        conversation = self.readable(request, pk)
+        if not self.has_change_permission(request, conversation):
+            raise PermissionDenied
+        return conversation
+
+    def back_to(self, conversation: Conversation) -> HttpResponseRedirect:
+        page = reverse("admin:conversations_conversation_change", args=[conversation.pk])
+        return HttpResponseRedirect(f"{page}#newest")
+
+    # --- reading ---
+
+    def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A part of the transcript: older messages (`before`), or what changed since it was drawn (`since`)."""
+        conversation = self.readable(request, pk)
+        may_write = self.has_change_permission(request, conversation)
+        if (before := request.GET.get("before", "")).isdecimal():
+            page = transcript.older(conversation, int(before))
+            context = {"conversation": conversation, "page": page, "may_write": may_write}
+            return render(request, "conversations/older.html", context)
+        since = request.GET.get("since", "")
+        page = transcript.since(conversation, int(since)) if since.isdecimal() else transcript.newest(conversation)
+        seen = digest(conversation, page)
+        if seen == request.GET.get("seen"):
+            return HttpResponse(status=204)  # htmx leaves the page as it is
+        context = {"conversation": conversation, "page": page, "may_write": may_write, "seen": seen}
+        return render(request, "conversations/newest.html", context)
+
+    # --- doing ---
+
+    def take_over_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        conversation = self.writable(request, pk)
+        desk.take_over(conversation.pk, _person(request))
+        messages.success(request, "You have this conversation. The assistant is silent until you hand it back.")
+        return self.back_to(conversation)
+
+    def hand_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        conversation = self.writable(request, pk)
+        desk.hand_back(conversation.pk, _person(request))
+        messages.success(request, "The assistant has it again: it answers what the customer writes next.")
+        return self.back_to(conversation)
+
+    def clear_needs_person_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        conversation = self.writable(request, pk)
+        desk.clear_needs_person(conversation.pk)
+        return self.back_to(conversation)
+
+    def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        conversation = self.writable(request, pk)
+        text = request.POST.get("text", "").replace("\x00", "").strip()
+        if refusal := why_no_reply(conversation, request.user, text):
+            messages.error(request, refusal)
+            return self.back_to(conversation)
+        if conversation.handled_by == Conversation.Handler.ASSISTANT:
+            desk.take_over(conversation.pk, _person(request))
+        outbox.send(conversation, text, author=_person(request))
+        return self.back_to(conversation)
+
+    def send_again_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
+        conversation, message = self._message(request, pk, message_id)
+        if not desk.send_again(message.pk, _person(request)):
+            messages.warning(request, "That message is no longer failed or uncertain; nothing was sent again.")
+        return self.back_to(conversation)
+
+    def mark_delivered_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
+        conversation, message = self._message(request, pk, message_id)
+        if not desk.mark_delivered(message.pk, _person(request)):
+            messages.warning(request, "That message is no longer uncertain.")
+        return self.back_to(conversation)
+
+    def _message(
+        self, request: HttpRequest, pk: int, message_id: int
+    ) -> tuple[Conversation, ConversationMessage]:
+        conversation = self.writable(request, pk)
+        return conversation, get_object_or_404(conversation.messages, pk=message_id)
+
+
+def _person(request: HttpRequest) -> Any:
+    return request.user
+
+
+def why_no_reply(conversation: Conversation, person: Any, text: str) -> str:
+    """Why that person's reply cannot be sent, in words; "" when it can."""
+    taken_by = conversation.operator
+    if not text:
+        return "Write something first: an empty message cannot be sent."
+    if len(text) > bubbles.LIMIT * 10:
+        return f"That is too long: at most {bubbles.LIMIT * 10} characters. Nothing was sent."
+    if taken_by and taken_by.pk != person.pk and conversation.handled_by == Conversation.Handler.OPERATOR:
+        return f"{taken_by} has this conversation. Take it over first. Nothing was sent."
+    return "" if conversation.window_is_open() else WINDOW_CLOSED

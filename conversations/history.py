@@ -1,0 +1,93 @@
+"""The chat history: the three functions of the contract, and the storing of whole deliveries under them."""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from .contacts import Contact, locate
+from .models import ClockTimestamp, Conversation, ConversationMessage
+
+
+def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_from: str) -> Conversation:
+    """The one conversation of this number with this contact (phone number or BSUID). Safe under concurrency.
+
+    Raises Conversation.DoesNotExist when it belongs to another tenant.
+    """
+    contact = Contact(tenant_id=tenant_id, phone_number_id=phone_number_id, phone=wa_from, user_id=None)
+    with transaction.atomic():
+        found = locate([contact])
+        if contact not in found:
+            raise Conversation.DoesNotExist(f"{wa_from} at {phone_number_id} is another tenant's contact")
+        return Conversation.objects.get(pk=found[contact].id)
+
+
+def add_conversation_message(conversation_id: int, role: str, text: str, **columns: Any) -> ConversationMessage:
+    """Store one message. `columns` are further columns of the row. The conversation's `last_message_at` moves.
+
+    Raises IntegrityError when the conversation already has a message of that `external_id`.
+    """
+    origins = {"user": "customer", "assistant": "assistant", "system": "system"}
+    columns.setdefault("origin", origins.get(role, ""))
+    with transaction.atomic():
+        # First the conversation's row: its lock puts the messages of one conversation in one order.
+        Conversation.objects.filter(pk=conversation_id).update(
+            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
+        )
+        return ConversationMessage.objects.create(conversation_id=conversation_id, role=role, text=text, **columns)
+
+
+def get_last_messages(conversation_id: int, limit: int = 20) -> list[ConversationMessage]:
+    """The last `limit` messages, oldest first, ordered by (created_at, id): one index scan at any length."""
+    newest_first = ConversationMessage.objects.filter(conversation_id=conversation_id).order_by("-created_at", "-id")
+    return list(newest_first[:limit])[::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One message from outside, ready to be stored in its (located and locked) conversation."""
+
+    conversation_id: int
+    role: str
+    origin: str
+    text: str
+    raw_json: dict[str, Any] | None
+    external_id: str | None
+    kind: str
+    sent_at: dt.datetime | None
+    reply_to: str
+
+
+_INSERT = """
+INSERT INTO conversation_messages
+    (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to)
+SELECT conversation_id, role, origin, text, NULLIF(raw_json, 'null'), external_id, kind, sent_at, reply_to
+FROM jsonb_to_recordset(%s) AS m(
+    position int, conversation_id bigint, role text, origin text, text text, raw_json jsonb, external_id text,
+    kind text, sent_at timestamptz, reply_to text)
+ORDER BY position
+ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
+RETURNING id, conversation_id, external_id
+"""
+
+
+def store_arrivals(arrivals: Sequence[Arrival]) -> list[int | None]:
+    """Store these messages in one statement: the id of each in the order given, None for what was there already."""
+    if not arrivals:
+        return []
+    rows = [{"position": position, **asdict(arrival)} for position, arrival in enumerate(arrivals)]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [json.dumps(rows, default=str)])
+        stored: defaultdict[tuple[int, str | None], list[int]] = defaultdict(list)
+        for pk, conversation_id, external_id in cursor.fetchall():
+            stored[conversation_id, external_id].append(pk)
+    # Without a wamid every one was stored, in this order; with one only the first of its kind.
+    ids = []
+    for arrival in arrivals:
+        waiting = stored[arrival.conversation_id, arrival.external_id]
+        ids.append(waiting.pop(0) if waiting else None)
+    return ids

@@ -1,0 +1,204 @@
+"""The outbox: an outbound message is a row first, and the row is the truth; a job only wakes somebody up."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models.functions import Now
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.types import JSONValue
+
+from . import bubbles, desk
+from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status
+from .senders import Outbound, SendFailed
+from .statuses import RANK
+
+ON_HOLD_SECONDS = 300  # how often a message behind a refused token is looked at again
+OUTSIDE_WINDOW = 131047  # Meta's code for it
+
+
+def send(
+    conversation: Conversation, text: str, author: User | None = None, reply_to: str = ""
+) -> list[ConversationMessage]:
+    """Queue a text, from the assistant or (with `author`) from a person: one row a bubble, and the wake-up."""
+    with transaction.atomic():
+        # The conversation's lock keeps the order of its messages the order of their ids.
+        Conversation.objects.filter(pk=conversation.pk).update(
+            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
+        )
+        messages = ConversationMessage.objects.bulk_create(
+            _row(conversation, bubble, author, reply_to if position == 0 else "")
+            for position, bubble in enumerate(bubbles.split(text))
+        )
+        if messages:
+            wake([messages[0].pk])
+    return messages
+
+
+def _row(conversation: Conversation, text: str, author: User | None, reply_to: str) -> ConversationMessage:
+    return ConversationMessage(
+        conversation=conversation,
+        role="assistant",
+        origin="operator" if author else "assistant",
+        author=author,
+        text=text,
+        reply_to=reply_to,
+        status=Status.QUEUED,
+        next_attempt_at=timezone.now(),
+    )
+
+
+def wake(message_ids: Iterable[int], at: dt.datetime | None = None) -> None:
+    """Defer the delivery of these messages, on Django's connection: row and job live or die together."""
+    jobs: list[dict[str, JSONValue]] = [{"message_id": pk} for pk in message_ids]
+    if jobs:
+        app.configure_task("conversations.tasks.deliver", schedule_at=at).batch_defer(*jobs)
+
+
+def claim(message_id: int) -> Outbound | None:
+    """Make one due message *sending*, committed before a byte leaves. None: not due, not first, or not to be sent."""
+    with transaction.atomic():
+        if not _first_in_line(message_id).update(status=Status.SENDING, sending_at=Now()):
+            return None
+        message = ConversationMessage.objects.select_related("conversation").get(pk=message_id)
+        if reason := _why_not(message):
+            _fail(message.pk, *reason)
+            return None
+    conversation = message.conversation
+    return Outbound(
+        message_id=message.pk,
+        channel=conversation.channel,
+        phone_number_id=conversation.phone_number_id,
+        phone=conversation.phone,
+        user_id=conversation.contact_user_id,
+        text=message.text,
+        reply_to=message.reply_to,
+    )
+
+
+def _first_in_line(message_id: int) -> QuerySet[ConversationMessage]:
+    before_me = ConversationMessage.objects.filter(
+        conversation=OuterRef("conversation"),
+        id__lt=OuterRef("id"),
+        status__in=[Status.QUEUED, Status.SENDING],
+    )
+    return ConversationMessage.objects.filter(
+        ~Exists(before_me), pk=message_id, status=Status.QUEUED, next_attempt_at__lte=Now()
+    )
+
+
+def _why_not(message: ConversationMessage) -> tuple[int | None, str] | None:
+    """(Meta's code, words) when circumstances have changed since the message was queued."""
+    conversation = message.conversation
+    if message.origin == "assistant" and conversation.handled_by == Conversation.Handler.OPERATOR:
+        return None, desk.TAKEN_OVER
+    if not conversation.window_is_open():
+        return OUTSIDE_WINDOW, "The 24 hours in which the customer can be answered are over."
+    return None
+
+
+def record_sent(message_id: int, wamid: str) -> int | None:
+    """The channel took it. The answer: the next message waiting in this conversation, if any."""
+    behind = RANK[: RANK.index(Status.SENT)]
+    ConversationMessage.objects.filter(pk=message_id).update(
+        # Its status webhook may have come first, and may have moved it further already.
+        status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")),
+        external_id=wamid,
+        sent_at=Now(),
+        error_code=None,
+        error_detail="",
+    )
+    return next_in_line(message_id)
+
+
+def next_in_line(message_id: int) -> int | None:
+    conversation = ConversationMessage.objects.filter(pk=message_id).values("conversation_id")
+    waiting = ConversationMessage.objects.filter(
+        conversation_id__in=conversation, status=Status.QUEUED, next_attempt_at__lte=Now()
+    )
+    return waiting.order_by("id").values_list("id", flat=True).first()
+
+
+def record_failure(message_id: int, failure: SendFailed) -> int | None:
+    """What becomes of a message that is *sending* and failed; moves nothing that a status webhook moved first.
+
+    The answer: the next message waiting in this conversation, if this one is done with.
+    """
+    with transaction.atomic():
+        wait = _wait(message_id, failure)
+        if wait is not None:
+            _put_back(message_id, failure, wait)
+            return None
+        if failure.uncertain:
+            give_up_waiting([message_id], failure.detail)
+        else:
+            _fail(message_id, failure.code, failure.detail)
+    return next_in_line(message_id)
+
+
+def _wait(message_id: int, failure: SendFailed) -> float | None:
+    """Seconds until the next attempt; None when there is none."""
+    if failure.permanent or failure.uncertain:
+        return None
+    if failure.on_hold:
+        return ON_HOLD_SECONDS
+    if failure.retry_in is not None:
+        return failure.retry_in
+    attempts = ConversationMessage.objects.values_list("attempts", flat=True).get(pk=message_id)
+    return failure.waits[attempts] if attempts < len(failure.waits) else None
+
+
+def _put_back(message_id: int, failure: SendFailed, wait: float) -> None:
+    counted = 0 if failure.on_hold or failure.retry_in is not None else 1
+    at = timezone.now() + dt.timedelta(seconds=wait)
+    moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
+        status=Status.QUEUED,
+        next_attempt_at=at,
+        attempts=F("attempts") + counted,
+        error_code=failure.code,
+        error_detail=failure.detail,
+    )
+    if moved:
+        wake([message_id], at)
+        if failure.needs_person:
+            desk.flag(_conversations([message_id]), f"A reply waits: {failure.detail}")
+
+
+def _fail(message_id: int, code: int | None, detail: str) -> None:
+    moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
+        status=Status.FAILED, failed_at=Now(), error_code=code, error_detail=detail
+    )
+    if moved and detail != desk.TAKEN_OVER:
+        desk.flag(_conversations([message_id]), f"A reply was not sent: {detail}")
+
+
+def give_up_waiting(message_ids: list[int], detail: str) -> int:
+    """*sending* without an answer becomes *uncertain*: shown to a person, settled by the status webhook."""
+    moved = ConversationMessage.objects.filter(pk__in=message_ids, status=Status.SENDING).update(
+        status=Status.UNCERTAIN, error_detail=detail
+    )
+    if moved:
+        desk.flag(_conversations(message_ids), desk.UNCERTAIN)
+    return moved
+
+
+def resume(phone_number_id: str) -> int:
+    """Send from this number again: its pause ends, its waiting messages are woken. How many."""
+    with transaction.atomic():
+        Pause.objects.filter(scope=f"number:{phone_number_id}").delete()
+        waiting = ConversationMessage.objects.filter(
+            status=Status.QUEUED, conversation__phone_number_id=phone_number_id
+        ).order_by("id")
+        ids = list(waiting.values_list("id", flat=True))
+        ConversationMessage.objects.filter(pk__in=ids).update(next_attempt_at=Now())
+        wake(ids)
+    return len(ids)
+
+
+def _conversations(message_ids: list[int]) -> list[int]:
+    return list(
+        ConversationMessage.objects.filter(pk__in=message_ids).values_list("conversation_id", flat=True).distinct()
+    )

@@ -1,0 +1,17 @@
+"""Times by the database's clock: those of several machines differ."""
+
+import datetime as dt
+
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+
+def from_now(seconds: float) -> Combinable:
+    """The database's time in so many seconds; negative: that long ago."""
+    moment = Now() + Value(dt.timedelta(seconds=seconds))
+    return ExpressionWrapper(moment, output_field=DateTimeField())
+
+
+def ago(seconds: float) -> Combinable:
+    return from_now(-seconds)

@@ -1,0 +1,23 @@
+"""A short mark of what an open page shows, to tell cheaply whether it must be drawn again."""
+
+import hashlib
+
+from .models import Conversation
+from .transcript import Page
+
+
+def digest(conversation: Conversation, page: Page) -> str:
+    shown = [
+        (
+            bubble.message.pk,
+            bubble.message.status,
+            bubble.message.error_detail,
+            len(bubble.message.edits),
+            bool(bubble.message.revoked_at),
+            bubble.reactions,
+            bubble.note,
+        )
+        for bubble in page.bubbles
+    ]
+    state = (conversation.handled_by, conversation.operator_id, conversation.needs_person)
+    return hashlib.sha256(repr((state, shown)).encode()).hexdigest()[:16]
