@@ -1,0 +1,160 @@
+"""WhatsApp as the outbox sees it: Meta's errors become `SendFailed`, by the table in `graph_errors.py`."""
+
+import logging
+import random
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from conversations.senders import Outbound, SendFailed
+
+from . import way_out
+from .graph import GraphClient, GraphError
+from .graph_errors import BAD_REQUEST, NO_CONNECTION, Rule, rule_for, words
+from .way_out import WayOut
+
+logger = logging.getLogger(__name__)
+
+LONGEST_RETRY_AFTER = 600
+
+
+class WhatsAppSender:
+    """What `MESSAGE_SENDER` names, see `conversations.senders.Sender`."""
+
+    def __init__(self) -> None:
+        self._graph = GraphClient()
+
+    async def send(self, outbound: Outbound) -> str:
+        """Send one message; the answer is its wamid. Raises SendFailed, and nothing else."""
+        way = await _find(outbound.phone_number_id)
+        _check(way)
+        try:
+            return await self._send(outbound, way)
+        except SendFailed:
+            raise
+        except Exception as error:
+            logger.exception("message %s: not foreseen while it was sent", outbound.message_id)
+            raise SendFailed(
+                f"It may have been sent: {type(error).__name__}.", uncertain=True, needs_person=True
+            ) from error
+
+    async def _send(self, outbound: Outbound, way: WayOut) -> str:
+        try:
+            wamid = await self._graph.send_text(outbound, way.token)
+        except GraphError as error:
+            raise await _failure(way, error) from error
+        if way.pauses:
+            await _forget(way)
+        return wamid
+
+    async def show_typing(self, phone_number_id: str, wamid: str) -> None:
+        """Mark a message as read and show that an answer is being written; nothing while a pause holds."""
+        way = await _find(phone_number_id)
+        if way.on_hold() or way.seconds_to_wait():
+            return
+        if way.problem:
+            raise SendFailed(way.problem, on_hold=True)
+        try:
+            await self._graph.mark_read(phone_number_id, wamid, way.token)
+        except GraphError as error:
+            # A courtesy: no pause is made for it, no attempt repeated.
+            raise SendFailed(_detail(error), code=error.code, permanent=True) from error
+        except Exception as error:
+            raise SendFailed(f"not foreseen: {type(error).__name__}", permanent=True) from error
+
+
+async def _find(phone_number_id: str) -> WayOut:
+    try:
+        return await sync_to_async(way_out.find)(phone_number_id)
+    except ImproperlyConfigured as error:  # a token that no key of ours opens
+        raise SendFailed(str(error), on_hold=True, needs_person=True) from error
+    except Exception as error:
+        # Nothing went out yet. The database away, most likely.
+        logger.exception("number %s: its account could not be read", phone_number_id)
+        raise SendFailed(
+            f"The account could not be read: {type(error).__name__}.", waits=_scaled(NO_CONNECTION.waits)
+        ) from error
+
+
+def _check(way: WayOut) -> None:
+    """Raises SendFailed when nothing may be sent now."""
+    if way.problem:
+        raise SendFailed(f"Nothing can be sent: {way.problem}.", on_hold=True, needs_person=True)
+    if held := way.on_hold():
+        raise SendFailed(f"Sending is paused: {held.reason}", code=held.error_code, on_hold=True, needs_person=True)
+    if seconds := way.seconds_to_wait():
+        raise SendFailed("Sending is paused for a moment: too much was sent.", retry_in=_after(seconds))
+
+
+async def _failure(way: WayOut, error: GraphError) -> SendFailed:
+    """What the table says, done and put into the outbox's words."""
+    detail = _detail(error)
+    if error.before_a_byte:
+        return SendFailed(detail, waits=_scaled(NO_CONNECTION.waits))
+    if error.uncertain:
+        return SendFailed(f"{detail}: it may have been sent.", uncertain=True, needs_person=True)
+    rule = rule_for(error.code, error.http_status)
+    if rule.on_hold:
+        return await _held(way, rule, error, detail)
+    if rule.pause:
+        return await _throttled(way, rule, error, detail)
+    if rule.tell_operators:
+        reason = "our bug" if rule is BAD_REQUEST else rule.name
+        logger.error("[WA] number %s: %s: %s. %s", way.phone_number_id, reason, detail, rule.advice)
+    return SendFailed(
+        detail,
+        code=error.code,
+        permanent=rule.permanent,
+        waits=_scaled(rule.waits),
+        needs_person=rule.needs_person,
+    )
+
+
+async def _held(way: WayOut, rule: Rule, error: GraphError, detail: str) -> SendFailed:
+    reason = f"{detail}. {rule.advice}"
+    try:
+        first = await sync_to_async(way_out.hold)(way, reason, error.code)
+    except Exception:
+        # The refusal is known; without the pause the next message learns it anew.
+        logger.exception("number %s: its pause could not be written", way.phone_number_id)
+        first = True
+    if first:
+        logger.error("[WA] number %s sends nothing any more: %s", way.phone_number_id, reason)
+    return SendFailed(detail, code=error.code, on_hold=True, needs_person=True)
+
+
+async def _throttled(way: WayOut, rule: Rule, error: GraphError, detail: str) -> SendFailed:
+    asked = min(error.retry_after or 0, LONGEST_RETRY_AFTER)
+    try:
+        seconds, first = await sync_to_async(way_out.throttle)(way, rule, detail, error.code, asked)
+    except Exception:
+        logger.exception("number %s: its pause could not be written", way.phone_number_id)
+        seconds, first = rule.pause_seconds[0] * settings.RETRY_TIME_SCALE, False
+    if first:
+        level = logging.ERROR if rule.tell_operators else logging.WARNING
+        logger.log(level, "[WA] number %s: %s paused: %s. %s", way.phone_number_id, rule.pause, detail, rule.advice)
+    if rule.waits:
+        return SendFailed(detail, code=error.code, waits=_scaled(rule.waits))
+    return SendFailed(detail, code=error.code, retry_in=_after(seconds))
+
+
+async def _forget(way: WayOut) -> None:
+    try:
+        await sync_to_async(way_out.forget)(way)
+    except Exception:
+        # It was sent; only the next pause begins longer than it need.
+        logger.exception("number %s: its old pauses could not be removed", way.phone_number_id)
+
+
+def _detail(error: GraphError) -> str:
+    return error.message if error.code is None else f"{words(error.code)}: {error.message}"
+
+
+def _scaled(waits: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(wait * settings.RETRY_TIME_SCALE for wait in waits)
+
+
+def _after(seconds: float) -> float:
+    """Some time after the pause's end, so that not all who wait come back at the same instant."""
+    return seconds + random.uniform(0, float(settings.RETRY_TIME_SCALE) * (1 + seconds / 4))  # noqa: S311
