@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 PORT = "5432"  # only the name of the socket: the server listens on no network address
-_START_SECONDS = 120
+_START_SECONDS = 60
 _LONGEST_SOCKET_PATH = 100  # the system's limit is 104 on macOS, 108 on Linux
 _INITDB = (
     "--username=postgres",
@@ -79,10 +79,20 @@ class Cluster:
             return
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        self._make_ready_to_run()
+        was_killed = self._make_ready_to_run()
         log = self.data.with_name(f"{self.data.name}.log")
+        server = self._launch(log)
+        while self.ask() is not Answer.READY:
+            if server.poll() is not None:
+                if not was_killed or time.monotonic() > deadline:
+                    raise ClusterError(f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}")
+                # The helpers of the killed server are still on their way out.
+                server = self._launch(log)
+            _pause(deadline)
+
+    def _launch(self, log: Path) -> "subprocess.Popen[bytes]":
         with log.open("ab") as output:
-            server = subprocess.Popen(
+            return subprocess.Popen(
                 [_programs() / "postgres", "-D", self.data, "-k", self.socket_folder, "-p", PORT, *_OPTIONS],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -90,10 +100,6 @@ class Cluster:
                 start_new_session=True,
                 **self._as_owner(self.data),
             )
-        while self.ask() is not Answer.READY:
-            if server.poll() is not None:
-                raise ClusterError(f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}")
-            _pause(deadline)
 
     def stop(self) -> None:
         """Stop the server if it runs; it is gone when this returns."""
@@ -114,7 +120,8 @@ class Cluster:
             self.data.rmdir()  # an empty folder may stand there; a full one is not ours
         fresh.rename(self.data)
 
-    def _make_ready_to_run(self) -> None:
+    def _make_ready_to_run(self) -> bool:
+        """Returns whether the server was killed when it last ran."""
         owner = self.data.stat()
         if os.geteuid() == 0:
             _open_the_way_to(self.data)
@@ -131,8 +138,10 @@ class Cluster:
                 raise ClusterError(f"{self.socket_folder} belongs to another user. Remove it.")
         # A killed server leaves its process id behind; PostgreSQL refuses to start if any process has it now.
         pid = self._pid()
-        if pid is not None and not _runs_postgres(pid):
-            (self.data / "postmaster.pid").unlink()
+        if pid is None or _runs_postgres(pid):
+            return False
+        (self.data / "postmaster.pid").unlink()
+        return True
 
     def _pid(self) -> int | None:
         try:
