@@ -22,8 +22,7 @@ else:
     Base = object
 
 WINDOW_CLOSED = (
-    "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again. "
-    "Nothing was sent."
+    "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again. Nothing was sent."
 )
 
 
@@ -125,9 +124,7 @@ class DeskViews(Base):
             messages.warning(request, "That message is no longer uncertain.")
         return self.back_to(conversation)
 
-    def _message(
-        self, request: HttpRequest, pk: int, message_id: int
-    ) -> tuple[Conversation, ConversationMessage]:
+    def _message(self, request: HttpRequest, pk: int, message_id: int) -> tuple[Conversation, ConversationMessage]:
         conversation = self.writable(request, pk)
         return conversation, get_object_or_404(conversation.messages, pk=message_id)
 

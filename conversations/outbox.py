@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, QuerySet, Value, When
 from django.db.models.functions import Now
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
@@ -15,6 +14,7 @@ from . import bubbles, desk
 from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status
 from .senders import Outbound, SendFailed
 from .statuses import RANK
+from .times import from_now
 
 ON_HOLD_SECONDS = 300  # how often a message behind a refused token is looked at again
 OUTSIDE_WINDOW = 131047  # Meta's code for it
@@ -47,7 +47,7 @@ def _row(conversation: Conversation, text: str, author: User | None, reply_to: s
         text=text,
         reply_to=reply_to,
         status=Status.QUEUED,
-        next_attempt_at=timezone.now(),
+        next_attempt_at=Now(),
     )
 
 
@@ -153,16 +153,16 @@ def _wait(message_id: int, failure: SendFailed) -> float | None:
 
 def _put_back(message_id: int, failure: SendFailed, wait: float) -> None:
     counted = 0 if failure.on_hold or failure.retry_in is not None else 1
-    at = timezone.now() + dt.timedelta(seconds=wait)
     moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
         status=Status.QUEUED,
-        next_attempt_at=at,
+        next_attempt_at=from_now(wait),
         attempts=F("attempts") + counted,
         error_code=failure.code,
         error_detail=failure.detail,
     )
     if moved:
-        wake([message_id], at)
+        # The time as the database has it: a job that came early by our clock would find nothing due.
+        wake([message_id], ConversationMessage.objects.values_list("next_attempt_at", flat=True).get(pk=message_id))
         if failure.needs_person:
             desk.flag(_conversations([message_id]), f"A reply waits: {failure.detail}")
 

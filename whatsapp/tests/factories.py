@@ -7,6 +7,7 @@ Every part takes keyword arguments that are put into it as they are, so that a t
 
 import itertools
 import json
+import time
 from typing import Any
 
 from whatsapp.signature import sign
@@ -17,7 +18,7 @@ PHONE_NUMBER_ID = "202020202020"
 BUSINESS = "15550100200"
 CUSTOMER = "79001234567"
 USER_ID = "RU.1000200030004000"
-SENT_AT = 1_772_000_000  # 2026-02-25 06:13:20 UTC
+SENT_AT = int(time.time()) - 60  # a minute ago: within the 24 hours in which a customer can be answered
 
 _serial = itertools.count(1)
 
@@ -99,7 +100,8 @@ def error(code: int, title: str, details: str = "") -> Json:
 
 def inbound(*messages: Json, **kwargs: Any) -> Json:
     """The usual delivery: one change with these messages, or with one text."""
-    return delivery(change(messages=list(messages or [text_message()]), contacts=[contact()], **kwargs))
+    kwargs.setdefault("contacts", [contact()])
+    return delivery(change(messages=list(messages or [text_message()]), **kwargs))
 
 
 def signed(data: object, secret: str) -> tuple[bytes, str]:

@@ -1,0 +1,119 @@
+"""The stage of the tests that go through the door: post a delivery, run the worker, look at rows and at the wire.
+
+Everything is real but the wire: what goes out to Graph and to the model ends in `Wire`, at the HTTP transport.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx2
+import pytest
+from asgiref.sync import async_to_sync
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.test import Client
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from assistant import openai_service
+from whatsapp import graph
+from whatsapp.signature import sign
+
+SECRET = "stage-secret"
+WEBHOOK = "/api/whatsapp/webhook"
+Json = dict[str, Any]
+Answer = Callable[[Json], httpx2.Response]
+
+
+def completion(text: str) -> httpx2.Response:
+    usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    return httpx2.Response(200, json=answer)
+
+
+def graph_error(code: int, status: int = 400) -> httpx2.Response:
+    return httpx2.Response(status, json={"error": {"message": f"(#{code}) no", "code": code, "type": "OAuthException"}})
+
+
+@dataclass
+class Wire:
+    """What went out, in order, and what comes back; replace `model` and `graph` to misbehave."""
+
+    asked: list[Json] = field(default_factory=list)
+    sent: list[Json] = field(default_factory=list)
+    marked_read: list[Json] = field(default_factory=list)
+    serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
+    graph: Answer | None = None
+
+    def to_model(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(json.loads(request.content))
+        return self.model(self.asked[-1])
+
+    def to_graph(self, request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        if body.get("status") == "read":
+            self.marked_read.append(body)
+            return httpx2.Response(200, json={"success": True})
+        self.sent.append(body)
+        return self.graph(body) if self.graph else self.accept()
+
+    def accept(self) -> httpx2.Response:
+        message = {"id": f"wamid.out{next(self.serial):04}"}
+        return httpx2.Response(200, json={"messaging_product": "whatsapp", "messages": [message]})
+
+    @property
+    def texts(self) -> list[str]:
+        return [body["text"]["body"] for body in self.sent]
+
+
+@dataclass
+class Stage:
+    client: Client
+    wire: Wire
+
+    def post(self, data: object, secret: str | None = SECRET, **headers: str) -> Any:
+        """Post a delivery (JSON value or raw bytes), signed unless `secret` is None."""
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        if secret is not None:
+            headers.setdefault("X-Hub-Signature-256", sign(body, secret))
+        return self.client.post(WEBHOOK, data=body, content_type="application/json", headers=headers)
+
+    def work(self) -> None:
+        """Run the worker until no job is due."""
+        due = ProcrastinateJob.objects.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=Now()), status="todo")
+        while due.exists():
+            async_to_sync(_work)()
+
+    def converse(self, data: object) -> None:
+        assert self.post(data).json() == {"ok": True}
+        self.work()
+
+
+async def _work() -> None:
+    worker = app.with_connector(cast(DjangoConnector, app.connector).get_worker_connector())
+    async with worker.open_async():
+        await worker.run_worker_async(
+            wait=False, concurrency=8, delete_jobs="successful", listen_notify=False, install_signal_handlers=False
+        )
+
+
+@pytest.fixture
+def stage(transactional_db: None, settings: Any, client: Client) -> Iterator[Stage]:
+    """One business with credentials from the environment, as the report's service was."""
+    settings.WHATSAPP_APP_SECRETS = [SECRET]
+    settings.WHATSAPP_ACCESS_TOKEN = "token-of-the-business"
+    settings.OPENAI_API_KEY = "key-of-the-installation"
+    settings.TURN_QUIET_SECONDS = 0
+    settings.RETRY_TIME_SCALE = 0
+    wire = Wire()
+    openai_service.set_transport(httpx2.MockTransport(wire.to_model))
+    graph.set_transport(httpx2.MockTransport(wire.to_graph))
+    yield Stage(client, wire)
+    openai_service.set_transport(None)
+    graph.set_transport(None)
