@@ -2,19 +2,32 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
 
+from tenants.api import TenantViewSet, UnknownAddress
 from whatsapp import health
+from whatsapp.api import WhatsAppAccountViewSet
 from whatsapp.views import WebhookView
+
+api = SimpleRouter(trailing_slash=False)
+api.register("tenants", TenantViewSet)
+api.register("whatsapp-accounts", WhatsAppAccountViewSet)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/whatsapp/webhook", WebhookView.as_view(), name="webhook"),
+    path("api/admin/", include(api.urls)),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(), name="docs"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
 ]
 
 if settings.SANDBOX:
     urlpatterns.append(path("sandbox/", include("sandbox.urls")))
+
+urlpatterns.append(re_path("^api/", UnknownAddress.as_view()))

@@ -1,0 +1,83 @@
+"""A tenant's assistant, and the ledger of its replies."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
+
+from .models import Assistant, Turn
+
+
+@admin.register(Assistant)
+class AssistantAdmin(TenantScopedAdmin):
+    list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["tenant__name", "instructions", "model"]
+    fieldsets = [
+        (None, {"fields": ["tenant", "instructions", "fallback_text"]}),
+        (
+            "The model",
+            {
+                "fields": [
+                    "model",
+                    "temperature",
+                    "max_output_tokens",
+                    "history_limit",
+                    "daily_token_limit",
+                    "base_url",
+                    "api_key",
+                    "key_state",
+                ]
+            },
+        ),
+        ("How long it waits for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
+    ]
+    readonly_fields = ["key_state"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("tenant")
+
+    @admin.display(description="model")
+    def model_in_use(self, assistant: Assistant) -> str:
+        return assistant.model_name
+
+    @admin.display(description="API key, stored")
+    def key_state(self, assistant: Assistant) -> str:
+        return "set" if assistant.api_key else "not set"
+
+
+@admin.register(Turn)
+class TurnAdmin(EvidenceAdmin):
+    tenant_path = "conversation__tenant"
+    list_display = [
+        "id",
+        "conversation",
+        "state",
+        "outcome",
+        "model",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost",
+        "seconds",
+        "opened_at",
+    ]
+    list_filter = ["conversation__tenant", "state", "model", ("opened_at", admin.DateFieldListFilter)]
+    list_select_related = ["conversation", "conversation__tenant"]
+    search_fields = ["conversation__external_id", "conversation__contact_name", "outcome", "error"]
+    ordering = ["-pk"]
+    exclude = ["first_message", "last_message", "first_reply", "last_reply"]
+    readonly_fields = ["messages_of_turn"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("conversation")
+
+    @admin.display(description="messages")
+    def messages_of_turn(self, turn: Turn) -> str:
+        """The links have no constraint: the ids are shown, the rows are not fetched."""
+        asked = f"asked {turn.first_message_id} to {turn.last_message_id}"
+        answered = f"answered {turn.first_reply_id} to {turn.last_reply_id}"
+        return f"{asked}, {answered}" if turn.first_reply_id else f"{asked}, no answer"

@@ -1,0 +1,85 @@
+"""The admin of the assistants and of the ledger of their replies."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from assistant.models import Assistant, Turn
+from conversations.tests.rows import conversation, message
+from tenants.models import Tenant
+from tenants.tests.people import TwoBusinesses
+
+pytestmark = pytest.mark.django_db
+
+TURNS = "/admin/assistant/turn/"
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+def turn(of: Tenant, number: str = "4915112345") -> Turn:
+    asked = message(conversation(of, number, contact_name=f"Customer {number}"), "Hi")
+    now = timezone.now()
+    return Turn.objects.create(
+        conversation=asked.conversation,
+        first_message=asked,
+        last_message=asked,
+        due_at=now,
+        latest_due_at=now,
+        state="failed",
+        error="the model was away",
+    )
+
+
+def test_hides_the_key_of_the_model(businesses: TwoBusinesses) -> None:
+    row = Assistant.objects.create(tenant=businesses.ours, api_key="sk-our-key")
+    for who in ("viewer", "operator", "owner", "superuser"):
+        client = businesses.browser(who)
+        page = client.get(reverse("admin:assistant_assistant_change", args=[row.pk]))
+        assert page.status_code == 200
+        assert "sk-our-key" not in page.content.decode()
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator", "stranger"])
+def test_lets_owners_alone_instruct_the_assistant(businesses: TwoBusinesses, who: str) -> None:
+    row = Assistant.objects.create(tenant=businesses.ours, instructions="Be kind.")
+    address = reverse("admin:assistant_assistant_change", args=[row.pk])
+    businesses.browser(who).post(address, {"instructions": "Be rude.", "tenant": row.tenant_id})
+    row.refresh_from_db()
+    assert row.instructions == "Be kind."
+
+
+def test_an_owner_makes_no_assistant_of_the_whole_installation(businesses: TwoBusinesses) -> None:
+    data = {"tenant": "", "instructions": "x", "max_output_tokens": "800", "history_limit": "20"}
+    answer = businesses.browser("owner").post("/admin/assistant/assistant/add/", data)
+    assert answer.status_code == 200
+    assert not Assistant.objects.exists()
+
+
+def test_nobody_changes_the_ledger(businesses: TwoBusinesses) -> None:
+    row = turn(businesses.ours)
+    for who in ("owner", "superuser"):
+        client = businesses.browser(who)
+        assert "the model was away" in client.get(f"{TURNS}{row.pk}/change/").content.decode()
+        assert client.post(f"{TURNS}{row.pk}/change/", {"error": ""}).status_code == 403
+        assert client.post(f"{TURNS}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_shows_a_stranger_no_turn(businesses: TwoBusinesses) -> None:
+    row = turn(businesses.ours)
+    client = businesses.browser("stranger")
+    for page in (TURNS, f"{TURNS}{row.pk}/change/"):
+        assert "Customer" not in client.get(page, follow=True).content.decode()
+
+
+def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, django_assert_num_queries: Any) -> None:
+    client = businesses.browser("viewer")
+    for number in range(12):
+        turn(businesses.ours, f"49{number}")
+        if number in (0, 11):
+            with django_assert_num_queries(9):
+                client.get(TURNS)

@@ -1,0 +1,169 @@
+"""The desk: the list of conversations and the page of one, with its transcript."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from tenants.access import NOBODY, OPERATORS
+from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
+
+from . import panels, transcript
+from .desk_views import DeskViews, why_no_reply
+from .models import Conversation, ConversationMessage, Pause
+from .transcript_marks import digest
+
+SNIPPET = 80
+
+
+@admin.register(Conversation)
+class ConversationAdmin(DeskViews, TenantScopedAdmin):
+    may_add = NOBODY  # a conversation begins with a customer's message
+    may_change = OPERATORS
+    change_form_template = "conversations/change_form.html"
+    list_display = ["contact", "snippet", "last_message", "handler", "person_needed", "window", "tenant"]
+    list_filter = [
+        "tenant",
+        "handled_by",
+        ("needs_person", admin.EmptyFieldListFilter),
+        "is_active",
+        "phone_number_id",
+        ("last_message_at", admin.DateFieldListFilter),
+    ]
+    list_select_related = ["tenant", "operator"]
+    search_fields = ["contact_name", "external_id", "contact_user_id"]
+    search_help_text = "A name or a number"
+    ordering = [F("last_message_at").desc(nulls_last=True), "-pk"]
+    readonly_fields = [
+        "tenant",
+        "channel",
+        "external_id",
+        "contact_user_id",
+        "phone_number_id",
+        "created_at",
+        "last_inbound_at",
+        "last_message_at",
+    ]
+    fields = ["contact_name", "is_active", *readonly_fields]
+
+    class Media:
+        css = {"all": ["conversations/desk.css"]}
+        js = ["conversations/desk.js"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("tenant", "operator")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        changes.result_list = with_last_message(changes.result_list)
+        return changes
+
+    # --- the list ---
+
+    @display(header=True, description="contact", ordering="contact_name")  # type: ignore[untyped-decorator]
+    def contact(self, conversation: Conversation) -> tuple[str, str]:
+        number = f"+{conversation.phone}" if conversation.phone else "no phone number"
+        return conversation.contact_name or number, number if conversation.contact_name else ""
+
+    @admin.display(description="last message")
+    def snippet(self, conversation: Any) -> str:
+        text = " ".join((conversation.last_text or "").split())
+        who = {"assistant": "→ ", "system": "· "}.get(conversation.last_role, "")
+        return f"{who}{text[:SNIPPET]}{'…' if len(text) > SNIPPET else ''}" if text else "—"
+
+    @admin.display(description="when", ordering="last_message_at")
+    def last_message(self, conversation: Conversation) -> str:
+        return naturaltime(conversation.last_message_at) if conversation.last_message_at else "—"
+
+    @display(description="handled by", ordering="handled_by", label={"Assistant": "info", "Off": "danger"})  # type: ignore[untyped-decorator]
+    def handler(self, conversation: Conversation) -> str:
+        if conversation.handled_by == Conversation.Handler.OPERATOR:
+            return str(conversation.operator or "A person")
+        return "Assistant" if conversation.is_active else "Off"
+
+    @display(description="needs a person", ordering="needs_person_since", label="warning")  # type: ignore[untyped-decorator]
+    def person_needed(self, conversation: Conversation) -> str:
+        return conversation.needs_person
+
+    @admin.display(description="window", ordering="last_inbound_at")
+    def window(self, conversation: Conversation) -> str:
+        return window_left(conversation) or "closed"
+
+    # --- the page of one ---
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        conversation = self.get_object(request, object_id)
+        desk = self._desk(request, conversation) if conversation else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **desk})
+
+    def _desk(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+        before = request.GET.get("before", "")
+        page = transcript.older(conversation, int(before)) if before.isdecimal() else transcript.newest(conversation)
+        return {
+            "conversation": conversation,
+            "page": page,
+            "is_newest": not before,
+            "seen": digest(conversation, page),
+            "may_write": self.has_change_permission(request, conversation),
+            "why_no_reply": why_no_reply(conversation, request.user, "text"),
+            "window_left": window_left(conversation),
+            "panels": panels.panels_of(conversation),
+        }
+
+
+def window_left(conversation: Conversation) -> str:
+    """How long the customer can still be answered freely; "" when the window is closed."""
+    if not conversation.window_is_open() or conversation.window_closes_at is None:
+        return ""
+    return str(naturaltime(conversation.window_closes_at)).removesuffix(" from now")
+
+
+@admin.register(ConversationMessage)
+class ConversationMessageAdmin(EvidenceAdmin):
+    tenant_path = "conversation__tenant"
+    list_display = ["id", "conversation", "role", "origin", "kind", "first_words", "status", "created_at"]
+    list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
+    list_select_related = ["conversation"]
+    search_fields = ["=external_id", "text"]
+    search_help_text = "A wamid or words of the text"
+    ordering = ["-pk"]
+    date_hierarchy = None
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("conversation", "author")
+
+    @admin.display(description="text")
+    def first_words(self, message: ConversationMessage) -> str:
+        return message.text if len(message.text) <= SNIPPET else f"{message.text[:SNIPPET]}…"
+
+
+@admin.register(Pause)
+class PauseAdmin(SuperusersAdmin):
+    evidence = True
+    list_display = ["scope", "reason", "error_code", "since", "until", "step"]
+    search_fields = ["scope", "reason"]
+    ordering = ["-since"]
+    exclude = ["credential"]
+
+
+def with_last_message(conversations: "QuerySet[Any]") -> "QuerySet[Any]":
+    """The beginning and the role of each one's newest message: an index lookup a row of the page."""
+    newest = ConversationMessage.objects.filter(conversation=OuterRef("pk")).order_by("-created_at", "-id")
+    found: QuerySet[Any] = conversations.annotate(
+        last_text=Subquery(newest.annotate(start=Left("text", SNIPPET * 2)).values("start")[:1]),
+        last_role=Subquery(newest.values("role")[:1]),
+    )
+    return found

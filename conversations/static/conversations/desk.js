@@ -1,0 +1,42 @@
+// The conversation page: scroll to the newest message, count, send with Ctrl+Enter, ask before what is undone.
+(() => {
+    "use strict";
+
+    const atBottom = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+
+    function followNewest(box) {
+        box.scrollTop = box.scrollHeight;
+        let follow = true;
+        document.body.addEventListener("htmx:beforeSwap", () => { follow = atBottom(box); });
+        document.body.addEventListener("htmx:afterSwap", (event) => {
+            if (event.detail.target.id === "newest" && follow) box.scrollTop = box.scrollHeight;
+        });
+    }
+
+    function countAndSend(text) {
+        const count = text.form.querySelector(".desk-count");
+        const show = () => { count.textContent = `${text.value.length} / ${text.maxLength}`; };
+        text.addEventListener("input", show);
+        text.addEventListener("keydown", (event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) text.form.requestSubmit();
+        });
+        show();
+    }
+
+    document.addEventListener("submit", (event) => {
+        const question = event.target.dataset.confirm;
+        if (question && !window.confirm(question)) { event.preventDefault(); return; }
+        // One click, one message: a second submit of the same form does nothing.
+        if (event.target.closest(".desk")) {
+            if (event.target.dataset.sent) event.preventDefault();
+            event.target.dataset.sent = "yes";
+        }
+    });
+
+    document.addEventListener("DOMContentLoaded", () => {
+        const box = document.getElementById("transcript");
+        if (box) followNewest(box);
+        const text = document.getElementById("reply-text");
+        if (text) countAndSend(text);
+    });
+})();

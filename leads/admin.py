@@ -1,0 +1,41 @@
+"""Leads: what was learned about the people behind the conversations."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from tenants.access import NOBODY, OPERATORS
+from tenants.scoped_admin import TenantScopedAdmin
+
+from .models import Lead
+
+
+@admin.register(Lead)
+class LeadAdmin(TenantScopedAdmin):
+    may_add = NOBODY  # a lead begins with a customer's first message
+    may_change = OPERATORS
+    list_display = ["__str__", "phone", "stage", "source", "first_words", "to_conversation", "created_at"]
+    list_editable = ["stage"]
+    list_filter = ["tenant", "stage", "source", ("created_at", admin.DateFieldListFilter)]
+    list_select_related = ["conversation", "tenant"]
+    search_fields = ["name", "phone", "first_text", "notes"]
+    search_help_text = "A name, a phone number, or a word of the first message or the notes"
+    ordering = ["-created_at", "-pk"]
+    readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
+    fields = ["name", "phone", "stage", "notes", "fields", *readonly_fields]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("conversation", "tenant")
+
+    @admin.display(description="first message")
+    def first_words(self, lead: Lead) -> str:
+        return lead.first_text if len(lead.first_text) <= 60 else f"{lead.first_text[:59]}…"
+
+    @admin.display(description="conversation")
+    def to_conversation(self, lead: Lead) -> str:
+        address = reverse("admin:conversations_conversation_change", args=[lead.conversation_id])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', address)

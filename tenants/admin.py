@@ -1,0 +1,91 @@
+"""Businesses and the people who work for them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from rest_framework.authtoken.models import Token, TokenProxy
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from .access import NOBODY, sees_everything, tenants_of
+from .models import Membership, Tenant
+from .scoped_admin import SuperusersAdmin, TenantScopedAdmin
+
+# Tokens: the stock page shows every key. A key is made on the user's page and shown once.
+admin.site.unregister([User, Group, TokenProxy])
+
+
+@admin.register(Tenant)
+class TenantAdmin(TenantScopedAdmin):
+    tenant_path = "pk"
+    may_add = may_change = may_delete = NOBODY
+    list_display = ["name", "slug", "is_active", "people", "created_at"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    readonly_fields = ["created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(people_count=Count("memberships"))
+        return rows
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        # The form of a viewer has no inputs to fill.
+        return dict(self.prepopulated_fields) if self.has_change_permission(request, obj) else {}
+
+    @admin.display(ordering="people_count")
+    def people(self, tenant: Any) -> int:
+        return int(tenant.people_count)
+
+
+@admin.register(Membership)
+class MembershipAdmin(TenantScopedAdmin):
+    list_display = ["user", "tenant", "role"]
+    list_display_links = ["user"]
+    list_filter = ["tenant", "role"]
+    list_select_related = ["user", "tenant"]
+    search_fields = ["user__username", "user__email", "user__first_name", "user__last_name", "tenant__name"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.user.is_staff:  # the admin lets nobody else in
+            obj.user.is_staff = True
+            obj.user.save(update_fields=["is_staff"])
+
+
+@admin.register(User)
+class UserAdmin(SuperusersAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+    """For superusers; others get from here only whom they may choose: the people of their own tenants."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
+    actions = ["make_api_key", "revoke_api_key"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        if sees_everything(request.user):
+            return super().get_queryset(request)
+        colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
+        return User.objects.filter(pk__in=colleagues)
+
+    @admin.action(description="Make a new API key (shown once; the former one ends)")
+    def make_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+        Token.objects.filter(user__in=people).delete()
+        for person in people:
+            key = Token.objects.create(user=person).key
+            messages.warning(request, f"The API key of {person}, shown only now: {key}")
+
+    @admin.action(description="Revoke the API key")
+    def revoke_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+        revoked, _ = Token.objects.filter(user__in=people).delete()
+        messages.success(request, f"{revoked} API key{'' if revoked == 1 else 's'} revoked.")
+
+
+@admin.register(Group)
+class GroupAdmin(SuperusersAdmin, DjangoGroupAdmin):
+    pass

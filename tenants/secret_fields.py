@@ -1,0 +1,70 @@
+"""Form fields for secrets: they go in and never come out."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from unfold.widgets import INPUT_CLASSES
+
+from .fields import EncryptedTextField
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
+
+
+class _Remove:
+    """What the widget returns when the box "remove" is ticked."""
+
+    def __str__(self) -> str:
+        return ""
+
+
+REMOVE = _Remove()
+
+
+class SecretInput(forms.PasswordInput):
+    """An input that is always empty: left empty it keeps what is stored; a box removes it."""
+
+    template_name = "tenants/secret_input.html"
+    is_set = False
+
+    def __init__(self) -> None:
+        super().__init__({"class": " ".join(INPUT_CLASSES), "autocomplete": "new-password"})
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return {**super().get_context(name, None, attrs), "is_set": self.is_set}
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        typed = (data.get(name) or "").strip()
+        return REMOVE if not typed and data.get(f"{name}-remove") else typed
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        # Django keeps the row's value for what was not sent: an empty input is not sent.
+        return not (data.get(name) or data.get(f"{name}-remove"))
+
+
+class SecretField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "widget": SecretInput(), "required": False})
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(data)
+
+
+class SecretsForm(ModelForm):
+    """A model form whose secret inputs know whether something is stored."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field.widget, SecretInput):
+                field.widget.is_set = bool(getattr(self.instance, name))
+                self.initial.pop(name, None)
+
+
+def secret_names(model: "type[Model]") -> list[str]:
+    """The names of a model's encrypted columns."""
+    return [field.name for field in model._meta.fields if isinstance(field, EncryptedTextField)]

@@ -1,0 +1,155 @@
+"""The admin of businesses and people, and what every admin of ours inherits from its base."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from rest_framework.authtoken.models import Token
+
+from tenants.models import Membership, Tenant
+from tenants.tests.people import Role, TwoBusinesses, person, tenant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+def text_of(client: Client, address: str, **query: str) -> str:
+    response = client.get(address, query)
+    assert response.status_code == 200, (address, response.status_code)
+    return response.content.decode()
+
+
+def test_shows_a_member_only_the_own_business(businesses: TwoBusinesses) -> None:
+    page = text_of(businesses.browser("viewer"), "/admin/tenants/tenant/")
+    assert "Business ours" in page
+    assert "Business theirs" not in page
+
+
+def test_shows_a_superuser_every_business(businesses: TwoBusinesses) -> None:
+    page = text_of(businesses.browser("superuser"), "/admin/tenants/tenant/")
+    assert "Business ours" in page
+    assert "Business theirs" in page
+
+
+def test_refuses_staff_without_a_membership(businesses: TwoBusinesses) -> None:
+    client = businesses.browser("nobody")
+    assert client.get("/admin/tenants/tenant/").status_code == 403
+    assert "Business" not in text_of(client, "/admin/")
+
+
+def test_gives_a_member_the_models_without_any_django_permission(businesses: TwoBusinesses) -> None:
+    index = text_of(businesses.browser("viewer"), "/admin/")
+    assert "/admin/tenants/membership/" in index
+    assert "/admin/auth/user/" not in index
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator", "stranger"])
+def test_refuses_membership_changes_to_all_but_owners(businesses: TwoBusinesses, who: str) -> None:
+    membership = Membership.objects.get(user=businesses.people["viewer"])
+    address = reverse("admin:tenants_membership_change", args=[membership.pk])
+    data = {"user": membership.user_id, "tenant": membership.tenant_id, "role": "owner"}
+    assert businesses.browser(who).post(address, data).status_code in (302, 403)
+    membership.refresh_from_db()
+    assert membership.role == "viewer"
+
+
+def test_lets_an_owner_change_a_role(businesses: TwoBusinesses) -> None:
+    membership = Membership.objects.get(user=businesses.people["viewer"])
+    address = reverse("admin:tenants_membership_change", args=[membership.pk])
+    data = {"user": membership.user_id, "tenant": membership.tenant_id, "role": "operator"}
+    businesses.browser("owner").post(address, data)
+    membership.refresh_from_db()
+    assert membership.role == "operator"
+
+
+def test_offers_no_choice_from_another_business(businesses: TwoBusinesses) -> None:
+    page = text_of(businesses.browser("owner"), "/admin/tenants/membership/add/")
+    assert "Business ours" in page
+    assert "our-viewer" in page
+    assert "Business theirs" not in page
+    assert "stranger" not in page
+
+
+def test_refuses_a_forged_choice_of_another_business(businesses: TwoBusinesses) -> None:
+    data = {"user": businesses.people["owner"].pk, "tenant": businesses.theirs.pk, "role": "owner"}
+    response = businesses.browser("owner").post("/admin/tenants/membership/add/", data)
+    assert response.status_code == 200  # the form again, with its error
+    assert not Membership.objects.filter(user=businesses.people["owner"], tenant=businesses.theirs).exists()
+
+
+def test_filters_name_no_other_business(businesses: TwoBusinesses) -> None:
+    tenant("third")
+    person("both", ours=Role.OWNER, theirs=Role.VIEWER)
+    page = text_of(businesses.browser("owner"), "/admin/tenants/membership/")
+    assert "theirs" not in page
+    assert "third" not in page
+
+
+def test_an_action_reaches_only_rows_the_role_may_change(businesses: TwoBusinesses) -> None:
+    """A viewer there and owner here deletes memberships here and not there."""
+    both = person("both", ours=Role.OWNER, theirs=Role.VIEWER)
+    here = Membership.objects.get(user=businesses.people["viewer"])
+    there = Membership.objects.get(user=businesses.people["stranger"])
+    client = Client()
+    client.force_login(both)
+    data = {"action": "delete_selected", "_selected_action": [here.pk, there.pk], "post": "yes"}
+    client.post("/admin/tenants/membership/", data)
+    assert not Membership.objects.filter(pk=here.pk).exists()
+    assert Membership.objects.filter(pk=there.pk).exists()
+
+
+def test_says_of_another_business_that_it_does_not_exist(businesses: TwoBusinesses) -> None:
+    address = reverse("admin:tenants_tenant_change", args=[businesses.theirs.pk])
+    response = businesses.browser("owner").get(address, follow=True)
+    assert response.redirect_chain == [("/admin/", 302)]
+    assert b"Business theirs" not in response.content
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator", "owner"])
+def test_keeps_users_and_groups_for_superusers(businesses: TwoBusinesses, who: str) -> None:
+    client = businesses.browser(who)
+    for page in ("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/"):
+        assert client.get(page).status_code == 403
+
+
+def test_makes_a_new_member_staff(businesses: TwoBusinesses) -> None:
+    newcomer = User.objects.create_user("newcomer")
+    data = {"user": newcomer.pk, "tenant": businesses.ours.pk, "role": "viewer"}
+    businesses.browser("superuser").post("/admin/tenants/membership/add/", data)
+    newcomer.refresh_from_db()
+    assert newcomer.is_staff
+
+
+def test_shows_an_api_key_once(businesses: TwoBusinesses) -> None:
+    owner = businesses.people["owner"]
+    client = businesses.browser("superuser")
+    data = {"action": "make_api_key", "_selected_action": [owner.pk]}
+    shown = client.post("/admin/auth/user/", data, follow=True).content.decode()
+    key = Token.objects.get(user=owner).key
+    assert key in shown
+    assert key not in text_of(client, "/admin/auth/user/")
+
+
+def test_lists_with_a_constant_number_of_queries(
+    businesses: TwoBusinesses, django_assert_max_num_queries: object
+) -> None:
+    for number in range(20):
+        person(f"more-{number}", ours=Role.VIEWER)
+    client = businesses.browser("owner")
+    with django_assert_max_num_queries(9):  # type: ignore[operator]
+        client.get("/admin/tenants/membership/")
+
+
+def test_every_admin_of_ours_is_scoped() -> None:
+    from tenants.scoped_admin import TenantScopedAdmin
+
+    ours = {"tenants", "conversations", "leads", "assistant", "whatsapp", "auth"}
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label in ours:
+            assert isinstance(model_admin, TenantScopedAdmin), model
+    assert Tenant in admin.site._registry

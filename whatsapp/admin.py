@@ -1,0 +1,144 @@
+"""The business numbers, and the quarantine of deliveries that could not become a row."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from conversations import outbox
+from conversations.models import Pause
+from tenants.access import ANYONE, OPERATORS
+from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
+
+from . import inbound
+from .models import QuarantinedEvent, WhatsAppAccount
+
+
+@admin.register(WhatsAppAccount)
+class WhatsAppAccountAdmin(TenantScopedAdmin):
+    list_display = ["__str__", "tenant", "phone_number_id", "state", "has_token", "last_delivery_at"]
+    list_filter = ["tenant", "is_active"]
+    list_select_related = ["tenant"]
+    search_fields = ["display_phone_number", "phone_number_id", "waba_id", "tenant__name"]
+    actions = ["resume"]
+    readonly_fields = [
+        "state",
+        "token_state",
+        "secret_state",
+        "callback_address",
+        "verify_token",
+        "last_delivery_at",
+        "created_at",
+    ]
+    fieldsets = [
+        (None, {"fields": ["tenant", "display_phone_number", "phone_number_id", "waba_id", "is_active"]}),
+        ("State", {"fields": ["state", "last_delivery_at", "created_at"]}),
+        ("Credentials", {"fields": ["access_token", "token_state", "app_secret", "secret_state"]}),
+        (
+            "To paste into Meta's app (WhatsApp, Configuration, Webhook)",
+            {"fields": ["callback_address", "verify_token"]},
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        pause = Pause.objects.active().filter(scope=Concat(Value("number:"), OuterRef("phone_number_id")))
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(
+                pause_reason=Subquery(pause.values("reason")[:1]),
+                pause_until=Subquery(pause.values("until")[:1]),
+            )
+        )
+        return rows
+
+    @admin.display(description="state")
+    def state(self, account: Any) -> str:
+        if account.pk is None or not account.is_active:
+            return "Off"
+        if account.pause_reason is None:
+            return "Active"
+        until = account.pause_until
+        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until a new token or *resume*"
+        return f"Paused {how_long}: {account.pause_reason}"
+
+    @admin.display(description="token set", boolean=True)
+    def has_token(self, account: WhatsAppAccount) -> bool:
+        return bool(account.access_token)
+
+    @admin.display(description="access token, stored")
+    def token_state(self, account: WhatsAppAccount) -> str:
+        return "set" if account.access_token else "not set"
+
+    @admin.display(description="app secret, stored")
+    def secret_state(self, account: WhatsAppAccount) -> str:
+        return "set" if account.app_secret else "not set"
+
+    @admin.display(description="callback URL")
+    def callback_address(self, account: WhatsAppAccount) -> str:
+        return format_html("<code>{}/api/whatsapp/webhook</code>", settings.PUBLIC_URL)
+
+    @admin.display(description="verify token")
+    def verify_token(self, account: WhatsAppAccount) -> str:
+        return format_html("<code>{}</code>", settings.WHATSAPP_VERIFY_TOKEN)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and obj.access_token and "access_token" in form.changed_data:
+            self._resume(request, [obj])
+
+    @admin.action(description="Resume: send from these numbers again", permissions=["change"])
+    def resume(self, request: HttpRequest, accounts: "QuerySet[WhatsAppAccount]") -> None:
+        self._resume(request, list(accounts))
+
+    def _resume(self, request: HttpRequest, accounts: list[WhatsAppAccount]) -> None:
+        for account in accounts:
+            woken = outbox.resume(account.phone_number_id)
+            messages.success(request, f"{account} sends again; {woken} waiting messages were woken.")
+
+
+@admin.register(QuarantinedEvent)
+class QuarantinedEventAdmin(EvidenceAdmin):
+    may_view = ANYONE
+    may_change = OPERATORS  # to replay; the rows themselves are evidence
+    list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "resolved_at"]
+    list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["tenant"]
+    search_fields = ["reason", "error", "phone_number_id"]
+    ordering = ["-created_at", "-pk"]
+    actions = ["replay"]
+    fields = [
+        "reason",
+        "error",
+        "field",
+        "phone_number_id",
+        "tenant",
+        "body",
+        "created_at",
+        "resolved_at",
+    ]
+    readonly_fields = ["body"]
+
+    @admin.display(description="raw body")
+    def body(self, event: QuarantinedEvent) -> str:
+        pretty = json.dumps(event.raw, indent=2, ensure_ascii=False)
+        return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return self._allows(self.may_change, request, None)
+
+    @admin.action(description="Replay: try to store these again", permissions=["replay"])
+    def replay(self, request: HttpRequest, events: "QuerySet[QuarantinedEvent]") -> None:
+        outcomes = Counter(inbound.replay(event) for event in events.filter(resolved_at__isnull=True))
+        if stored := outcomes.pop("", 0):
+            messages.success(request, f"{stored} stored.")
+        for reason, count in outcomes.items():
+            messages.warning(request, f"{count} not stored: {reason}")
+        if not stored and not outcomes:
+            messages.info(request, "Nothing to replay: these are resolved already.")
