@@ -8,6 +8,7 @@ from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
 from tenants.models import Membership, Tenant
+from tenants.scoped_admin import TenantScopedAdmin
 from tenants.tests.people import Role, TwoBusinesses, person, tenant
 
 pytestmark = pytest.mark.django_db
@@ -146,8 +147,6 @@ def test_lists_with_a_constant_number_of_queries(
 
 
 def test_every_admin_of_ours_is_scoped() -> None:
-    from tenants.scoped_admin import TenantScopedAdmin
-
     ours = {"tenants", "conversations", "leads", "assistant", "whatsapp", "auth"}
     for model, model_admin in admin.site._registry.items():
         if model._meta.app_label in ours:
