@@ -1,13 +1,16 @@
 """What an accepted Graph request changes on the phone."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from sandbox.graph_errors import GraphRefusal
 from sandbox.graph_requests import ReadRequest, Recipient, SendRequest
-from sandbox.models import Chat, Customer, Message, PhoneNumber
+from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
+from sandbox.templates_known import known
 
+MEDIA_KINDS = ("image", "video", "audio", "document", "sticker")
 TYPING = timedelta(seconds=25)
 LOST = "Addressed to a user id in `to`: Meta accepts this and never delivers it. Use `recipient`."
 
@@ -17,8 +20,14 @@ def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
     chat = Chat.between(number, _customer(wanted.recipient))
     if wanted.recipient.phone == number.display_phone_number:
         raise GraphRefusal(131021)
-    if wanted.kind != "template" and chat.window_is_closed():
+    if wanted.kind == "template":
+        known(wanted.content)
+    elif chat.window_is_closed():
         raise GraphRefusal(131047)
+    if wanted.kind in MEDIA_KINDS:
+        _check_media_exists(wanted)
+    if wanted.kind == "reaction":
+        _react(chat, wanted.content)
     Chat.objects.filter(pk=chat.pk).update(typing_until=None)
     lost = wanted.recipient.lost
     return Message.objects.create(
@@ -31,6 +40,21 @@ def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
         state="lost" if lost else "accepted",
         problem=LOST if lost else "",
     )
+
+
+def _check_media_exists(wanted: SendRequest) -> None:
+    media_id = wanted.content.get("id")
+    if media_id and not Media.objects.filter(media_id=str(media_id)).exists():
+        raise GraphRefusal(
+            100,
+            f"(#100) Param {wanted.kind}['id'] is not a valid whatsapp business account media attachment ID",
+        )
+
+
+def _react(chat: Chat, content: dict[str, Any]) -> None:
+    """An empty emoji takes the reaction away."""
+    target = Message.objects.filter(chat=chat, wamid=content["message_id"])
+    target.update(business_reaction=content["emoji"][:32])
 
 
 def _customer(recipient: Recipient) -> Customer:

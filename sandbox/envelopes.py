@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from sandbox.graph_errors import status_error
-from sandbox.models import Customer, Message, PhoneNumber
+from sandbox.identifiers import new_wamid
+from sandbox.models import Chat, Customer, Message, PhoneNumber
 
 Envelope = dict[str, Any]
 
@@ -38,7 +39,15 @@ def sender(customer: Customer) -> dict[str, str]:
     return shown | {"from_user_id": customer.user_id}
 
 
-def inbound(message: Message, **extra: Any) -> Envelope:
+def context_of(message: Message, quoted: Message | None) -> dict[str, str]:
+    """The message a customer quotes or answers by a button: who wrote it, and its id."""
+    by_customer = quoted is not None and quoted.from_customer
+    chat = message.chat
+    writer = (chat.customer.wa_id or chat.customer.user_id) if by_customer else chat.number.display_phone_number
+    return {"from": writer, "id": message.quotes}
+
+
+def inbound(message: Message, extra: dict[str, Any]) -> Envelope:
     """A customer's message, with `extra` fields such as context."""
     chat = message.chat
     item: dict[str, Any] = {
@@ -48,9 +57,32 @@ def inbound(message: Message, **extra: Any) -> Envelope:
         "type": message.kind,
         **extra,
     }
-    if message.kind != "unsupported":
-        item[message.kind] = message.content["contacts"] if message.kind == "contacts" else message.content
+    item[message.kind] = message.content["contacts"] if message.kind == "contacts" else message.content
     return envelope(chat.number, contacts=[contact(chat.customer)], messages=[item])
+
+
+def joined(envelopes: list[Envelope]) -> Envelope:
+    """Several deliveries in one, as Meta batches them."""
+    return envelopes[0] | {"entry": [entry for each in envelopes for entry in each["entry"]]}
+
+
+def changed_identity(chat: Chat, old: Customer) -> Envelope:
+    """The customer has a new number (when businesses may see it) and with it a new user id."""
+    new = chat.customer
+    system: dict[str, Any] = {"user_id": new.user_id, "previous_user_id": old.user_id}
+    if new.wa_id and old.wa_id:
+        body = f"User {new.name} changed from {old.wa_id} to {new.wa_id}"
+        system |= {"body": body, "wa_id": new.wa_id, "type": "user_changed_number"}
+    else:
+        system |= {"body": f"User {new.name} changed user id", "type": "user_changed_user_id"}
+    item = {
+        **sender(old),
+        "id": new_wamid(),
+        "timestamp": str(int(time.time())),
+        "type": "system",
+        "system": system,
+    }
+    return envelope(chat.number, messages=[item])
 
 
 def status(message: Message, state: str, error_code: int | None = None) -> Envelope:

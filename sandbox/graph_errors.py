@@ -21,21 +21,15 @@ KNOWN = {
     3: Known(500, "API Method", "Capability or permissions issue."),
     4: Known(400, "API Too Many Calls", "The app has reached its API call rate limit."),
     10: Known(403, "Permission Denied", "Permission is either not granted or has been removed."),
-    100: Known(
-        400, "Invalid parameter", "The request included one or more unsupported or misspelled parameters."
-    ),
+    100: Known(400, "Invalid parameter", "The request included one or more unsupported or misspelled parameters."),
     190: Known(401, "Access token has expired", "Your access token has expired."),
     200: Known(403, "API Permission", "Permission is either not granted or has been removed."),
     368: Known(403, "Temporarily blocked for policies violations", "The account violated a platform policy."),
     80007: Known(400, "Rate limit issues", "The WhatsApp Business Account has reached its rate limit."),
     130403: Known(400, "Recipient blocked", "The business may not message this recipient."),
     130429: Known(400, "Rate limit hit", "Cloud API message throughput has been reached."),
-    130472: Known(
-        400, "User's number is part of an experiment", "Message was not sent as part of an experiment."
-    ),
-    130497: Known(
-        403, "Business account is restricted from messaging users in this country", "Restricted country."
-    ),
+    130472: Known(400, "User's number is part of an experiment", "Message was not sent as part of an experiment."),
+    130497: Known(403, "Business account is restricted from messaging users in this country", "Restricted country."),
     131000: Known(500, "Something went wrong", "Message failed to send due to an unknown error."),
     131005: Known(403, "Access denied", "Permission is either not granted or has been removed."),
     131008: Known(400, "Required parameter is missing", "The request is missing a required parameter."),
@@ -43,23 +37,16 @@ KNOWN = {
     131016: Known(500, "Service unavailable", "A service is temporarily unavailable."),
     131021: Known(400, "Recipient cannot be sender", "Sender and recipient phone number is the same."),
     131026: Known(400, "Message undeliverable", "Unable to deliver message to this recipient."),
-    131030: Known(
-        400, "Recipient phone number not in allowed list", "Add the recipient to the allowed list."
-    ),
+    131030: Known(400, "Recipient phone number not in allowed list", "Add the recipient to the allowed list."),
     131031: Known(403, "Business account has been locked", "The account is restricted or disabled."),
-    131042: Known(
-        400, "Business eligibility payment issue", "There was an error related to your payment method."
-    ),
+    131042: Known(400, "Business eligibility payment issue", "There was an error related to your payment method."),
     131045: Known(500, "Incorrect certificate", "Message failed due to a phone number registration error."),
     131047: Known(
         400,
         "Re-engagement message",
-        "Message failed to send because more than 24 hours have passed "
-        "since the customer last replied to this number.",
+        "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
     ),
-    131048: Known(
-        400, "Spam rate limit hit", "There are restrictions on how many messages this number can send."
-    ),
+    131048: Known(400, "Spam rate limit hit", "There are restrictions on how many messages this number can send."),
     131051: Known(400, "Unsupported message type", "Unsupported message type."),
     131052: Known(400, "Media download error", "Unable to download the media sent by the user."),
     131053: Known(400, "Media upload error", "Unable to upload the media used in the message."),
@@ -71,9 +58,7 @@ KNOWN = {
     131057: Known(500, "Account in maintenance mode", "The business account is in maintenance mode."),
     131062: Known(400, "Recipient not supported", "A business-scoped user id cannot receive this message."),
     131064: Known(400, "Messaging limit reached", "The message failed to reach the messaging limit."),
-    132000: Known(
-        400, "Template Param Count Mismatch", "The number of parameters does not match the template."
-    ),
+    132000: Known(400, "Template Param Count Mismatch", "The number of parameters does not match the template."),
     132001: Known(404, "Template name does not exist in the translation", "The template does not exist."),
     133004: Known(503, "Server Temporarily Unavailable", "Server is temporarily unavailable."),
     133010: Known(400, "Phone number Not Registered", "The phone number is not registered."),

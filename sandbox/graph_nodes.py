@@ -4,8 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from sandbox.graph_access import check_token
 from sandbox.graph_errors import GraphRefusal
 from sandbox.models import PhoneNumber
+from sandbox.templates_known import TEMPLATES
 
 ALWAYS = ("id",)
 NUMBER_FIELDS = ("display_phone_number", "verified_name", "quality_rating")
@@ -25,9 +27,7 @@ def node(request: HttpRequest, object_id: str) -> dict[str, Any]:
     if not object_id.isdigit():
         raise unknown_object(object_id)
     number = PhoneNumber.known_as(object_id)
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if number.access_token and token != number.access_token:
-        raise GraphRefusal(190, "Error validating access token: the token is not the one of this number.")
+    check_token(request, number)
     return _chosen(request, number_json(number), "WhatsAppBusinessPhoneNumber")
 
 
@@ -50,9 +50,7 @@ def _chosen(request: HttpRequest, found: dict[str, Any], type_name: str) -> dict
     asked = [name.strip() for name in request.GET.get("fields", "").split(",") if name.strip()]
     for name in asked:
         if name not in found:
-            raise GraphRefusal(
-                100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({type_name})"
-            )
+            raise GraphRefusal(100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({type_name})")
     return {name: found[name] for name in (*ALWAYS, *(asked or NUMBER_FIELDS))}
 
 
@@ -63,3 +61,15 @@ def subscribed_apps(request: HttpRequest, waba_id: str) -> dict[str, Any]:
         return {"success": True}
     app = {"link": "https://example.com/", "name": "Sandbox", "id": "670843887433847"}
     return {"data": [{"whatsapp_business_api_data": app}]}
+
+
+def phone_numbers(request: HttpRequest, waba_id: str) -> dict[str, Any]:
+    return {"data": [number_json(number) for number in PhoneNumber.objects.filter(waba_id=waba_id)]}
+
+
+def template_list(request: HttpRequest, waba_id: str) -> dict[str, Any]:
+    if not waba_id.isdigit():
+        raise unknown_object(waba_id)
+    name = request.GET.get("name", "")
+    found = [template.as_json() for template in TEMPLATES if name in template.name]
+    return {"data": found, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}}

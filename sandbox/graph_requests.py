@@ -88,9 +88,7 @@ def _recipient(body: dict[str, Any]) -> Recipient:
     if not isinstance(user_id, str) or not user_id:
         raise missing("to")
     if not is_bsuid(user_id):
-        raise GraphRefusal(
-            131009, details=f"Param recipient: '{user_id[:40]}' is not a business-scoped user id."
-        )
+        raise GraphRefusal(131009, details=f"Param recipient: '{user_id[:40]}' is not a business-scoped user id.")
     return Recipient(user_id, user_id=user_id)
 
 

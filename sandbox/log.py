@@ -1,20 +1,41 @@
 """What was asked of the stand-ins and what they posted, for the panel and for tests."""
 
+import json
 from typing import Any
+
+from django.http import HttpRequest
 
 from sandbox.models import LogEntry
 
 KEPT = 5_000
 _TRIM_EVERY = 500
+UNDER_WAY = "under way"
 
 
-def record(area: str, method: str, path: str, *, outcome: str, **fields: Any) -> None:
-    """`fields`: body, status, opaque, wamid of LogEntry."""
-    entry = LogEntry.objects.create(
-        area=area, method=method, path=path[:500], outcome=outcome[:300], **fields
-    )
+def begin(area: str, method: str, path: str, body: Any = None) -> LogEntry:
+    """Noted before the answer, so that a request which hangs can be seen."""
+    entry = LogEntry.objects.create(area=area, method=method, path=path[:500], body=body, outcome=UNDER_WAY)
     if entry.pk % _TRIM_EVERY == 0:
         LogEntry.objects.filter(pk__lte=entry.pk - KEPT).delete()
+    return entry
+
+
+def begin_request(area: str, request: HttpRequest, body: Any = None) -> LogEntry:
+    return begin(area, request.method or "", request.get_full_path(), body)
+
+
+def finish(entry: LogEntry, outcome: str, status: int | None, opaque: str = "", wamid: str = "") -> None:
+    entry.outcome, entry.status, entry.opaque, entry.wamid = outcome[:300], status, opaque, wamid
+    entry.save(update_fields=["outcome", "status", "opaque", "wamid"])
+
+
+def storable(raw: bytes) -> Any:
+    """The JSON of a request for the log; None when it is none, or none that PostgreSQL takes."""
+    try:
+        text = raw.decode()
+        return None if "\\u0000" in text or "\0" in text else json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
 
 
 def as_json(entry: LogEntry) -> dict[str, Any]:

@@ -49,9 +49,7 @@ def check(body: object) -> JSON:
             param="messages",
         )
     if not isinstance(messages, list) or not messages:
-        raise ModelRefusal(
-            400, "Invalid 'messages': expected a non-empty array.", code="empty_array", param="messages"
-        )
+        raise ModelRefusal(400, "Invalid 'messages': expected a non-empty array.", code="empty_array", param="messages")
     for index, message in enumerate(messages):
         _check_message(index, message)
     return body
@@ -106,9 +104,7 @@ def cut(body: JSON, answer: str) -> tuple[str, str]:
     return answer, "stop"
 
 
-def completion(
-    body: JSON, answer: str | None, finish_reason: str = "stop", refusal: str | None = None
-) -> JSON:
+def completion(body: JSON, answer: str | None, finish_reason: str = "stop", refusal: str | None = None) -> JSON:
     message: JSON = {"role": "assistant", "content": answer, "refusal": refusal, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
     return {
@@ -153,7 +149,5 @@ def models() -> JSON:
     names = ("sandbox", "gpt-5.4-mini", "gpt-5.4", "whisper-1")
     return {
         "object": "list",
-        "data": [
-            {"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"} for name in names
-        ],
+        "data": [{"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"} for name in names],
     }

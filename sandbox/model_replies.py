@@ -4,9 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-GREETING = re.compile(
-    r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|hola|bonjour|hallo|привет)\b", re.I
-)
+GREETING = re.compile(r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|hola|bonjour|hallo|привет)\b", re.I)
 NAME_TOLD = re.compile(r"\b(?:my name is|call me|i am called|i'm called)\s+([^\W\d_][\w'-]*)", re.I)
 NAME_ASKED = re.compile(r"\b(what('s| is) my name|who am i)\b", re.I)
 RECALL = re.compile(
@@ -18,9 +16,7 @@ COUNT = re.compile(r"\bhow many (messages|questions|times)\b", re.I)
 THANKS = re.compile(r"^\W*(thanks|thank you|thx|gracias|merci|danke|спасибо)\b", re.I)
 BYE = re.compile(r"^\W*(bye|goodbye|see you|ciao)\b", re.I)
 PERSON = re.compile(r"\b(human|a person|real person|operator|agent|somebody real)\b", re.I)
-BUSINESS = re.compile(
-    r"\b(?:assistant|support|receptionist|concierge)\s+(?:of|for|at)\s+([A-Z][\w&' -]{1,60})"
-)
+BUSINESS = re.compile(r"\b(?:assistant|support|receptionist|concierge)\s+(?:of|for|at)\s+([A-Z][\w&' -]{1,60})")
 
 
 @dataclass(frozen=True)

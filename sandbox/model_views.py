@@ -8,9 +8,10 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox import model_answers as answers
-from sandbox.log import record
+from sandbox.log import begin_request, finish, storable
 from sandbox.model_answers import ModelRefusal
 from sandbox.model_replies import read, reply
+from sandbox.model_weather import before, spoil
 
 
 def check_key(request: HttpRequest) -> None:
@@ -37,31 +38,30 @@ def _json_body(request: HttpRequest) -> Any:
 @csrf_exempt
 def chat_completions(request: HttpRequest) -> HttpResponseBase:
     """POST, streaming when asked."""
-    body: Any = None
     response: HttpResponseBase
+    entry = begin_request("model", request, storable(request.body))
     try:
         if request.method != "POST":
-            raise ModelRefusal(
-                405, f"Not allowed to {request.method} on /v1/chat/completions. (HINT: use POST)"
-            )
+            raise ModelRefusal(405, f"Not allowed to {request.method} on /v1/chat/completions. (HINT: use POST)")
         check_key(request)
-        body = _json_body(request)
-        response = _complete(answers.check(body))
-        outcome = "answered"
+        response, outcome = _complete(request, answers.check(_json_body(request)))
     except ModelRefusal as error:
         response = refusal(error)
         outcome = f"refused: {error}"
-    record(
-        "model", request.method or "", request.path, body=body, status=response.status_code, outcome=outcome
-    )
+    finish(entry, outcome, response.status_code)
     return response
 
 
-def _complete(body: dict[str, Any]) -> HttpResponseBase:
+def _complete(request: HttpRequest, body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
+    """The answer, and how it went for the log."""
+    rule = before(body)
     answer, reason = answers.cut(body, reply(read(body["messages"])))
+    if rule is not None:
+        return spoil(request, rule, body, answer), f"weather: {rule.kind}"
     if body.get("stream"):
-        return StreamingHttpResponse(answers.stream(body, answer, reason), content_type="text/event-stream")
-    return JsonResponse(answers.completion(body, answer, reason))
+        events = answers.stream(body, answer, reason)
+        return StreamingHttpResponse(events, content_type="text/event-stream"), "streamed"
+    return JsonResponse(answers.completion(body, answer, reason)), "answered"
 
 
 @csrf_exempt

@@ -28,9 +28,7 @@ class PhoneNumber(models.Model):
     verified_name = models.CharField(max_length=100, default="Sandbox Business")
     waba_id = models.CharField(max_length=64, default=new_numeric_id)
     access_token = models.CharField(max_length=500, blank=True, help_text="Empty: any token is right.")
-    app_secret = models.CharField(
-        max_length=200, blank=True, help_text="Empty: signed with the settings' secret."
-    )
+    app_secret = models.CharField(max_length=200, blank=True, help_text="Empty: signed with the settings' secret.")
     quality_rating = models.CharField(max_length=10, default="GREEN")
 
     class Meta:
@@ -65,9 +63,7 @@ class Customer(models.Model):
         db_table = "sandbox_customers"
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["phone"], condition=~models.Q(phone=""), name="sandbox_customer_phone_once"
-            )
+            models.UniqueConstraint(fields=["phone"], condition=~models.Q(phone=""), name="sandbox_customer_phone_once")
         ]
 
     def __str__(self) -> str:
@@ -86,9 +82,7 @@ class Customer(models.Model):
 
     @classmethod
     def of_user_id(cls, user_id: str) -> "Customer":
-        customer, _ = cls.objects.get_or_create(
-            user_id=user_id, defaults={"name": user_id, "hides_phone": True}
-        )
+        customer, _ = cls.objects.get_or_create(user_id=user_id, defaults={"name": user_id, "hides_phone": True})
         return customer
 
 

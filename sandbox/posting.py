@@ -9,8 +9,9 @@ import httpx2
 from django.conf import settings
 
 from sandbox.envelopes import Envelope
-from sandbox.log import record
+from sandbox.log import begin, finish
 from sandbox.models import PhoneNumber
+from sandbox.weather import take
 
 TIMEOUT_SECONDS = 10
 _client = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
@@ -42,6 +43,19 @@ def sign(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
+def deliver(payload: Envelope, number: PhoneNumber) -> Outcome:
+    """One delivery in the present weather; the first outcome counts."""
+    facts = {"phone_number_id": number.phone_number_id}
+    secret = secret_of(number)
+    if take("webhook", ["bad_signature"], facts):
+        secret = f"not {secret}"
+    outcome = post(payload, secret)
+    if again := take("webhook", ["duplicate"], facts):
+        for _ in range(again["copies"]):
+            post(payload, secret)
+    return outcome
+
+
 def post(payload: Envelope, secret: str) -> Outcome:
     """One attempt; every outcome is in the log."""
     body = json.dumps(payload, ensure_ascii=False).encode()
@@ -49,8 +63,9 @@ def post(payload: Envelope, secret: str) -> Outcome:
     if secret:
         headers["X-Hub-Signature-256"] = sign(body, secret)
     url = webhook_url()
+    entry = begin("webhook", "POST", url, payload)
     outcome = _attempt(url, body, headers)
-    record("webhook", "POST", url, body=payload, status=outcome.status, outcome=outcome.words)
+    finish(entry, outcome.words, outcome.status)
     return outcome
 
 

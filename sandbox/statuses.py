@@ -5,30 +5,54 @@ from functools import partial
 from sandbox.envelopes import status
 from sandbox.models import Message
 from sandbox.pool import pool
-from sandbox.posting import post, secret_of
+from sandbox.posting import deliver
+from sandbox.weather import take
 
 # Meta delivers again what was not answered 200, for 7 days; here it gives up sooner.
 RETRY_SECONDS = (1, 4, 16, 60)
+States = tuple[str, ...]
 
 
-def announce(message_id: int, states: tuple[str, ...] = ("sent", "delivered")) -> None:
-    """Post one status after the other, each once the one before was taken."""
-    _step(message_id, states, tries=0)
+def announce(message_id: int) -> None:
+    """Post `sent` and `delivered`, each once the one before was taken; or what the weather makes of it."""
+    message = _load(message_id)
+    customer = message.chat.customer
+    facts = {
+        "phone_number_id": message.chat.number.phone_number_id,
+        "to": customer.wa_id or customer.user_id,
+        "text": "",
+    }
+    if take("webhook", ["no_statuses"], facts):
+        return
+    rule = take("webhook", ["reorder", "read_without_delivered"], facts)
+    states: States = WEATHER[rule.kind] if rule is not None else ("sent", "delivered")
+    late = take("webhook", ["late"], facts)
+    pool.submit(partial(_step, message_id, states, 0), late["seconds"] if late is not None else 0)
+
+
+WEATHER: dict[str, States] = {
+    "reorder": ("delivered", "sent"),
+    "read_without_delivered": ("sent", "read"),
+}
 
 
 def announce_failure(message_id: int, code: int) -> None:
     message = _load(message_id)
     if message.advance("failed", f"Failed with code {code}."):
-        post(status(message, "failed", error_code=code), secret_of(message.chat.number))
+        deliver(status(message, "failed", error_code=code), message.chat.number)
 
 
-def _step(message_id: int, states: tuple[str, ...], tries: int) -> None:
+def announce_read(message_id: int) -> None:
+    _step(message_id, ("read",), 0)
+
+
+def _step(message_id: int, states: States, tries: int) -> None:
     if not states:
         return
     message = _load(message_id)
     message.advance(states[0])
-    if post(status(message, states[0]), secret_of(message.chat.number)).ok:
-        pool.submit(partial(_step, message_id, states[1:], 0))
+    if deliver(status(message, states[0]), message.chat.number).ok:
+        _step(message_id, states[1:], 0)
     elif tries < len(RETRY_SECONDS):
         pool.submit(partial(_step, message_id, states, tries + 1), RETRY_SECONDS[tries])
 

@@ -101,8 +101,7 @@ def test_it_accepts_a_user_id_in_to_and_never_delivers_it() -> None:
 def test_it_marks_read_and_shows_typing() -> None:
     chat = Chat.between(PhoneNumber.known_as(NUMBER), Customer.of_phone(PERSON))
     older, newer = (
-        Message.objects.create(chat=chat, from_customer=True, kind="text", state="delivered")
-        for _ in range(2)
+        Message.objects.create(chat=chat, from_customer=True, kind="text", state="delivered") for _ in range(2)
     )
     body = {
         "messaging_product": "whatsapp",

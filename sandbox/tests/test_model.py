@@ -24,9 +24,7 @@ def said(*texts: str) -> list[dict[str, Any]]:
 
 def complete(body: Any, key: str = "sandbox") -> Any:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return Client().post(
-        "/sandbox/openai/v1/chat/completions", body, content_type="application/json", headers=headers
-    )
+    return Client().post("/sandbox/openai/v1/chat/completions", body, content_type="application/json", headers=headers)
 
 
 @pytest.mark.parametrize(

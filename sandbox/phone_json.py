@@ -1,0 +1,155 @@
+"""What the phone in the browser shows, as JSON."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
+from sandbox.phone_messages import CHANGES
+from sandbox.templates_known import TEMPLATES, parameters_of
+
+SHOWN = 100
+
+
+def chat_json(chat: Chat) -> dict[str, Any]:
+    newest = chat.messages.exclude(kind__in=CHANGES).order_by("-pk")[:SHOWN]
+    messages = list(reversed(newest))
+    files = _files(messages)
+    texts = {message.wamid: brief(message) for message in messages}
+    typing = chat.typing_until is not None and chat.typing_until > timezone.now()
+    return {
+        "typing": typing,
+        "window_closed": chat.window_is_closed(),
+        "messages": [message_json(message, files, texts) for message in messages],
+        "trouble": _trouble(chat),
+    }
+
+
+def _trouble(chat: Chat) -> str:
+    """A reaction, edit or deletion that did not arrive has no bubble to say so."""
+    last = chat.messages.filter(kind__in=CHANGES).order_by("-pk").first()
+    return last.problem if last is not None and last.state == "refused" else ""
+
+
+def message_json(message: Message, files: dict[str, Media], texts: dict[str, str]) -> dict[str, Any]:
+    file = files.get(str(message.content.get("id", "")))
+    return {
+        "wamid": message.wamid,
+        "mine": message.from_customer,
+        "kind": message.kind,
+        "text": "" if message.deleted_at else text_of(message),
+        "content": {} if message.deleted_at else message.content,
+        "buttons": [] if message.deleted_at else buttons_of(message),
+        "file": _file_json(file) if file and not message.deleted_at else None,
+        "quotes": {"wamid": message.quotes, "text": texts.get(message.quotes, "")} if message.quotes else None,
+        "state": message.state,
+        "problem": message.problem,
+        "customer_reaction": message.customer_reaction,
+        "business_reaction": message.business_reaction,
+        "edited": message.edited_at is not None,
+        "deleted": message.deleted_at is not None,
+        "time": message.created_at.isoformat(),
+    }
+
+
+def _files(messages: list[Message]) -> dict[str, Media]:
+    ids = [str(message.content["id"]) for message in messages if message.content.get("id")]
+    return {file.media_id: file for file in Media.objects.filter(media_id__in=ids).defer("data")}
+
+
+def _file_json(file: Media) -> dict[str, str]:
+    url = reverse("sandbox:phone-file", args=[file.media_id])
+    return {"url": url, "mime_type": file.mime_type, "filename": file.filename}
+
+
+def text_of(message: Message) -> str:
+    """The words of a bubble."""
+    content = message.content
+    match message.kind:
+        case "text":
+            return str(content.get("body", ""))
+        case "button":
+            return str(content.get("text", ""))
+        case "interactive" if message.from_customer:
+            reply: dict[str, Any] = content.get(content["type"], {})
+            return str(reply.get("title", ""))
+        case "interactive":
+            return str(content["body"]["text"])
+        case "template":
+            return _template_text(content)
+        case "unsupported":
+            return "A message that Meta's API cannot carry (a poll, for example)"
+    return str(content.get("caption", ""))
+
+
+def _template_text(content: dict[str, Any]) -> str:
+    found = next((t for t in TEMPLATES if t.name == content.get("name")), None)
+    if found is None:
+        return str(content.get("name", ""))
+    parts = [found.header, found.filled(parameters_of(content)), found.footer]
+    return "\n\n".join(part for part in parts if part)
+
+
+def buttons_of(message: Message) -> list[dict[str, str]]:
+    """What can be tapped under a business's message: id, title, and a description for rows of a list."""
+    if message.from_customer:
+        return []
+    if message.kind == "template":
+        found = next((t for t in TEMPLATES if t.name == message.content.get("name")), None)
+        return [{"id": text, "title": text} for text in found.quick_replies] if found else []
+    if message.kind != "interactive":
+        return []
+    action = message.content["action"]
+    rows = [row for section in action.get("sections", []) for row in section["rows"]]
+    return [button["reply"] for button in action.get("buttons", [])] + rows
+
+
+def brief(message: Message) -> str:
+    """One line, for quotes and the list of chats."""
+    if message.deleted_at:
+        return "Deleted"
+    words = text_of(message) or {"image": "Photo", "audio": "Voice note"}.get(message.kind, message.kind.capitalize())
+    return " ".join(words.split())[:80]
+
+
+def people_json() -> dict[str, Any]:
+    """Everybody one can be on the phone, the businesses, and the chats that have messages."""
+    chats = Chat.objects.select_related("number", "customer").filter(messages__isnull=False).distinct()
+    return {
+        "numbers": [number_json(number) for number in PhoneNumber.objects.all()],
+        "customers": [customer_json(customer) for customer in Customer.objects.all()],
+        "chats": [_row(chat) for chat in chats.order_by("-pk")[:200]],
+    }
+
+
+def number_json(number: PhoneNumber) -> dict[str, Any]:
+    return {
+        "id": number.phone_number_id,
+        "name": number.verified_name,
+        "display": f"+{number.display_phone_number}",
+        "signed_with_own_secret": bool(number.app_secret),
+    }
+
+
+def customer_json(customer: Customer) -> dict[str, Any]:
+    return {
+        "id": customer.pk,
+        "name": customer.name,
+        "phone": customer.phone,
+        "username": customer.username,
+        "user_id": customer.user_id,
+        "hides_phone": customer.hides_phone,
+    }
+
+
+def _row(chat: Chat) -> dict[str, Any]:
+    last = chat.messages.exclude(kind__in=CHANGES).order_by("-pk").first()
+    unread = chat.messages.filter(from_customer=False, state="delivered").exclude(kind__in=CHANGES).count()
+    return {
+        "number": chat.number.phone_number_id,
+        "customer": chat.customer_id,
+        "last": brief(last) if last else "",
+        "time": last.created_at.isoformat() if last else None,
+        "unread": unread,
+    }
