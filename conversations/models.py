@@ -13,8 +13,11 @@ An inbound message has no status.
 import datetime as dt
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -71,6 +74,9 @@ class Conversation(models.Model):
         help_text="Why a person should look; empty: no need.",
     )
     needs_person_since = models.DateTimeField(null=True, blank=True, editable=False)
+    seen_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The customer's later messages are unread."
+    )
 
     class Meta:
         db_table = "conversations"
@@ -184,6 +190,13 @@ class ConversationMessage(models.Model):
                 fields=["conversation", "id"],
                 name="message_unsent",
                 condition=Q(status__in=["queued", "sending"]),
+            ),
+            # The desk's search for a word that was written. The beginning alone: PostgreSQL refuses a row whose
+            # words fill more than 1 MB, and no message may be lost for an index.
+            GinIndex(SearchVector(Left("text", 10_000), config="simple"), name="message_words"),
+            # The transcript: the reactions to the messages of a page.
+            models.Index(
+                fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")
             ),
             # The sweep: what is due, what is stuck.
             models.Index(fields=["next_attempt_at"], name="message_due", condition=Q(status="queued")),
