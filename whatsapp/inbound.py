@@ -1,11 +1,12 @@
 """One delivery becomes rows: conversations, messages, leads, turns, statuses, or quarantine."""
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 import crashpoints
@@ -24,6 +25,8 @@ from .payloads import as_body, parse
 from .routing import Route, Signer, routes
 
 logger = logging.getLogger(__name__)
+
+INTRODUCTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> lis
     if not items:
         return []
     try:
-        return _store(items, by_number)
+        return _store_in_peace(items, by_number)
     except (OperationalError, InterfaceError):
         raise
     except (DatabaseError, ValueError) as error:
@@ -83,6 +86,17 @@ def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> lis
             return [rejected for item in items for rejected in _store_all([item], by_number)]
         logger.exception("a message cannot be stored; it is quarantined")
         return [_aside(items[0], f"cannot be stored: {type(error).__name__}")]
+
+
+def _store_in_peace(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
+    """Again when a neighbour introduced the same person another way at the same moment (IntegrityError).
+
+    A person has three ways to be known (number, user id, both), so after three such neighbours there is peace.
+    """
+    for _ in range(INTRODUCTIONS):
+        with contextlib.suppress(IntegrityError):
+            return _store(items, by_number)
+    return _store(items, by_number)
 
 
 def _store(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
