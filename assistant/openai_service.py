@@ -144,6 +144,7 @@ def _failure(error: Exception, key: str) -> ModelFailed:
         return _unreached(error)
     if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
         return ModelFailed("unreadable", "the answer is not JSON")
+    logger.exception("[AI] not foreseen while the model was asked")
     return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
 
 

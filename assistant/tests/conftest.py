@@ -1,0 +1,40 @@
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from assistant import openai_service
+
+from .fake_model import Answer, FakeModel
+
+KEY = "sk-test-0123456789"
+
+
+@pytest.fixture
+def model_settings(settings: Settings) -> Settings:
+    """A key and an address that reach nobody; no waits."""
+    settings.OPENAI_API_KEY = KEY
+    settings.OPENAI_BASE_URL = "https://model.test/v1"
+    settings.OPENAI_MODEL = "gpt-test"
+    settings.RETRY_TIME_SCALE = 0
+    return settings
+
+
+@pytest.fixture
+def fake_model(model_settings: Settings) -> Iterator[Callable[..., FakeModel]]:
+    """Make the model answer as given."""
+
+    def answers(*given: Answer) -> FakeModel:
+        model = FakeModel(*given)
+        openai_service.set_transport(model)
+        return model
+
+    yield answers
+    openai_service.set_transport(None)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog

@@ -1,0 +1,137 @@
+"""What only a real server can do to a call: hang, trickle, cut, refuse; and the connections between calls."""
+
+import asyncio
+
+import pytest
+from pytest_django import Settings
+
+from assistant.tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
+from whatsapp import graph
+from whatsapp.graph import GraphClient, GraphError
+
+from .conftest import TOKEN
+from .fake_graph import WAMID, accepted, outbound
+
+
+async def outcome_of(address: str, settings: Settings) -> GraphError | str:
+    settings.WHATSAPP_GRAPH_URL = address
+    try:
+        return await GraphClient().send_text(outbound(), TOKEN)
+    except GraphError as error:
+        return error
+    finally:
+        await graph.clients.close()
+
+
+def failure_from(serve: Serve, settings: Settings) -> GraphError:
+    async def call() -> GraphError | str:
+        async with local_server(serve) as address:
+            return await outcome_of(address, settings)
+
+    outcome = asyncio.run(call())
+    assert isinstance(outcome, GraphError)
+    return outcome
+
+
+async def take_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+
+
+async def close_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None: ...
+
+
+async def cut_the_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(json_response(b'{"messages": [{"id": "wam', length=1000))
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    await asyncio.Event().wait()
+
+
+async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(json_response(b"", length=1000))
+    for _ in range(1000):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("serve", [take_and_close, close_at_once, cut_the_answer, hang, trickle])
+def test_it_does_not_know_what_became_of_a_request_without_an_answer(serve: Serve, graph_settings: Settings) -> None:
+    graph_settings.GRAPH_SECONDS = 0.4
+    error = failure_from(serve, graph_settings)
+    assert (error.uncertain, error.before_a_byte) == (True, False)
+
+
+@pytest.mark.parametrize("address", ["http://no-such-host.invalid", ""])
+def test_it_knows_that_nothing_went_out_when_nobody_is_there(address: str, graph_settings: Settings) -> None:
+    async def call() -> GraphError | str:
+        return await outcome_of(address or await nobody_listens(), graph_settings)
+
+    error = asyncio.run(call())
+    assert isinstance(error, GraphError)
+    assert (error.uncertain, error.before_a_byte) == (False, True)
+
+
+def test_it_knows_that_nothing_went_out_while_tls_is_not_agreed(graph_settings: Settings) -> None:
+    """The server takes the connection and never answers the greeting: the whole call's end must not come first."""
+    graph_settings.GRAPH_SECONDS = 0.8
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async def call() -> GraphError | str:
+        async with local_server(silent) as address:
+            return await outcome_of(address.replace("http:", "https:"), graph_settings)
+
+    error = asyncio.run(call())
+    assert isinstance(error, GraphError)
+    assert (error.uncertain, error.before_a_byte) == (False, True)
+
+
+def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> None:
+    connections: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(b"")
+        while await read_request(reader):
+            writer.write(json_response(accepted().content))
+
+    async def calls() -> None:
+        async with local_server(serve) as address:
+            graph_settings.WHATSAPP_GRAPH_URL = address
+            for token in ("EAAone", "EAAtwo", "EAAthree"):
+                assert await GraphClient().send_text(outbound(), token) == WAMID
+            await graph.clients.close()
+
+    asyncio.run(calls())
+    assert len(connections) == 1
+    asyncio.run(calls())  # another event loop
+    assert len(connections) == 2
+
+
+def test_it_does_not_write_into_a_connection_that_the_server_closed_meanwhile(graph_settings: Settings) -> None:
+    """Graph closes idle connections; a reply written into one would be *uncertain* for nothing."""
+    closed = asyncio.Event()
+
+    async def one_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(json_response(accepted().content))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
+
+    async def calls() -> None:
+        async with local_server(one_each) as address:
+            graph_settings.WHATSAPP_GRAPH_URL = address
+            for _ in range(5):
+                closed.clear()
+                assert await GraphClient().send_text(outbound(), TOKEN) == WAMID
+                await closed.wait()
+            await graph.clients.close()
+
+    asyncio.run(calls())

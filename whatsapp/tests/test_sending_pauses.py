@@ -1,0 +1,256 @@
+"""Throttled and held numbers: who waits, how long, and who does not."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable
+
+import httpx2
+import pytest
+from asgiref.sync import async_to_sync
+from django.utils import timezone
+from pytest_django import Settings
+
+from conversations.models import Pause
+from conversations.pauses import fingerprint
+from conversations.senders import SendFailed
+from tenants.models import Tenant
+from whatsapp import graph
+from whatsapp.graph_errors import CODES
+from whatsapp.models import WhatsAppAccount
+from whatsapp.sender import WhatsAppSender
+
+from .conftest import TOKEN
+from .fake_graph import FakeGraph, accepted, outbound, refused
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Fake = Callable[..., FakeGraph]
+NUMBER = "106540352242922"
+ANOTHER_APP = "the secret of another app"
+HELD = [code for code, (rule, _) in CODES.items() if rule.on_hold]
+send = async_to_sync(WhatsAppSender().send)
+
+
+@pytest.fixture(autouse=True)
+def real_time(graph_settings: Settings) -> None:
+    graph_settings.RETRY_TIME_SCALE = 1
+
+
+def fail(**parts: object) -> SendFailed:
+    with pytest.raises(SendFailed) as failed:
+        send(outbound(**parts))
+    return failed.value
+
+
+def end_pauses() -> None:
+    """As if the time had passed."""
+    Pause.objects.filter(until__isnull=False).update(until=timezone.now() - dt.timedelta(seconds=1))
+
+
+def seconds(pause: Pause) -> float:
+    assert pause.until is not None
+    return (pause.until - pause.since).total_seconds()
+
+
+@pytest.fixture
+def two_tenants(graph_settings: Settings) -> None:
+    """Numbers 1 and 2 of one WABA, 3 of another tenant, 4 of another Meta app."""
+    graph_settings.MULTITENANT_ENABLED = True
+    for slug, numbers in {"bakery": ["1", "2"], "cinema": ["3"], "museum": ["4"]}.items():
+        tenant = Tenant.objects.create(name=slug, slug=slug)
+        for number in numbers:
+            WhatsAppAccount.objects.create(
+                tenant=tenant,
+                phone_number_id=number,
+                waba_id=slug,
+                access_token=f"EAA{slug}",
+                app_secret=ANOTHER_APP if slug == "museum" else "",
+            )
+
+
+@pytest.mark.parametrize(
+    ("code", "scope", "held", "free"),
+    [
+        (130429, "number:1", ["1"], ["2", "3", "4"]),
+        (80007, "waba:bakery", ["1", "2"], ["3", "4"]),
+        (4, "app", ["1", "2", "3"], ["4"]),
+    ],
+)
+def test_it_pauses_the_throttled_scope_and_no_other(
+    fake_graph: Fake, two_tenants: None, code: int, scope: str, held: list[str], free: list[str]
+) -> None:
+    fake = fake_graph(refused(code), accepted())
+    failed = fail(phone_number_id="1")
+    assert failed.retry_in is not None
+    assert (failed.code, failed.waits, failed.permanent, failed.uncertain) == (code, (), False, False)
+    pause = Pause.objects.get()
+    assert (pause.scope, pause.error_code, pause.credential, pause.step) == (scope, code, "", 1)
+    for number in held:
+        assert fail(phone_number_id=number).retry_in is not None
+    assert len(fake.requests) == 1
+    for number in free:
+        send(outbound(phone_number_id=number))
+
+
+def test_it_pauses_the_other_apps_own_scope(fake_graph: Fake, two_tenants: None) -> None:
+    fake_graph(refused(4), accepted())
+    assert fail(phone_number_id="4").retry_in is not None
+    assert Pause.objects.get().scope == f"app:{fingerprint(ANOTHER_APP)}"
+    send(outbound(phone_number_id="1"))
+
+
+def test_it_pauses_the_number_when_the_waba_is_not_known(fake_graph: Fake) -> None:
+    fake_graph(refused(80007))
+    fail()
+    assert Pause.objects.get().scope == f"number:{NUMBER}"
+
+
+def test_it_pauses_longer_each_time_in_a_row(fake_graph: Fake) -> None:
+    fake_graph(refused(130429))
+    lengths = []
+    for _ in range(8):
+        fail()
+        lengths.append(round(seconds(Pause.objects.get()), 3))
+        end_pauses()
+    assert lengths == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_it_pauses_as_long_as_meta_asks(fake_graph: Fake) -> None:
+    fake_graph(refused(130429, 429, headers={"retry-after": "45"}))
+    fail()
+    assert seconds(Pause.objects.get()) == pytest.approx(45)
+
+
+def test_it_begins_with_the_shortest_pause_again_after_a_success(fake_graph: Fake) -> None:
+    fake_graph(refused(130429), refused(130429), accepted(), refused(130429))
+    for _ in range(2):
+        fail()
+        end_pauses()
+    send(outbound())
+    assert not Pause.objects.exists()
+    fail()
+    assert Pause.objects.get().step == 1
+
+
+def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph_settings: Settings) -> None:
+    """Ten requests are under way when the first refusal comes."""
+
+    async def ten() -> list[object]:
+        all_asked = asyncio.Barrier(10)
+
+        async def refuse(request: httpx2.Request) -> httpx2.Response:
+            await all_asked.wait()
+            return refused(130429)
+
+        graph.set_transport(httpx2.MockTransport(refuse))
+        sender = WhatsAppSender()
+        return await asyncio.gather(*(sender.send(outbound(message_id=n)) for n in range(10)), return_exceptions=True)
+
+    for step in (1, 2):
+        failures = async_to_sync(ten)()
+        assert all(isinstance(failed, SendFailed) and failed.retry_in for failed in failures)
+        assert Pause.objects.get().step == step
+        end_pauses()
+    graph.set_transport(None)
+
+
+def test_it_wakes_those_who_wait_after_the_pause_and_not_at_the_same_instant(fake_graph: Fake) -> None:
+    fake_graph(refused(130429))
+    fail()
+    Pause.objects.update(until=timezone.now() + dt.timedelta(seconds=60))
+    waits = [fail().retry_in or 0 for _ in range(40)]
+    assert min(waits) > 50
+    assert max(waits) <= 76
+    assert max(waits) - min(waits) > 4
+
+
+def test_it_slows_nobody_down_for_one_customer(fake_graph: Fake) -> None:
+    fake_graph(refused(131056), accepted())
+    assert fail().waits == (1, 4, 16, 64, 256)
+    send(outbound(phone="79007654321"))
+
+
+@pytest.mark.parametrize("code", [131048, 131064])
+def test_it_rests_a_number_that_counts_as_spam(fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int) -> None:
+    fake = fake_graph(refused(code), accepted())
+    failed = fail()
+    assert (failed.waits, failed.retry_in, failed.permanent) == ((900, 900), None, False)
+    assert seconds(Pause.objects.get()) == pytest.approx(900)
+    assert fail(message_id=42).retry_in is not None
+    assert len(fake.requests) == 1
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "look at its quality" in errors[0]
+
+
+@pytest.mark.parametrize("code", [*HELD, 210])
+def test_it_holds_the_number_for_what_only_a_person_can_change(
+    fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    fake = fake_graph(refused(code), accepted())
+    failed = fail()
+    assert (failed.on_hold, failed.needs_person, failed.code, failed.permanent) == (True, True, code, False)
+    pause = Pause.objects.get()
+    assert (pause.scope, pause.until, pause.credential) == (f"number:{NUMBER}", None, fingerprint(TOKEN))
+    again = fail(message_id=42)
+    assert (again.on_hold, again.code) == (True, code)
+    assert len(fake.requests) == 1
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "sends nothing any more" in errors[0]
+    assert TOKEN not in f"{caplog.text} {pause.reason} {failed.detail}"
+
+
+def test_it_sends_again_when_the_token_is_another(fake_graph: Fake, graph_settings: Settings) -> None:
+    fake_graph(refused(190), accepted())
+    fail()
+    graph_settings.WHATSAPP_ACCESS_TOKEN = "EAAnew"
+    send(outbound())
+    # And the account is not shown as held any longer.
+    assert not Pause.objects.exists()
+
+
+def test_it_holds_again_when_the_new_token_is_refused_too(fake_graph: Fake, graph_settings: Settings) -> None:
+    fake_graph(refused(190))
+    fail()
+    graph_settings.WHATSAPP_ACCESS_TOKEN = "EAAnew"
+    fail()
+    assert Pause.objects.get().credential == fingerprint("EAAnew")
+
+
+def test_it_sends_again_when_a_person_ends_the_pause(fake_graph: Fake) -> None:
+    fake_graph(refused(131042), accepted())
+    fail()
+    Pause.objects.all().delete()
+    send(outbound())
+
+
+def test_it_holds_one_tenants_number_and_no_other(fake_graph: Fake, two_tenants: None) -> None:
+    fake_graph(refused(190), accepted())
+    assert fail(phone_number_id="1").on_hold
+    send(outbound(phone_number_id="3"))
+
+
+def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings) -> None:
+    """A throttle that was under way when the token was refused."""
+
+    async def both() -> list[object]:
+        all_asked = asyncio.Barrier(2)
+
+        async def refuse(request: httpx2.Request) -> httpx2.Response:
+            throttled = b'"41"' not in request.content
+            await all_asked.wait()
+            for _ in range(20 if throttled else 0):
+                await asyncio.sleep(0)
+            return refused(130429 if throttled else 190)
+
+        graph.set_transport(httpx2.MockTransport(refuse))
+        sender = WhatsAppSender()
+        messages = (outbound(message_id=41), outbound(message_id=42))
+        return await asyncio.gather(*(sender.send(message) for message in messages), return_exceptions=True)
+
+    async_to_sync(both)()
+    graph.set_transport(None)
+    # Whichever was written first: the hold is what stays.
+    assert Pause.objects.get().until is None
