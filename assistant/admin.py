@@ -1,14 +1,21 @@
 """A tenant's assistant, and the ledger of its replies."""
 
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 
+from conversations import panels
+from conversations.models import Conversation, ConversationMessage
 from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
+
+A_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
@@ -81,3 +88,39 @@ class TurnAdmin(EvidenceAdmin):
         asked = f"asked {turn.first_message_id} to {turn.last_message_id}"
         answered = f"answered {turn.first_reply_id} to {turn.last_reply_id}"
         return f"{asked}, {answered}" if turn.first_reply_id else f"{asked}, no answer"
+
+
+@panels.show_panel
+def last_turn(conversation: Conversation) -> str:
+    turn = Turn.objects.filter(conversation=conversation).order_by("-opened_at").first()
+    return render_to_string("assistant/panel.html", {"turn": turn}) if turn else ""
+
+
+@panels.show_notes
+def how_it_came(messages: Sequence[ConversationMessage]) -> dict[int, str]:
+    """Model, tokens, time and instructions of each reply of the assistant on this page."""
+    replies = [message for message in messages if message.origin == "assistant"]
+    if not replies:
+        return {}
+    turns = Turn.objects.filter(
+        conversation=replies[0].conversation_id,
+        # A reply is written within a day of its turn's opening: a range of the index turn_history.
+        opened_at__range=(replies[0].created_at - A_DAY, replies[-1].created_at),
+        first_reply__isnull=False,
+    )
+    notes = {}
+    for turn in turns:
+        first, last = turn.first_reply_id or 0, turn.last_reply_id or turn.first_reply_id or 0
+        notes.update({reply.pk: _words(turn) for reply in replies if first <= reply.pk <= last})
+    return notes
+
+
+def _words(turn: Turn) -> str:
+    parts = [
+        turn.model,
+        f"{turn.prompt_tokens:,} + {turn.completion_tokens:,} tokens",
+        f"{turn.seconds:.1f} s" if turn.seconds is not None else "",
+        f"${turn.cost:.5f}" if turn.cost is not None else "",
+        f"instructions {turn.instructions_hash}" if turn.instructions_hash else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -4,16 +4,18 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.db.models import F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Left
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
 
-from tenants.access import NOBODY, OPERATORS
+from tenants.access import NOBODY, OPERATORS, sees_everything, tenants_of
 from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
 
-from . import panels, transcript
-from .desk_views import DeskViews, why_no_reply
+from . import panels, search, transcript
+from .desk_views import DeskViews, mark_seen, why_no_reply
+from .list_rows import ListRow, rows_of
 from .models import Conversation, ConversationMessage, Pause
 from .transcript_marks import digest
 
@@ -25,7 +27,18 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
     may_add = NOBODY  # a conversation begins with a customer's message
     may_change = OPERATORS
     change_form_template = "conversations/change_form.html"
-    list_display = ["contact", "snippet", "last_message", "handler", "person_needed", "window", "tenant"]
+    list_display = [
+        "contact",
+        "snippet",
+        "last_message",
+        "handler",
+        "person_needed",
+        "window",
+        "about",
+        "tenant",
+    ]
+    list_per_page = 50
+    paginator = InfinitePaginator
     list_filter = [
         "tenant",
         "handled_by",
@@ -36,7 +49,7 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
     ]
     list_select_related = ["tenant", "operator"]
     search_fields = ["contact_name", "external_id", "contact_user_id"]
-    search_help_text = "A name or a number"
+    search_help_text = "A name, a number, or a word that was written"
     ordering = [F("last_message_at").desc(nulls_last=True), "-pk"]
     readonly_fields = [
         "tenant",
@@ -62,8 +75,18 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
-        changes.result_list = with_last_message(changes.result_list)
+        conversations = list(changes.result_list)
+        rows, badges = rows_of(conversations), panels.badges_of(conversations)
+        for conversation in conversations:
+            conversation.row = rows.get(conversation.pk, ListRow())
+            conversation.badges = badges.get(conversation.pk, [])
+        changes.result_list = conversations
         return changes
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> tuple["QuerySet[Any]", bool]:
+        return (search.find(queryset, search_term) if search_term.strip() else queryset), False
 
     # --- the list ---
 
@@ -74,9 +97,13 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
 
     @admin.display(description="last message")
     def snippet(self, conversation: Any) -> str:
-        text = " ".join((conversation.last_text or "").split())
-        who = {"assistant": "→ ", "system": "· "}.get(conversation.last_role, "")
-        return f"{who}{text[:SNIPPET]}{'…' if len(text) > SNIPPET else ''}" if text else "—"
+        count = conversation.row.unread_label
+        unread = format_html('<span class="desk-unread" title="unread">{}</span>', count) if count else ""
+        return format_html('<span class="desk-snippet">{}{}</span>', unread, conversation.row.snippet)
+
+    @admin.display(description="about")
+    def about(self, conversation: Any) -> str:
+        return format_html_join(" ", '<span class="desk-badge">{}</span>', ((b,) for b in conversation.badges))
 
     @admin.display(description="when", ordering="last_message_at")
     def last_message(self, conversation: Conversation) -> str:
@@ -88,9 +115,10 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
             return str(conversation.operator or "A person")
         return "Assistant" if conversation.is_active else "Off"
 
-    @display(description="needs a person", ordering="needs_person_since", label="warning")  # type: ignore[untyped-decorator]
+    @admin.display(description="needs a person", ordering="needs_person_since", empty_value="")
     def person_needed(self, conversation: Conversation) -> str:
-        return conversation.needs_person
+        reason = conversation.needs_person
+        return format_html('<span class="desk-reason" title="{0}">{0}</span>', reason) if reason else ""
 
     @admin.display(description="window", ordering="last_inbound_at")
     def window(self, conversation: Conversation) -> str:
@@ -109,15 +137,23 @@ class ConversationAdmin(DeskViews, TenantScopedAdmin):
         desk = self._desk(request, conversation) if conversation else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **desk})
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = super().get_list_display(request)
+        several = sees_everything(request.user) or len(tenants_of(request.user)) > 1
+        return columns if several else [column for column in columns if column != "tenant"]
+
     def _desk(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         before = request.GET.get("before", "")
         page = transcript.older(conversation, int(before)) if before.isdecimal() else transcript.newest(conversation)
+        may_write = self.has_change_permission(request, conversation)
+        if may_write and not before:
+            mark_seen(conversation, page)
         return {
             "conversation": conversation,
             "page": page,
             "is_newest": not before,
             "seen": digest(conversation, page),
-            "may_write": self.has_change_permission(request, conversation),
+            "may_write": may_write,
             "why_no_reply": why_no_reply(conversation, request.user, "text"),
             "window_left": window_left(conversation),
             "panels": panels.panels_of(conversation),
@@ -157,13 +193,3 @@ class PauseAdmin(SuperusersAdmin):
     search_fields = ["scope", "reason"]
     ordering = ["-since"]
     exclude = ["credential"]
-
-
-def with_last_message(conversations: "QuerySet[Any]") -> "QuerySet[Any]":
-    """The beginning and the role of each one's newest message: an index lookup a row of the page."""
-    newest = ConversationMessage.objects.filter(conversation=OuterRef("pk")).order_by("-created_at", "-id")
-    found: QuerySet[Any] = conversations.annotate(
-        last_text=Subquery(newest.annotate(start=Left("text", SNIPPET * 2)).values("start")[:1]),
-        last_role=Subquery(newest.values("role")[:1]),
-    )
-    return found

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
@@ -79,6 +80,8 @@ class DeskViews(Base):
         seen = digest(conversation, page)
         if seen == request.GET.get("seen"):
             return HttpResponse(status=204)  # htmx leaves the page as it is
+        if may_write:
+            mark_seen(conversation, page)
         context = {"conversation": conversation, "page": page, "may_write": may_write, "seen": seen}
         return render(request, "conversations/newest.html", context)
 
@@ -127,6 +130,14 @@ class DeskViews(Base):
     def _message(self, request: HttpRequest, pk: int, message_id: int) -> tuple[Conversation, ConversationMessage]:
         conversation = self.writable(request, pk)
         return conversation, get_object_or_404(conversation.messages, pk=message_id)
+
+
+def mark_seen(conversation: Conversation, page: transcript.Page) -> None:
+    """What is on the page was seen by somebody who answers: it is not unread any more."""
+    if page.bubbles:
+        newest = page.bubbles[-1].message.created_at
+        unseen = Q(seen_at__isnull=True) | Q(seen_at__lt=newest)
+        Conversation.objects.filter(unseen, pk=conversation.pk).update(seen_at=newest)
 
 
 def _person(request: HttpRequest) -> Any:

@@ -1,5 +1,6 @@
 """What the apps above show on the desk: they register here, because this app may not import them."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from .models import Conversation, ConversationMessage
@@ -9,8 +10,12 @@ Panel = Callable[[Conversation], str]
 # Under a message: a line about each, by message id, for a whole page in one query.
 Notes = Callable[[Sequence[ConversationMessage]], dict[int, str]]
 
+# In the list: a word about each conversation, by its id, for a whole page in one query.
+Badges = Callable[[Sequence[Conversation]], dict[int, str]]
+
 panels: list[Panel] = []
 notes: list[Notes] = []
+badges: list[Badges] = []
 
 
 def show_panel(panel: Panel) -> Panel:
@@ -23,6 +28,11 @@ def show_notes(note: Notes) -> Notes:
     return note
 
 
+def show_badges(badge: Badges) -> Badges:
+    badges.append(badge)
+    return badge
+
+
 def panels_of(conversation: Conversation) -> list[str]:
     return [html for panel in panels if (html := panel(conversation))]
 
@@ -31,4 +41,12 @@ def notes_of(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     found: dict[int, str] = {}
     for note in notes:
         found.update(note(messages))
+    return found
+
+
+def badges_of(conversations: Sequence[Conversation]) -> dict[int, list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for badge in badges:
+        for pk, word in badge(conversations).items():
+            found[pk].append(word)
     return found

@@ -1,13 +1,17 @@
 """Leads: what was learned about the people behind the conversations."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 
+from conversations import panels
+from conversations.models import Conversation
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
 
@@ -39,3 +43,15 @@ class LeadAdmin(TenantScopedAdmin):
     def to_conversation(self, lead: Lead) -> str:
         address = reverse("admin:conversations_conversation_change", args=[lead.conversation_id])
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', address)
+
+
+@panels.show_panel
+def lead_panel(conversation: Conversation) -> str:
+    lead = Lead.objects.filter(conversation=conversation).first()
+    return render_to_string("leads/panel.html", {"lead": lead}) if lead else ""
+
+
+@panels.show_badges
+def stages(conversations: Sequence[Conversation]) -> dict[int, str]:
+    leads = Lead.objects.filter(conversation__in=conversations).exclude(stage=Lead.Stage.NEW)
+    return {pk: Lead.Stage(stage).label for pk, stage in leads.values_list("conversation_id", "stage")}

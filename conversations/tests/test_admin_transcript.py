@@ -63,7 +63,7 @@ def test_opens_a_long_conversation_with_as_many_queries_as_a_short_one(
     client = businesses.browser("operator")
     for of in (ours, long):
         page_of(client, of)  # content types are looked up once a process
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(11):
             page_of(client, of)
 
 
@@ -134,5 +134,5 @@ def test_the_list_shows_the_last_words_and_costs_a_constant_number_of_queries(
     for number in range(30):
         message(conversation(businesses.ours, f"49{number}", contact_name=f"No. {number}"), "Hi")
         if number in (0, 29):
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(10):
                 client.get("/admin/conversations/conversation/")

@@ -1,0 +1,72 @@
+"""Finding a conversation in the list."""
+
+import pytest
+
+from conversations import search
+from conversations.models import Conversation
+from conversations.tests.rows import conversation, message
+from tenants.tests.people import TwoBusinesses
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+@pytest.fixture
+def carla(businesses: TwoBusinesses) -> Conversation:
+    found = conversation(businesses.ours, "4915112345", contact_name="Carla Gómez")
+    message(found, "Do you have sourdough bread, and Käsekuchen?")
+    message(conversation(businesses.ours, "4930999", contact_name="Jonas Weber"), "Good morning")
+    message(conversation(businesses.theirs, "4915112345", contact_name="Carla Theirs"), "sourdough")
+    return found
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "Carla",
+        "carl góm",
+        "+49 151 12345",
+        "12345",
+        "sourdough",
+        "BREAD sour",  # any order, beginnings of words
+        "käsekuch",
+        "sourdoguh",  # a slip at the end
+    ],
+)
+@pytest.mark.parametrize("frequent", [False, True])
+def test_finds_by_name_number_and_words(
+    carla: Conversation, businesses: TwoBusinesses, term: str, frequent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "RARE", -1 if frequent else 3000)
+    page = businesses.browser("viewer").get("/admin/conversations/conversation/", {"q": term})
+    body = page.content.decode()
+    assert f"/conversation/{carla.pk}/change/" in body
+    assert "Jonas" not in body
+    assert "Carla Theirs" not in body
+
+
+@pytest.mark.parametrize("term", ["zebra", "'", "& | !", "\\", "q' :* | 'x", "%", "()"])
+def test_finds_nothing_without_a_match_and_takes_any_characters(
+    carla: Conversation, businesses: TwoBusinesses, term: str
+) -> None:
+    page = businesses.browser("viewer").get("/admin/conversations/conversation/", {"q": term})
+    assert page.status_code == 200
+    assert "Jonas" not in page.content.decode()
+
+
+def test_counts_unread_messages_until_an_operator_opens_the_page(
+    carla: Conversation, businesses: TwoBusinesses
+) -> None:
+    address = "/admin/conversations/conversation/"
+    unread = 'title="unread">1</span>'
+    operator, viewer = businesses.browser("operator"), businesses.browser("viewer")
+    viewer.get(f"{address}{carla.pk}/change/")
+    assert operator.get(address).content.decode().count(unread) == 2
+    operator.get(f"{address}{carla.pk}/change/")
+    assert operator.get(address).content.decode().count(unread) == 1
+    message(carla, "Hello?")
+    assert operator.get(address).content.decode().count(unread) == 2
