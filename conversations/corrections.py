@@ -1,5 +1,6 @@
 """Edits and revokes: what the sender took back, in the history too."""
 
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,13 +19,26 @@ def edit(conversation_id: int, wamid: str, text: str) -> bool:
 
 
 def revoke(conversation_id: int, wamid: str) -> bool:
-    """Blank a message that its sender deleted, former texts and raw piece included."""
+    """Blank a message that its sender deleted: its former texts, its edits and the raw pieces included."""
     message = _find(conversation_id, wamid)
     if message is None:
         return False
-    ConversationMessage.objects.filter(pk=message.pk).update(text="", edits=[], raw_json=None, revoked_at=Now())
+    told = Q(pk=message.pk) | Q(conversation_id=conversation_id, reply_to=wamid, kind="edit")
+    ConversationMessage.objects.filter(told).update(text="", edits=[], raw_json=None, revoked_at=Now())
     return True
 
 
 def _find(conversation_id: int, wamid: str) -> ConversationMessage | None:
     return ConversationMessage.objects.filter(conversation_id=conversation_id, external_id=wamid).first()
+
+
+def catch_up(conversation_id: int, wamid: str) -> None:
+    """Apply the edits and revokes that overtook this message on their way to us."""
+    early = ConversationMessage.objects.filter(
+        conversation_id=conversation_id, reply_to=wamid, kind__in=["edit", "revoke"]
+    )
+    for correction in early.order_by("created_at", "id"):
+        if correction.kind == "revoke":
+            revoke(conversation_id, wamid)
+        else:
+            edit(conversation_id, wamid, correction.text)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -62,6 +62,14 @@ class Arrival:
     reply_to: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message that is stored now. `corrected`: its edit or revoke came before it and is to be applied."""
+
+    id: int
+    corrected: bool
+
+
 _INSERT = """
 INSERT INTO conversation_messages
     (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to)
@@ -71,23 +79,22 @@ FROM jsonb_to_recordset(%s) AS m(
     kind text, sent_at timestamptz, reply_to text)
 ORDER BY position
 ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
-RETURNING id, conversation_id, external_id
+RETURNING id, conversation_id, external_id, EXISTS (
+    SELECT FROM conversation_messages e WHERE e.conversation_id = conversation_messages.conversation_id
+        AND e.reply_to = conversation_messages.external_id AND e.kind IN ('edit', 'revoke'))
 """
 
 
-def store_arrivals(arrivals: Sequence[Arrival]) -> list[int | None]:
-    """Store these messages in one statement: the id of each in the order given, None for what was there already."""
+def store_arrivals(arrivals: Sequence[Arrival]) -> list[Kept | None]:
+    """Store these messages in one statement: the row of each in the order given, None for what was there already."""
     if not arrivals:
         return []
     rows = [{"position": position, **asdict(arrival)} for position, arrival in enumerate(arrivals)]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [json.dumps(rows, default=str)])
-        stored: defaultdict[tuple[int, str | None], list[int]] = defaultdict(list)
-        for pk, conversation_id, external_id in cursor.fetchall():
-            stored[conversation_id, external_id].append(pk)
+        stored: defaultdict[tuple[int, str | None], deque[Kept]] = defaultdict(deque)
+        for pk, conversation_id, external_id, corrected in cursor.fetchall():
+            stored[conversation_id, external_id].append(Kept(pk, corrected))
     # Without a wamid every one was stored, in this order; with one only the first of its kind.
-    ids = []
-    for arrival in arrivals:
-        waiting = stored[arrival.conversation_id, arrival.external_id]
-        ids.append(waiting.pop(0) if waiting else None)
-    return ids
+    waiting = (stored[arrival.conversation_id, arrival.external_id] for arrival in arrivals)
+    return [rows.popleft() if rows else None for rows in waiting]

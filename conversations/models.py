@@ -185,6 +185,12 @@ class ConversationMessage(models.Model):
             models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="message_history"),
             # A status webhook that brings only the wamid.
             models.Index(fields=["external_id"], name="message_by_wamid", condition=Q(role="assistant")),
+            # Did the edit or the revoke of a message come before the message?
+            models.Index(
+                fields=["conversation", "reply_to"],
+                name="message_corrections",
+                condition=Q(kind__in=["edit", "revoke"]),
+            ),
             # The outbox: is anything of this conversation before me?
             models.Index(
                 fields=["conversation", "id"],
@@ -195,9 +201,7 @@ class ConversationMessage(models.Model):
             # words fill more than 1 MB, and no message may be lost for an index.
             GinIndex(SearchVector(Left("text", 10_000), config="simple"), name="message_words"),
             # The transcript: the reactions to the messages of a page.
-            models.Index(
-                fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")
-            ),
+            models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
             # The sweep: what is due, what is stuck.
             models.Index(fields=["next_attempt_at"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["sending_at"], name="message_stuck", condition=Q(status="sending")),

@@ -47,6 +47,7 @@ class Wire:
     asked: list[Json] = field(default_factory=list)
     sent: list[Json] = field(default_factory=list)
     marked_read: list[Json] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
     graph: Answer | None = None
@@ -61,6 +62,7 @@ class Wire:
             self.marked_read.append(body)
             return httpx2.Response(200, json={"success": True})
         self.sent.append(body)
+        self.tokens.append(request.headers["Authorization"])
         return self.graph(body) if self.graph else self.accept()
 
     def accept(self) -> httpx2.Response:

@@ -14,7 +14,7 @@ from assistant import turns
 from assistant.turns import Spoken
 from conversations import contacts, corrections, desk, history
 from conversations.contacts import Contact, Located
-from conversations.history import Arrival
+from conversations.history import Arrival, Kept
 from conversations.models import Conversation
 from leads.capture import NewLead, capture
 
@@ -35,7 +35,7 @@ class Stored:
 
     item: ChatMessage
     conversation: Located
-    message_id: int
+    row: Kept
 
 
 def accept(delivery: Delivery, signer: Signer) -> list[Rejected]:
@@ -105,9 +105,9 @@ def _store(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Re
     with transaction.atomic():
         located = contacts.locate(people.values())
         pairs = [(item, located[people[n]]) for n, item in enumerate(items) if people[n] in located]
-        ids = history.store_arrivals([_arrival(item, where, now) for item, where in pairs])
+        rows = history.store_arrivals([_arrival(item, where, now) for item, where in pairs])
         crashpoints.reach("C4")
-        stored = [Stored(item, where, pk) for (item, where), pk in zip(pairs, ids, strict=True) if pk is not None]
+        stored = [Stored(item, where, row) for (item, where), row in zip(pairs, rows, strict=True) if row]
         _follow_up(stored)
     for new in stored:
         logger.info("[WA][CHAT] conv_id=%s stored %s msg", new.conversation.id, _side(new.item))
@@ -155,6 +155,8 @@ def _follow_up(stored: Sequence[Stored]) -> None:
     """What new messages bring about besides themselves, in the same transaction."""
     for new in stored:
         _correct(new)
+        if new.row.corrected and new.item.wamid:
+            corrections.catch_up(new.conversation.id, new.item.wamid)
     echoed = {new.conversation.id for new in stored if isinstance(new.item, Echo)}
     for conversation_id in echoed:
         desk.take_over(conversation_id, None)
@@ -192,7 +194,7 @@ def _wants_answer(new: Stored) -> bool:
 
 def _spoken(new: Stored) -> Spoken:
     at_once = isinstance(new.item, InboundMessage) and new.item.at_once
-    return Spoken(new.conversation.id, new.message_id, at_once)
+    return Spoken(new.conversation.id, new.row.id, at_once)
 
 
 def _apply(updates: Iterable[StatusUpdate], by_number: dict[str, Route]) -> None:
