@@ -11,7 +11,7 @@ from conversations.senders import Outbound, SendFailed
 
 from . import way_out
 from .graph import GraphClient, GraphError
-from .graph_errors import BAD_REQUEST, NO_CONNECTION, Rule, rule_for, words
+from .graph_errors import BAD_REQUEST, NO_CONNECTION, UNCERTAIN, Rule, rule_for, words
 from .way_out import WayOut
 
 logger = logging.getLogger(__name__)
@@ -89,12 +89,7 @@ def _check(way: WayOut) -> None:
 
 async def _failure(way: WayOut, error: GraphError) -> SendFailed:
     """What the table says, done and put into the outbox's words."""
-    detail = _detail(error)
-    if error.before_a_byte:
-        return SendFailed(detail, waits=_scaled(NO_CONNECTION.waits))
-    if error.uncertain:
-        return SendFailed(f"{detail}: it may have been sent.", uncertain=True, needs_person=True)
-    rule = rule_for(error.code, error.http_status)
+    rule, detail = _rule(error), _detail(error)
     if rule.on_hold:
         return await _held(way, rule, error, detail)
     if rule.pause:
@@ -106,9 +101,16 @@ async def _failure(way: WayOut, error: GraphError) -> SendFailed:
         detail,
         code=error.code,
         permanent=rule.permanent,
+        uncertain=rule is UNCERTAIN,
         waits=_scaled(rule.waits),
         needs_person=rule.needs_person,
     )
+
+
+def _rule(error: GraphError) -> Rule:
+    if error.before_a_byte:
+        return NO_CONNECTION
+    return UNCERTAIN if error.uncertain else rule_for(error.code, error.http_status)
 
 
 async def _held(way: WayOut, rule: Rule, error: GraphError, detail: str) -> SendFailed:
@@ -148,6 +150,8 @@ async def _forget(way: WayOut) -> None:
 
 
 def _detail(error: GraphError) -> str:
+    if error.uncertain:
+        return f"{error.message}: it may have been sent"
     return error.message if error.code is None else f"{words(error.code)}: {error.message}"
 
 
