@@ -15,8 +15,8 @@ from conversations.models import Pause
 from conversations.pauses import fingerprint
 from conversations.senders import SendFailed
 from tenants.models import Tenant
-from whatsapp import graph
-from whatsapp.graph_errors import CODES
+from whatsapp import graph, way_out
+from whatsapp.graph_errors import CODES, NUMBER_THROTTLED
 from whatsapp.models import WhatsAppAccount
 from whatsapp.sender import WhatsAppSender
 
@@ -153,6 +153,20 @@ def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph
         assert Pause.objects.get().step == step
         end_pauses()
     graph.set_transport(None)
+
+
+def test_it_leaves_a_newer_pause_alone_when_an_old_refusal_comes_late(fake_graph: Fake) -> None:
+    fake_graph(refused(130429))
+    fail()
+    end_pauses()
+    old = way_out.find(NUMBER)
+    for _ in range(2):
+        fail()
+        end_pauses()
+    newest = Pause.objects.get()
+    assert way_out.throttle(old, NUMBER_THROTTLED, "late", 130429) == (0, False)
+    late = Pause.objects.get()
+    assert (late.step, late.until, late.reason) == (3, newest.until, newest.reason)
 
 
 def test_it_wakes_those_who_wait_after_the_pause_and_not_at_the_same_instant(fake_graph: Fake) -> None:
