@@ -10,8 +10,7 @@ from sandbox.envelopes import inbound, joined
 from sandbox.models import Chat, Message, PhoneNumber, WeatherRule
 from sandbox.phone_messages import extras
 from sandbox.pool import pool
-from sandbox.posting import Outcome, deliver
-from sandbox.statuses import RETRY_SECONDS
+from sandbox.posting import Outcome, deliver, retry_after
 from sandbox.weather import take
 
 OVERTAKEN_SECONDS = 5
@@ -68,8 +67,8 @@ def _post(ids: list[int], tries: int) -> None:
     payload = joined([inbound(message, extras(message)) for message in messages])
     outcome = deliver(payload, messages[0].chat.number)
     _note(ids, outcome)
-    if not outcome.ok and tries < len(RETRY_SECONDS):
-        pool.submit(partial(_post_unless_delivered, ids, tries + 1), RETRY_SECONDS[tries])
+    if not outcome.ok and (delay := retry_after(tries + 1)) is not None:
+        pool.submit(partial(_post_unless_delivered, ids, tries + 1), delay)
 
 
 def _post_unless_delivered(ids: list[int], tries: int) -> None:

@@ -1,5 +1,6 @@
 """What a customer does with the phone, as the message Meta would make of it."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -66,7 +67,7 @@ def _media(chat: Chat, given: Given) -> Made:
     if file is None:
         raise BadGesture("Upload the file first and give its `media_id`.")
     kind = str(given["kind"])
-    content: dict[str, Any] = {"mime_type": file.mime_type, "sha256": file.sha256, "id": file.media_id}
+    content: dict[str, Any] = {"mime_type": file.mime_type, "sha256": _base64(file.sha256), "id": file.media_id}
     if kind == "audio":
         content["voice"] = bool(given.get("voice"))
     elif given.get("caption"):
@@ -74,6 +75,11 @@ def _media(chat: Chat, given: Given) -> Made:
     if kind == "document":
         content["filename"] = file.filename or "file"
     return kind, content, _quotes(given)
+
+
+def _base64(sha256: str) -> str:
+    """Webhooks carry the checksum in base64; the media endpoint says it in hexadecimal."""
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _location(chat: Chat, given: Given) -> Made:

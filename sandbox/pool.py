@@ -37,11 +37,13 @@ class Pool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._jobs and not self._running, timeout)
 
-    def clear(self) -> None:
-        """Forget what waits."""
+    def stop(self, timeout: float) -> bool:
+        """Forget what waits and what the running jobs still ask for; True once nothing runs."""
         with self._changed:
+            stopped = self._changed.wait_for(lambda: not self._running, timeout)
             self._jobs.clear()
             self._changed.notify_all()
+            return stopped
 
     def _work(self) -> None:
         while True:

@@ -14,6 +14,8 @@ from sandbox.models import PhoneNumber
 from sandbox.weather import take
 
 TIMEOUT_SECONDS = 10
+# Meta delivers again what was not answered 200, for 7 days; here it gives up sooner.
+RETRY_SECONDS = (1.0, 4.0, 16.0, 60.0)
 _client = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
 
@@ -27,6 +29,11 @@ class Outcome:
     @property
     def ok(self) -> bool:
         return self.status == 200
+
+
+def retry_after(tries: int) -> float | None:
+    """Seconds until a delivery is tried again after so many tries; None: no more."""
+    return RETRY_SECONDS[tries - 1] if tries <= len(RETRY_SECONDS) else None
 
 
 def webhook_url() -> str:

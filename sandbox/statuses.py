@@ -5,11 +5,9 @@ from functools import partial
 from sandbox.envelopes import status
 from sandbox.models import Message
 from sandbox.pool import pool
-from sandbox.posting import deliver
+from sandbox.posting import deliver, retry_after
 from sandbox.weather import take
 
-# Meta delivers again what was not answered 200, for 7 days; here it gives up sooner.
-RETRY_SECONDS = (1, 4, 16, 60)
 States = tuple[str, ...]
 
 
@@ -53,8 +51,8 @@ def _step(message_id: int, states: States, tries: int) -> None:
     message.advance(states[0])
     if deliver(status(message, states[0]), message.chat.number).ok:
         _step(message_id, states[1:], 0)
-    elif tries < len(RETRY_SECONDS):
-        pool.submit(partial(_step, message_id, states, tries + 1), RETRY_SECONDS[tries])
+    elif (delay := retry_after(tries + 1)) is not None:
+        pool.submit(partial(_step, message_id, states, tries + 1), delay)
 
 
 def _load(message_id: int) -> Message:

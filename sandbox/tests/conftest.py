@@ -47,7 +47,7 @@ class Bot:
 
 
 @pytest.fixture
-def bot(settings: Settings) -> Iterator[Bot]:
+def bot(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
     taker = Bot()
 
     class Handler(BaseHTTPRequestHandler):
@@ -66,9 +66,9 @@ def bot(settings: Settings) -> Iterator[Bot]:
     taker.url = f"http://127.0.0.1:{server.server_port}/webhook"
     settings.SANDBOX_WEBHOOK_URL = taker.url
     settings.WHATSAPP_APP_SECRETS = ["newest", "older"]
+    monkeypatch.setattr("sandbox.posting.RETRY_SECONDS", (0.05,) * 3)
     yield taker
-    pool.clear()
-    assert pool.wait_idle(10)
+    assert pool.stop(10)
     server.shutdown()
     server.server_close()
 

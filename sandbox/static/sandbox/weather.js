@@ -1,7 +1,7 @@
 // The weather and the log.
 import { get, post, remove } from "./api.js";
 import { tell } from "./dialogs.js";
-import { $, clock, h, icon } from "./dom.js";
+import { $, h, icon } from "./dom.js";
 
 const EVERY = 2000;
 const AREAS = { graph: "Sending (Graph API)", webhook: "Webhooks to the bot", media: "Files", model: "The model" };
@@ -58,13 +58,25 @@ async function add(event) {
   }
 }
 
+// What a request was about, in a few words.
+function about({ area, path, body }) {
+  if (area === "webhook") {
+    const values = (body?.entry ?? []).flatMap((e) => e.changes ?? []).map((c) => c.value ?? {});
+    return values.flatMap((v) => [...(v.messages ?? []).map((m) => m.type), ...(v.statuses ?? []).map((s) => s.status)]).join(", ") || "webhook";
+  }
+  if (body?.status === "read") return body.typing_indicator ? "read, typing" : "read";
+  if (body?.type) return `${body.type} to ${body.to ?? body.recipient}`;
+  if (body?.messages) return body.messages.at(-1)?.content?.toString() ?? "";
+  return path.replace(/^.*\/sandbox\/[^/]*\//, "");
+}
+
 function entry(item) {
   const bad = item.status === null ? item.outcome !== "under way" : item.status >= 400;
-  const what = item.path.replace(/^.*\/sandbox\//, "").replace(/^https?:\/\/[^/]*/, "");
+  const at = new Date(item.time).toLocaleTimeString([], { timeStyle: "medium" });
   return h("li", {}, h("details", {},
     h("summary", {}, h("span", { className: "area", textContent: { graph: "Graph", model: "Model", webhook: "Webhook" }[item.area] }),
-      h("span", { className: "what", textContent: `${clock(item.time)} ${item.method} ${what}` }), h("span", { className: bad ? "bad" : "", textContent: item.status ?? "…" })),
-    h("pre", { textContent: `${item.outcome}\n${item.body === null ? "" : JSON.stringify(item.body, null, 2)}` })));
+      h("span", { className: "what", textContent: about(item), title: `${item.method} ${item.path}` }), h("span", { className: bad ? "bad" : "", textContent: item.status ?? "…" })),
+    h("pre", { textContent: `${at} ${item.method} ${item.path}\n${item.outcome}\n${item.body === null ? "" : JSON.stringify(item.body, null, 2)}` })));
 }
 
 async function logNow() {

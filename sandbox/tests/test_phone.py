@@ -1,0 +1,201 @@
+"""What a customer does on the phone reaches the bot as Meta would post it."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from sandbox.models import Customer, Message
+from sandbox.pool import pool
+from sandbox.tests.conftest import Bot
+from sandbox.tests.graph import BSUID, NUMBER, PERSON, send
+from sandbox.tests.phone import chat, do, see, upload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ORDER = {
+    "type": "button",
+    "body": {"text": "Shall we bake it?"},
+    "action": {"buttons": [{"type": "reply", "reply": {"id": "yes", "title": "Yes"}}]},
+}
+TIMES = {
+    "type": "list",
+    "body": {"text": "When?"},
+    "action": {"button": "Choose", "sections": [{"rows": [{"id": "4", "title": "16:00", "description": "Tea"}]}]},
+}
+
+
+def posted(bot: Bot) -> dict[str, Any]:
+    """The next webhook with a message; its one message."""
+    while True:
+        value = bot.next().value
+        if "messages" in value:
+            (message,) = value["messages"]
+            return dict(message)
+
+
+def test_it_posts_a_text_with_contact_and_ids(bot: Bot) -> None:
+    wamid = do("text", text="Hello")
+    delivery = bot.next()
+    value = delivery.value
+    message = value["messages"][0]
+    customer = Customer.objects.get()
+    assert value["metadata"]["phone_number_id"] == NUMBER
+    assert value["contacts"][0] == {"profile": {"name": f"+{PERSON}"}, "wa_id": PERSON, "user_id": customer.user_id}
+    assert message == {
+        "from": PERSON,
+        "from_user_id": customer.user_id,
+        "id": wamid,
+        "timestamp": message["timestamp"],
+        "type": "text",
+        "text": {"body": "Hello"},
+    }
+    assert message["timestamp"].isdigit()
+    assert delivery.signature.startswith("sha256=")
+    assert pool.wait_idle(10)
+    assert chat()["messages"][0]["state"] == "delivered"
+
+
+def test_it_leaves_out_the_number_of_who_hides_it(bot: Bot) -> None:
+    Customer.objects.create(name="Milo", username="milo", user_id=BSUID, phone="15550009999", hides_phone=True)
+    do("text", text="Hello", person=BSUID)
+    value = bot.next().value
+    assert value["contacts"][0] == {"profile": {"name": "Milo", "username": "@milo"}, "user_id": BSUID}
+    assert "from" not in value["messages"][0]
+    assert value["messages"][0]["from_user_id"] == BSUID
+
+
+def test_it_posts_files_locations_contacts_and_what_is_unsupported(bot: Bot) -> None:
+    photo = upload(b"pixels", "image/png")
+    do("image", media_id=photo, caption="A cake")
+    image = posted(bot)["image"]
+    assert (image["id"], image["mime_type"], image["caption"]) == (photo, "image/png", "A cake")
+    assert len(image["sha256"]) == 44
+    do("audio", media_id=upload(b"sound", "audio/ogg; codecs=opus"), voice=True)
+    assert posted(bot)["audio"]["voice"] is True
+    do("location", latitude=53.3, longitude="-6.2", name="Market")
+    assert posted(bot)["location"] == {"latitude": 53.3, "longitude": -6.2, "name": "Market"}
+    do("contacts", name="Noor Haddad", phone="+1 555 765")
+    assert posted(bot)["contacts"][0]["phones"][0]["wa_id"] == "1555765"
+    do("unsupported")
+    assert posted(bot)["errors"][0]["code"] == 131051
+
+
+def test_it_quotes_reacts_edits_and_deletes(bot: Bot) -> None:
+    theirs = send().json()["messages"][0]["id"]
+    mine = do("text", text="Two rolls", quotes=theirs)
+    assert posted(bot)["context"] == {"from": "15550000001", "id": theirs}
+    do("reaction", wamid=theirs, emoji="👍")
+    assert posted(bot)["reaction"] == {"message_id": theirs, "emoji": "👍"}
+    do("edit", wamid=mine, text="Three rolls")
+    assert posted(bot)["edit"] == {
+        "original_message_id": mine,
+        "message": {"type": "text", "text": {"body": "Three rolls"}},
+    }
+    do("revoke", wamid=mine)
+    assert posted(bot)["revoke"] == {"original_message_id": mine}
+    shown = {message["wamid"]: message for message in chat()["messages"]}
+    assert shown[theirs]["customer_reaction"] == "👍"
+    assert shown[mine]["deleted"]
+    assert shown[mine]["text"] == ""
+
+
+def test_it_taps_buttons_lists_and_templates(bot: Bot) -> None:
+    asked = send(type="interactive", interactive=ORDER).json()["messages"][0]["id"]
+    do("tap", wamid=asked, id="yes")
+    message = posted(bot)
+    assert message["interactive"] == {"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}}
+    assert message["context"]["id"] == asked
+    asked = send(type="interactive", interactive=TIMES).json()["messages"][0]["id"]
+    do("tap", wamid=asked, id="4")
+    row = {"id": "4", "title": "16:00", "description": "Tea"}
+    assert posted(bot)["interactive"] == {"type": "list_reply", "list_reply": row}
+    parameters = [{"type": "text", "text": "Ada"}, {"type": "text", "text": "17"}]
+    template = {
+        "name": "order_update",
+        "language": {"code": "en"},
+        "components": [{"type": "body", "parameters": parameters}],
+    }
+    asked = send(type="template", template=template).json()["messages"][0]["id"]
+    do("tap", wamid=asked, id="On my way")
+    assert posted(bot)["button"] == {"payload": "On my way", "text": "On my way"}
+    assert "your order 17" in next(m["text"] for m in chat()["messages"] if m["kind"] == "template")
+
+
+def test_it_tells_the_business_that_its_message_was_read(bot: Bot) -> None:
+    send()
+    bot.next_statuses(2)
+    assert pool.wait_idle(10)
+    assert see() == {"read": 1}
+    assert bot.next().value["statuses"][0]["status"] == "read"
+    assert see() == {"read": 0}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(403, "refused the signature"), (503, "cannot store"), (302, "302"), (404, "no webhook")]
+)
+def test_it_says_in_words_why_a_message_was_not_delivered(bot: Bot, status: int, words: str) -> None:
+    bot.answers = [status] * 2
+    wamid = do("text", text="Hello")
+    bot.next()
+    bot.next()
+    message = Message.objects.get(wamid=wamid)
+    assert message.state == "refused"
+    assert words in message.problem
+
+
+def test_it_says_that_nothing_answers(bot: Bot, settings: Any) -> None:
+    settings.SANDBOX_WEBHOOK_URL = "http://127.0.0.1:1/"
+    do("text", text="Hello")
+    assert pool.wait_idle(10)
+    assert "Nothing answers" in chat()["messages"][0]["problem"]
+
+
+def test_it_delivers_again_by_itself_and_when_asked(bot: Bot) -> None:
+    bot.answers = [503]
+    wamid = do("text", text="Hello")
+    bot.next()
+    assert bot.next().value["messages"][0]["id"] == wamid
+    do("again", wamid=wamid)
+    assert bot.next().value["messages"][0]["id"] == wamid
+    assert pool.wait_idle(10)
+    assert chat()["messages"][0]["state"] == "delivered"
+
+
+def test_it_tells_of_a_changed_number(bot: Bot) -> None:
+    do("text", text="Hello")
+    bot.next()
+    customer = Customer.objects.get()
+    Client().post(
+        f"/sandbox/phone/customers/{customer.pk}/number", {"phone": "15559998888"}, content_type="application/json"
+    )
+    message = bot.next().value["messages"][0]
+    assert (message["from"], message["type"]) == (PERSON, "system")
+    assert message["system"]["type"] == "user_changed_number"
+    assert message["system"]["wa_id"] == "15559998888"
+    assert message["system"]["previous_user_id"] == customer.user_id
+
+
+def test_it_refuses_what_a_phone_cannot_do() -> None:
+    for given in ({"kind": "dance"}, {"kind": "text", "text": " "}, {"kind": "edit", "wamid": "x", "text": "y"}):
+        response = Client().post(f"/sandbox/phone/{NUMBER}/{PERSON}/messages", given, content_type="application/json")
+        assert response.status_code == 400
+        assert response.json()["error"]
+    assert Client().get(f"/sandbox/phone/{NUMBER}/nobody").status_code == 404
+    plain = Client().post(f"/sandbox/phone/{NUMBER}/{PERSON}/messages", "{}", content_type="text/plain")
+    assert plain.status_code == 400
+
+
+def test_it_shows_the_phone_with_somebody_to_begin_with() -> None:
+    page = Client().get("/sandbox/")
+    assert page.status_code == 200
+    people = Client().get("/sandbox/phone/people").json()
+    assert people["numbers"][0]["id"] == NUMBER
+    assert {customer["hides_phone"] for customer in people["customers"]} == {True, False}
+
+
+def test_it_never_serves_a_customers_file_as_a_page() -> None:
+    page = Client().get(f"/sandbox/phone/files/{upload(b'<script>', 'text/html')}")
+    assert page["Content-Type"] == "application/octet-stream"
+    assert page["Content-Disposition"] == "attachment"
+    photo = Client().get(f"/sandbox/phone/files/{upload(b'pixels', 'image/png')}")
+    assert photo["Content-Type"] == "image/png"
