@@ -1,0 +1,127 @@
+"""Web and worker as real processes, each in a group of its own, so that a signal meets all of it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .postgres import PROJECT
+
+SECRET = "app-secret-of-the-fault-tests"
+FIELD_KEY = "ZmF1bHQtdGVzdHMtb25seS1maWVsZC1rZXktMDAwMDE="
+# Waits shortened, logic never.
+SHORT = {
+    "TURN_QUIET_SECONDS": "0.2",
+    "TURN_MAX_WAIT_SECONDS": "1",
+    "TURN_LEASE_SECONDS": "8",
+    "MODEL_CONNECT_SECONDS": "2",
+    "MODEL_ATTEMPT_SECONDS": "3",
+    "MODEL_TURN_SECONDS": "7",
+    "GRAPH_SECONDS": "4",
+    "SENDING_SECONDS": "6",
+    "SWEEP_SECONDS": "0.5",
+    "RETRY_TIME_SCALE": "0.05",
+    "WORKER_POLL_SECONDS": "0.1",
+    "WORKER_STOP_SECONDS": "30",
+}
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "fault-tests-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+    "FIELD_ENCRYPTION_KEYS": FIELD_KEY,
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "WHATSAPP_APP_SECRET": SECRET,
+    "WHATSAPP_VERIFY_TOKEN": "verify",
+    "MULTITENANT_ENABLED": "true",
+    "OPENAI_MODEL": "m",
+    "WEB_HOST": "127.0.0.1",
+    "WEB_CONCURRENCY": "1",
+    "WEB_THREADS": "8",
+}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60, what: str = "it did not happen") -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} (within {seconds:g} s)"
+        time.sleep(0.03)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One run of a command; its output goes to a file that all runs of that name share."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._began = output.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_bytes()[self._began :].decode(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """As if the power had failed: the whole group, at once."""
+        self.send(signal.SIGKILL)
+        self._process.wait(60)
+
+    def freeze(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        os.kill(self._process.pid, signal.SIGTERM)
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def wait_for(self, words: str, seconds: float = 60) -> None:
+        def said() -> bool:
+            assert self.is_running or words in self.output, f"{self.log.name} ended:\n{self.output[-3000:]}"
+            return words in self.output
+
+        wait_until(said, seconds, f"{self.log.name} did not say {words!r}")
+
+
+def web(environment: dict[str, str], log: Path) -> Process:
+    return Process(["-m", "gunicorn", "-c", "config/gunicorn.py"], environment, log)
+
+
+def worker(environment: dict[str, str], log: Path, patch: str = "") -> Process:
+    """`patch`: a module that is imported first, for the tests of the tests."""
+    start = ["-m", "tests.faults.mutants", patch] if patch else ["manage.py"]
+    return Process([*start, "worker"], environment, log)
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

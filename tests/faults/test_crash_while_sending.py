@@ -1,0 +1,143 @@
+"""The worker dies while a reply is on its way out: it is never said twice, and never silently lost."""
+
+import asyncio
+
+import pytest
+
+from .behaviour import accept, completion, graph_error
+from .conftest import Worlds
+from .meta import inbound, said, tagged
+from .processes import Process
+from .wire import Behaviour, Call, Reply
+from .world import World
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+LONG = [tagged(letter * 3000, "1001") for letter in "abc"]
+
+
+def killing(worker: list[Process], accepting: bool) -> Behaviour:
+    """Kill the worker after its request was read, before it is answered; once."""
+
+    async def behave(call: Call) -> Reply:
+        if not worker:
+            return await accept(call)
+        await asyncio.to_thread(worker.pop().kill)
+        return Reply(accept=accepting, cut=True)
+
+    return behave
+
+
+def sent_as(world: World) -> list[str]:
+    return [row["status"] for row in world.replies]
+
+
+def ask(world: World) -> None:
+    world.meta.deliver(inbound(said("Hello")))
+
+
+def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: World) -> None:
+    """C9"""
+    world.start_web(wait=False)
+    died = world.start_worker(CRASH_POINT="C9")
+    world.wait_for_web()
+    ask(world)
+    world.wait(lambda: not died.is_running, what="nobody died")
+    world.start_worker()
+    world.settle()
+    world.judge()
+    assert sent_as(world) == ["uncertain"]
+    assert world.wire.of("send") == []
+    assert "may not have arrived" in world.one("SELECT needs_person FROM conversations")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accepting", [True, False])
+def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: bool) -> None:
+    """C10. Where Graph did not take it after all, no status comes, and a person is asked."""
+    world.start()
+    world.wire.graph = killing(world.workers[:], accepting)
+    ask(world)
+    world.wait(lambda: not world.workers[0].is_running, what="nobody died")
+    world.start_worker()
+    world.settle()
+    world.judge()
+    assert sent_as(world) == (["delivered"] if accepting else ["uncertain"])
+    assert len(world.wire.of("send")) == 1
+    assert (world.one("SELECT needs_person FROM conversations") == "") == accepting
+
+
+def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World) -> None:
+    """C11; the status comes only after the message has become uncertain."""
+    assert world.meta.statuses
+    world.meta.statuses.delay = 8
+    world.start_web(wait=False)
+    died = world.start_worker(CRASH_POINT="C11")
+    world.wait_for_web()
+    ask(world)
+    world.wait(lambda: not died.is_running, what="nobody died")
+    world.start_worker()
+    world.wait(lambda: sent_as(world) == ["uncertain"])
+    world.settle()
+    world.judge()
+    assert sent_as(world) == ["delivered"]
+    assert len(world.wire.of("send")) == 1
+    # What was said to the person is taken back.
+    assert world.one("SELECT needs_person FROM conversations") == ""
+
+
+@pytest.mark.slow
+def test_a_status_before_its_wamid_is_known_finds_the_message(world: World) -> None:
+    """C12"""
+
+    async def late(call: Call) -> Reply:
+        call.wamid = "wamid.early"
+        world.wire.spawn(world.meta.follow(call))
+        while world.one("SELECT status FROM conversation_messages WHERE id = %s", call.opaque) != "delivered":
+            await asyncio.sleep(0.05)
+        return Reply(body={"messages": [{"id": call.wamid}]})
+
+    world.wire.graph = late
+    world.start()
+    ask(world)
+    world.settle()
+    world.judge()
+    assert [(row["status"], row["external_id"]) for row in world.replies] == [("delivered", "wamid.early")]
+
+
+@pytest.mark.slow
+def test_a_long_reply_goes_on_at_the_part_that_was_not_sent(worlds: Worlds) -> None:
+    """C13: part 1 is sent, part 2 waits, the worker dies."""
+    world = worlds(RETRY_TIME_SCALE=1)
+
+    async def first_only(call: Call) -> Reply:
+        return await accept(call) if call.text == LONG[0] else graph_error(130429)
+
+    async def long_answer(call: Call) -> Reply:
+        return completion("\n\n".join(LONG))
+
+    world.wire.model, world.wire.graph = long_answer, first_only
+    world.start()
+    ask(world)
+    world.wait(lambda: len(world.wire.of("send")) == 2 and sent_as(world)[1] == "queued")
+    world.workers[0].kill()
+    world.wire.graph = accept
+    world.start_worker()
+    world.settle()
+    world.judge()
+    assert [call.text for call in world.wire.accepted] == LONG
+
+
+@pytest.mark.slow
+def test_a_part_whose_worker_died_does_not_hold_the_others_for_ever(world: World) -> None:
+    async def long_answer(call: Call) -> Reply:
+        return completion("\n\n".join(LONG))
+
+    world.wire.model = long_answer
+    world.start()
+    world.wire.graph = killing(world.workers[:], accepting=True)
+    ask(world)
+    world.wait(lambda: not world.workers[0].is_running, what="nobody died")
+    world.start_worker()
+    world.settle()
+    world.judge()
+    assert [call.text for call in world.wire.accepted] == LONG
