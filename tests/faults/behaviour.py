@@ -87,7 +87,7 @@ class Door:
 
     async def __call__(self, call: Call) -> Reply:
         self.entered.set()
-        while not self._opened.is_set():
+        while not self._opened.is_set():  # noqa: ASYNC110 - it is opened from another thread
             await asyncio.sleep(0.01)
         return await self.then(call)
 

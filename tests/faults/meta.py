@@ -125,7 +125,7 @@ class Meta:
 
     async def _until_taken(self, body: Json) -> None:
         raw = json.dumps(body).encode()
-        while not self.gave_up and await asyncio.to_thread(_post, self.port, raw, 30) != 200:
+        while not self.gave_up and await asyncio.to_thread(_post, self.port, raw, 30) != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
 

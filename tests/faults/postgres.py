@@ -57,7 +57,8 @@ class Postgres:
         self.cluster.stop()
 
     def start(self) -> None:
-        self.cluster.start()
+        keeper = [sys.executable, "-m", "config.embedded_postgres.keeper", self.cluster.data]
+        subprocess.run(keeper, cwd=PROJECT, check=True)
 
     def drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -92,7 +92,8 @@ def test_a_status_before_its_wamid_is_known_finds_the_message(world: World) -> N
     async def late(call: Call) -> Reply:
         call.wamid = "wamid.early"
         world.wire.spawn(world.meta.follow(call))
-        while world.one("SELECT status FROM conversation_messages WHERE id = %s", call.opaque) != "delivered":
+        state = "SELECT status FROM conversation_messages WHERE id = %s"
+        while world.one(state, call.opaque) != "delivered":  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return Reply(body={"messages": [{"id": call.wamid}]})
 

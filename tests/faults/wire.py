@@ -71,13 +71,19 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self.run(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2000))
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._servers: list[asyncio.Server] = []
+        self.port = self.listen(self._serve)
         self.url = f"http://127.0.0.1:{self.port}"
 
     def run(self, work: Any) -> Any:
         """Run a coroutine on the server's loop, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    def listen(self, serve: Any) -> int:
+        """Serve connections on the loop; the answer is the port."""
+        server: asyncio.Server = self.run(asyncio.start_server(serve, "127.0.0.1", 0, backlog=2000))
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     def of(self, kind: str, place: str | None = None) -> list[Call]:
         return [call for call in list(self.calls) if call.kind == kind and place in (None, call.place)]
@@ -93,7 +99,8 @@ class Wire:
         self._loop.close()
 
     async def _close(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -1,0 +1,101 @@
+"""The database goes away: at the worst statement, or all of it for a while."""
+
+import threading
+import time
+
+import pytest
+
+from .behaviour import Door, answer, slow
+from .conftest import Worlds
+from .meta import inbound, said
+from .severed import Severed
+from .world import World
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+STORED = b"INSERT INTO conversation_messages"
+REPLIED = b'INSERT INTO "conversation_messages"'
+SENT = b'UPDATE "conversation_messages"'
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_of_a_delivery_whose_end_is_unknown_stores_it_once(world: World, committed: bool) -> None:
+    """C17 at the door"""
+    severed = Severed(world.wire, world.database, after=STORED, forward=committed)
+    world.start_web(DATABASE_URL=severed.url)
+    world.meta.deliver(inbound(said("first"), said("second")))
+    assert severed.happened.is_set()
+    world.start_worker()
+    world.settle()
+    world.judge()
+    assert len(world.wire.accepted) == 1
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_gate_whose_end_is_unknown_replies_once(worlds: Worlds, committed: bool) -> None:
+    """C17 at the gate"""
+    world = worlds(TURN_LEASE_SECONDS=4)
+    severed = Severed(world.wire, world.database, after=REPLIED, forward=committed)
+    world.start_web(wait=False)
+    world.start_worker(DATABASE_URL=severed.url)
+    world.wait_for_web()
+    world.meta.deliver(inbound(said("first"), said("second")))
+    world.wait(severed.happened.is_set)
+    world.settle()
+    world.judge()
+    assert len(world.wire.accepted) == 1
+    assert len(world.wire.of("model")) == (1 if committed else 2)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_lost_note_of_a_sent_message_is_settled_by_the_status(world: World, committed: bool) -> None:
+    """C17 after sending"""
+    assert world.meta.statuses
+    world.meta.statuses.delay = 3
+    severed = Severed(world.wire, world.database, after=SENT, at=b"wamid.out", forward=committed)
+    world.start_web(wait=False)
+    world.start_worker(DATABASE_URL=severed.url)
+    world.wait_for_web()
+    world.meta.deliver(inbound(said("Hello")))
+    world.wait(severed.happened.is_set)
+    world.settle()
+    world.judge()
+    assert [row["status"] for row in world.replies] == ["delivered"]
+    assert len(world.wire.of("send")) == 1
+
+
+def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds) -> None:
+    """503 meanwhile (C18), and the worker is back within 10 s, though it waits for a model."""
+    world = worlds(TURN_LEASE_SECONDS=20, MODEL_ATTEMPT_SECONDS=15, MODEL_TURN_SECONDS=18)
+    held = Door(answer)
+    world.wire.model = slow(0.3, answer)
+    world.start()
+    bodies = [inbound(said(f"{n}", customer=f"{1000 + n % 40}")) for n in range(200)]
+    sender = threading.Thread(target=world.meta.deliver_at_once, args=(bodies,), kwargs={"threads": 4})
+    sender.start()
+    world.wait(lambda: len(world.meta.acknowledged) > 50)
+    world.wire.model = held
+    world.wait(held.entered.is_set)
+    world.wire.model = slow(0.3, answer)
+    during = without_database(world)
+    back = time.monotonic()
+    world.meta.deliver(inbound(said("after", customer="9999")))
+    world.wait(lambda: any(call.to == "9999" for call in world.wire.accepted))
+    took = time.monotonic() - back
+    held.open()
+    sender.join()
+    world.settle(90)
+    world.judge()
+    assert during
+    assert set(during) == {503}
+    assert took < 10, f"the worker was back after {took:.1f} s\n{world.story()}"
+    assert len(world.meta.acknowledged) == 201
+
+
+def without_database(world: World) -> list[int]:
+    """What Meta was answered meanwhile."""
+    world.database.postgres.stop()
+    before = len(world.meta.answers)
+    time.sleep(4)
+    during = [code for code, _ in world.meta.answers[before:]]
+    world.database.postgres.start()
+    return during
