@@ -159,7 +159,7 @@ def _load(turn: Turn, assistant: Assistant) -> Claim:
         conversation_id=turn.conversation_id,
         tenant_id=turn.conversation.tenant_id,
         assistant=assistant,
-        messages=context.build(history),
+        messages=context.build(history, turn.first_message_id),
         seen_ids=[message.pk for message in history],
         phone_number_id=turn.conversation.phone_number_id,
         answers=(theirs[-1].external_id or "") if theirs else "",

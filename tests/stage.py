@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client
@@ -52,18 +52,19 @@ class Wire:
     model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
     graph: Answer | None = None
 
-    def to_model(self, request: httpx2.Request) -> httpx2.Response:
+    async def to_model(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(json.loads(request.content))
-        return self.model(self.asked[-1])
+        # On the test's own thread, so that things may happen in the database while the model thinks.
+        return await sync_to_async(self.model)(self.asked[-1])
 
-    def to_graph(self, request: httpx2.Request) -> httpx2.Response:
+    async def to_graph(self, request: httpx2.Request) -> httpx2.Response:
         body = json.loads(request.content)
         if body.get("status") == "read":
             self.marked_read.append(body)
             return httpx2.Response(200, json={"success": True})
         self.sent.append(body)
         self.tokens.append(request.headers["Authorization"])
-        return self.graph(body) if self.graph else self.accept()
+        return await sync_to_async(self.graph)(body) if self.graph else self.accept()
 
     def accept(self) -> httpx2.Response:
         message = {"id": f"wamid.out{next(self.serial):04}"}

@@ -5,8 +5,18 @@ import pytest
 from assistant.models import Turn
 from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead
-from tests.stage import Stage
-from whatsapp.tests.factories import CUSTOMER, PHONE_NUMBER_ID, contact, inbound, status, text_message, change, delivery
+from tests.stage import Stage, completion
+from whatsapp.tests.factories import (
+    CUSTOMER,
+    PHONE_NUMBER_ID,
+    Json,
+    change,
+    contact,
+    delivery,
+    inbound,
+    status,
+    text_message,
+)
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -93,24 +103,23 @@ def test_a_burst_gets_one_reply(stage: Stage) -> None:
 
 
 def test_a_long_answer_is_several_messages_in_order(stage: Stage) -> None:
-    from tests.stage import completion
-
     paragraphs = ["a" * 3000, "b" * 3000, "c" * 3000]
     stage.wire.model = lambda body: completion("\n\n".join(paragraphs))
     stage.converse(inbound(text_message("Tell me everything")))
 
     assert stage.wire.texts == paragraphs
+    replies = ConversationMessage.objects.filter(role="assistant").order_by("id")
+    assert [reply.text for reply in replies] == paragraphs
     turn = Turn.objects.get()
-    assert turn.first_reply.text == paragraphs[0]
-    assert turn.last_reply.text == paragraphs[2]
+    assert (turn.first_reply, turn.last_reply) == (replies[0], replies[2])
 
 
 @pytest.mark.parametrize("quoted", ["Hello", None])
 def test_a_quotation_is_kept_and_shown_to_the_model(stage: Stage, quoted: str | None) -> None:
     stage.converse(inbound(text_message("Hello", id="wamid.first")))
     stage.converse(inbound(text_message("Cake?")))
-    context = {"id": "wamid.first", "from": CUSTOMER} if quoted else None
-    stage.converse(inbound(text_message("This one", **({"context": context} if context else {}))))
+    context: Json = {"context": {"id": "wamid.first", "from": CUSTOMER}} if quoted else {}
+    stage.converse(inbound(text_message("This one", **context)))
 
     last = stage.wire.asked[-1]["messages"][-1]["content"]
     assert last == ("(About “Hello”)\nThis one" if quoted else "This one")

@@ -44,13 +44,13 @@ def test_a_byte_order_mark_is_skipped(stage: Stage) -> None:
     assert ConversationMessage.objects.get().text == "Hello"
 
 
-@pytest.mark.parametrize("poison", ["\x00", "\ud800", "\udfff"])
+@pytest.mark.parametrize("poison", ["\x00", "\ud800", "\udfff\ud800"])
 def test_what_postgresql_refuses_is_cleaned_everywhere(stage: Stage, poison: str) -> None:
     message = text_message(f"he{poison}llo", id=f"wamid.{poison}1", extra={poison: [poison]})
     assert stage.post(inbound(message)).status_code == 200
     stored = ConversationMessage.objects.get()
-    assert stored.text in ("hello", "he\ufffdllo")
-    assert stored.external_id in ("wamid.1", "wamid.\ufffd1")
+    assert stored.text.replace("\ufffd", "") == "hello"
+    assert (stored.external_id or "").replace("\ufffd", "") == "wamid.1"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,9 @@ def test_what_postgresql_refuses_is_cleaned_everywhere(stage: Stage, poison: str
 def test_a_bad_timestamp_never_extends_the_window(stage: Stage, timestamp: object) -> None:
     stage.post(inbound(text_message("Hello", timestamp=timestamp)))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT last_inbound_at <= now() AND last_inbound_at > now() - interval '1 minute' FROM conversations")
+        cursor.execute(
+            "SELECT last_inbound_at <= now() AND last_inbound_at > now() - interval '1 minute' FROM conversations"
+        )
         assert cursor.fetchone() == (True,)
 
 
@@ -93,9 +95,7 @@ def test_1000_messages_with_one_poison_are_stored_but_for_that_one(stage: Stage)
     assert time.perf_counter() - started < 5, "the fault suite holds the bound of a second against a real server"
 
 
-def test_one_message_that_postgresql_refuses_does_not_cost_its_neighbours(
-    stage: Stage, transactional_db: None
-) -> None:
+def test_one_message_that_postgresql_refuses_does_not_cost_its_neighbours(stage: Stage, transactional_db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE conversation_messages ADD CONSTRAINT no_bombs CHECK (text <> 'bomb')")
     try:

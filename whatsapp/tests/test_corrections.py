@@ -4,12 +4,12 @@ import pytest
 
 from conversations.models import ConversationMessage
 from tests.stage import Stage
-from whatsapp.tests.factories import inbound, message, text_message
+from whatsapp.tests.factories import Json, inbound, message, text_message
 
 ORIGINAL = "wamid.original"
 
 
-def edit(text: str) -> object:
+def edit(text: str) -> Json:
     return message("edit", {"original_message_id": ORIGINAL, "message": {"type": "text", "text": {"body": text}}})
 
 
@@ -73,6 +73,6 @@ def test_a_revoke_that_overtook_its_message_blanks_it_when_it_comes(stage: Stage
 def test_a_stranger_cannot_edit_or_revoke_what_another_customer_wrote(stage: Stage) -> None:
     stage.post(inbound(text_message("Two cakes", id=ORIGINAL)))
     stranger = {"from": "79009999999"}
-    stage.post(inbound({**edit("Ten cakes"), **stranger}, contacts=[]))  # type: ignore[dict-item]
+    stage.post(inbound({**edit("Ten cakes"), **stranger}, contacts=[]))
     stage.post(inbound({**message("revoke", {"original_message_id": ORIGINAL}), **stranger}, contacts=[]))
     assert ConversationMessage.objects.get(external_id=ORIGINAL).text == "Two cakes"

@@ -1,6 +1,7 @@
 """Who is the contact: phone numbers, business-scoped user ids, and people who change them."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -8,7 +9,7 @@ from django.test import Client
 
 from conversations.models import Conversation, ConversationMessage
 from tests.stage import SECRET, WEBHOOK, Stage
-from whatsapp.tests.factories import CUSTOMER, USER_ID, contact, inbound, message, signed, text_message
+from whatsapp.tests.factories import CUSTOMER, USER_ID, Json, contact, inbound, message, signed, text_message
 
 
 def by_phone(text: str) -> object:
@@ -65,7 +66,7 @@ def test_a_customer_without_a_phone_number_is_answered_at_the_user_id(stage: Sta
     assert "to" not in sent
 
 
-def system(content: dict[str, object], **more: object) -> object:
+def system(content: Json, **more: Any) -> Json:
     return inbound(message("system", content, **more), contacts=[])
 
 

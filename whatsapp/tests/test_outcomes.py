@@ -1,9 +1,11 @@
 """Statuses: by our id or by wamid, in any order, never back, and never across numbers."""
 
 import itertools
+from typing import Any
 
 import pytest
 
+from conversations import desk
 from conversations.models import Conversation, ConversationMessage
 from tests.stage import Stage
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
@@ -17,7 +19,7 @@ def reply(stage: Stage) -> ConversationMessage:
     return ConversationMessage.objects.get(role="assistant")
 
 
-def tell(stage: Stage, *statuses: dict[str, object], **kwargs: str) -> None:
+def tell(stage: Stage, *statuses: dict[str, object], **kwargs: Any) -> None:
     assert stage.post(delivery(change(statuses=list(statuses), **kwargs))).json() == {"ok": True}
 
 
@@ -85,8 +87,6 @@ def test_a_customers_message_has_no_status(stage: Stage, reply: ConversationMess
 
 
 def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, reply: ConversationMessage) -> None:
-    from conversations import desk
-
     ConversationMessage.objects.filter(pk=reply.pk).update(status="uncertain", external_id=None)
     desk.flag([reply.conversation_id], desk.UNCERTAIN)
     tell(stage, status("sent", wamid="wamid.settled", message_id=reply.pk))

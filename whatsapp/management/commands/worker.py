@@ -16,6 +16,8 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 
 import assistant.turns
 import conversations.tasks
+from assistant import openai_service
+from whatsapp import graph
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ async def work(concurrency: int) -> None:
         await _work_until(stop, concurrency)
     sweeper.cancel()
     await asyncio.wait([sweeper])
+    for clients in (openai_service.clients, graph.clients):
+        await clients.close()
     logger.info("worker: stopped")
 
 

@@ -1,0 +1,20 @@
+"""Mistakes in the settings, said at start instead of with the first message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from .senders import load_sender
+
+
+@register
+def sender_can_be_loaded(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        load_sender()
+    except (ImportError, TypeError) as error:
+        hint = "MESSAGE_SENDER is the dotted path of a class, for example whatsapp.sender.WhatsAppSender."
+        message = f"MESSAGE_SENDER={settings.MESSAGE_SENDER!r} cannot be used: {error}"
+        return [Error(message, hint=hint, id="conversations.E001")]
+    return []

@@ -1,0 +1,234 @@
+"""The life of a turn, through the door: bursts, taps, newer messages, people who step in, and why it is silent."""
+
+import datetime as dt
+from typing import Any
+
+import httpx2
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import F
+from django.utils import timezone
+
+from assistant import turns
+from assistant.models import Assistant, Turn
+from assistant.tasks import _places
+from conversations import desk
+from conversations.models import Conversation, ConversationMessage
+from conversations.pauses import Pause
+from tests.stage import Json, Stage, completion
+from whatsapp.tests.factories import inbound, message, text_message
+
+
+def while_thinking(stage: Stage, *happenings: Any) -> None:
+    """The first call of the model sees the first of these happen, the second call the second, …"""
+    left = list(happenings)
+
+    def think(body: Json) -> httpx2.Response:
+        if left:
+            left.pop(0)()
+        return completion(f"Answer to {body['messages'][-1]['content']}")
+
+    stage.wire.model = think
+
+
+def outcomes() -> list[str]:
+    return list(Turn.objects.order_by("id").values_list("outcome", flat=True))
+
+
+def test_a_turn_waits_until_the_customer_was_quiet(stage: Stage, settings: Any) -> None:
+    settings.TURN_QUIET_SECONDS = 30
+    settings.TURN_MAX_WAIT_SECONDS = 40
+    stage.converse(inbound(text_message("Hello")))
+    first = Turn.objects.get()
+    assert stage.wire.asked == []
+    assert 25 < (first.due_at - timezone.now()).total_seconds() <= 30
+    Turn.objects.update(latest_due_at=F("opened_at") + dt.timedelta(seconds=20))
+    stage.converse(inbound(text_message("and another thing")))
+    again = Turn.objects.get()
+    assert again.due_at == again.latest_due_at, "it never waits past the longest wait"
+
+
+def test_a_tap_on_a_button_is_answered_at_once(stage: Stage, settings: Any) -> None:
+    settings.TURN_QUIET_SECONDS = 30
+    stage.converse(inbound(text_message("Hello")))
+    tap = {"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}}
+    stage.converse(inbound(message("interactive", tap)))
+    assert stage.wire.texts == ["Answer to Yes"]
+
+
+def test_a_job_that_comes_twice_answers_once(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    turns.wake([(Turn.objects.get().pk, None)] * 3)
+    stage.work()
+    assert stage.wire.texts == ["Answer to Hello"]
+
+
+def test_a_newer_message_makes_one_joint_reply(stage: Stage) -> None:
+    while_thinking(stage, lambda: stage.post(inbound(text_message("No, goodbye"))))
+    stage.converse(inbound(text_message("Hello")))
+    assert stage.wire.texts == ["Answer to No, goodbye"]
+    turn = Turn.objects.get()
+    assert (turn.superseded, turn.prompt_tokens) == (1, 40)
+
+
+def test_a_draft_is_dropped_at_most_twice_then_it_goes_out_and_a_new_turn_opens(stage: Stage, settings: Any) -> None:
+    settings.TURN_MAX_WAIT_SECONDS = 60
+    more = [lambda text=text: stage.post(inbound(text_message(text))) for text in ("2", "3", "4")]
+    while_thinking(stage, *more)
+    stage.converse(inbound(text_message("1")))
+    assert stage.wire.texts == ["Answer to 3", "Answer to 4"]
+    first, second = Turn.objects.order_by("id")
+    assert first.superseded == 2
+    assert [m.text for m in ConversationMessage.objects.filter(pk__in=[second.first_message_id])] == ["4"]
+
+
+def test_past_the_longest_wait_a_draft_is_dropped_only_once(stage: Stage, settings: Any) -> None:
+    settings.TURN_MAX_WAIT_SECONDS = 0
+    more = [lambda text=text: stage.post(inbound(text_message(text))) for text in ("2", "3")]
+    while_thinking(stage, *more)
+    stage.converse(inbound(text_message("1")))
+    assert stage.wire.texts == ["Answer to 2", "Answer to 3"]
+
+
+def test_a_person_who_takes_over_while_the_model_thinks_is_the_only_one_to_speak(stage: Stage) -> None:
+    while_thinking(stage, lambda: desk.take_over(Conversation.objects.get().pk, None))
+    stage.converse(inbound(text_message("Hello")))
+    assert stage.wire.sent == []
+    assert outcomes() == ["a person took over"]
+
+
+def test_a_worker_whose_lease_was_given_to_another_writes_nothing(stage: Stage, caplog: Any) -> None:
+    def another_worker_takes_the_turn() -> None:
+        Turn.objects.update(generation=F("generation") + 1)
+
+    while_thinking(stage, another_worker_takes_the_turn)
+    stage.converse(inbound(text_message("Hello")))
+    assert stage.wire.sent == []
+    assert "fenced" in caplog.text
+    assert Turn.objects.get().state == "generating"
+
+
+def silent(conversation: Conversation, why: str) -> None:
+    changes: dict[str, dict[str, object]] = {
+        "a person took over": {"handled_by": "operator"},
+        "conversation inactive": {"is_active": False},
+        "window closed": {"last_inbound_at": timezone.now() - dt.timedelta(hours=23, minutes=59)},
+    }
+    Conversation.objects.filter(pk=conversation.pk).update(**changes[why])
+
+
+@pytest.mark.parametrize("why", ["a person took over", "conversation inactive", "window closed"])
+@pytest.mark.parametrize("when", ["before the claim", "while the model thinks"])
+def test_it_is_silent_and_the_turn_says_why(stage: Stage, why: str, when: str) -> None:
+    if when == "while the model thinks":
+        while_thinking(stage, lambda: silent(Conversation.objects.get(), why))
+    stage.post(inbound(text_message("Hello")))
+    if when == "before the claim":
+        silent(Conversation.objects.get(), why)
+    stage.work()
+    assert stage.wire.sent == []
+    assert (Turn.objects.get().state, outcomes()) == ("suppressed", [why])
+    assert bool(Conversation.objects.get().needs_person) == (why == "window closed")
+
+
+def test_it_is_silent_when_the_days_tokens_are_spent(stage: Stage) -> None:
+    Assistant.objects.create(tenant=None, daily_token_limit=25)
+    stage.converse(inbound(text_message("one")))
+    stage.converse(inbound(text_message("two")))
+    assert stage.wire.texts == ["Answer to one"]
+    assert outcomes() == ["replied", "out of budget"]
+    assert "out of budget" in Conversation.objects.get().needs_person
+
+
+def refuse(status: int, code: str) -> Any:
+    error = {"error": {"message": "no", "code": code, "type": code}}
+    return lambda body: httpx2.Response(status, json=error)
+
+
+def test_a_model_error_is_a_warning_a_fallback_and_a_reason(stage: Stage, caplog: Any) -> None:
+    stage.wire.model = refuse(500, "server_error")
+    stage.converse(inbound(text_message("Hello")))
+    turn = Turn.objects.get()
+    assert (turn.state, turn.outcome) == ("failed", "fallback")
+    assert "500" in turn.error
+    assert stage.wire.texts == [Assistant().fallback_text]
+    assert any(record.levelname == "WARNING" for record in caplog.records)
+    assert ConversationMessage.objects.filter(role="user", text="Hello").exists()
+    assert Conversation.objects.get().needs_person
+
+
+def test_the_fallback_is_sent_once_an_outage(stage: Stage) -> None:
+    fallback = Assistant().fallback_text
+    stage.wire.model = refuse(500, "server_error")
+    for text in ("one", "two"):
+        stage.converse(inbound(text_message(text)))
+    assert stage.wire.texts == [fallback]
+    assert outcomes() == ["fallback", "silent"]
+    stage.wire.model = lambda body: completion("Here again")
+    stage.converse(inbound(text_message("three")))
+    stage.wire.model = refuse(500, "server_error")
+    stage.converse(inbound(text_message("four")))
+    assert stage.wire.texts == [fallback, "Here again", fallback]
+
+
+def test_an_empty_fallback_is_silence(stage: Stage) -> None:
+    Assistant.objects.create(tenant=None, fallback_text="")
+    stage.wire.model = refuse(500, "server_error")
+    stage.converse(inbound(text_message("Hello")))
+    assert stage.wire.sent == []
+    assert outcomes() == ["silent"]
+
+
+def test_a_dead_key_stops_the_calls_until_it_changes(stage: Stage, settings: Any) -> None:
+    settings.RETRY_TIME_SCALE = 1
+    stage.wire.model = refuse(401, "invalid_api_key")
+    stage.converse(inbound(text_message("one")))
+    stage.converse(inbound(text_message("two")))
+    assert len(stage.wire.asked) == 1
+    assert Pause.objects.count() == 1
+    settings.OPENAI_API_KEY = "a-new-key"
+    stage.wire.model = lambda body: completion("Here again")
+    stage.converse(inbound(text_message("three")))
+    assert stage.wire.texts[-1] == "Here again"
+
+
+def test_a_turn_whose_worker_died_is_taken_back_but_not_for_ever(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    for _ in range(turns.MAX_ATTEMPTS):
+        assert turns.claim(Turn.objects.get().pk) is not None
+        Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
+        turns.sweep()
+    turn = Turn.objects.get()
+    assert (turn.state, turn.outcome, turn.attempts) == ("failed", "worker lost", turns.MAX_ATTEMPTS)
+    assert Conversation.objects.get().needs_person
+
+
+def test_after_a_lost_worker_there_is_one_reply(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    turns.claim(Turn.objects.get().pk)
+    Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
+    turns.sweep()
+    stage.work()
+    assert stage.wire.texts == ["Answer to Hello"]
+
+
+def test_one_tenants_hanging_model_leaves_places_for_the_others(stage: Stage, settings: Any) -> None:
+    settings.WORKER_CONCURRENCY = 4
+    _places[None] = 2
+    try:
+        stage.converse(inbound(text_message("Hello")))
+        turn = Turn.objects.get()
+        assert (turn.state, stage.wire.asked) == ("collecting", [])
+    finally:
+        del _places[None]
+
+
+def test_a_person_can_hand_back(stage: Stage) -> None:
+    person = User.objects.create(username="bo")
+    stage.converse(inbound(text_message("one")))
+    conversation = Conversation.objects.get()
+    desk.take_over(conversation.pk, person)
+    stage.converse(inbound(text_message("two")))
+    desk.hand_back(conversation.pk, person)
+    stage.converse(inbound(text_message("three")))
+    assert stage.wire.texts == ["Answer to one", "Answer to three"]
