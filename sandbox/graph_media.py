@@ -44,13 +44,14 @@ LIMITS = {
 }
 
 
-def keep(number: PhoneNumber, data: bytes, mime_type: str, filename: str = "") -> Media:
+def keep(number: PhoneNumber, data: bytes, mime_type: str, filename: str = "", spoken: str = "") -> Media:
     return Media.objects.create(
         number=number,
         mime_type=mime_type[:100],
         filename=filename[:255],
         sha256=hashlib.sha256(data).hexdigest(),
         data=data,
+        spoken=spoken,
     )
 
 

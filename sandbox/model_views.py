@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sandbox import model_answers as answers
 from sandbox.log import begin_request, finish, storable
 from sandbox.model_answers import ModelRefusal
+from sandbox.model_hearing import hear
 from sandbox.model_replies import read, reply
 from sandbox.model_weather import before, spoil
 
@@ -62,6 +63,21 @@ def _complete(request: HttpRequest, body: dict[str, Any]) -> tuple[HttpResponseB
         events = answers.stream(body, answer, reason)
         return StreamingHttpResponse(events, content_type="text/event-stream"), "streamed"
     return JsonResponse(answers.completion(body, answer, reason)), "answered"
+
+
+@csrf_exempt
+def transcriptions(request: HttpRequest) -> HttpResponseBase:
+    """POST multipart: what a voice note says."""
+    entry = begin_request(
+        "model", request, {"model": request.POST.get("model"), "language": request.POST.get("language")}
+    )
+    try:
+        check_key(request)
+        response, outcome = hear(request), "answered"
+    except ModelRefusal as error:
+        response, outcome = refusal(error), f"refused: {error}"
+    finish(entry, outcome, response.status_code)
+    return response
 
 
 @csrf_exempt

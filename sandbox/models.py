@@ -154,8 +154,10 @@ class Media(models.Model):
     number = models.ForeignKey(PhoneNumber, on_delete=models.CASCADE, related_name="media")
     mime_type = models.CharField(max_length=100)
     filename = models.CharField(max_length=255, blank=True)
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, db_index=True)
     data = models.BinaryField()
+    # What a voice note says, as its sender typed it: the model stand-in does not listen.
+    spoken = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

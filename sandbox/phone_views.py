@@ -131,13 +131,17 @@ def seen(request: HttpRequest, given: dict[str, Any], phone_number_id: str, pers
 @csrf_exempt
 @require_POST
 def files(request: HttpRequest, phone_number_id: str) -> HttpResponseBase:
-    """The bytes as the body, the type as Content-Type, the name as `?filename=`; the answer has the media_id."""
+    """The bytes as the body, the type in X-File-Type; the answer has the media_id.
+
+    `?filename=`, and `?spoken=`: what the transcription stand-in is to hear in a voice note.
+    """
     mime_type = request.headers.get("X-File-Type", request.content_type or "application/octet-stream")
     # Not request.body: that stops at the limit for webhooks.
     data = request.read()
     if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain"):
         return JsonResponse({"error": "Send the bytes as application/octet-stream, with X-File-Type."}, status=400)
-    file = keep(PhoneNumber.known_as(phone_number_id), data, mime_type, request.GET.get("filename", ""))
+    number, asked = PhoneNumber.known_as(phone_number_id), request.GET
+    file = keep(number, data, mime_type, asked.get("filename", ""), asked.get("spoken", ""))
     return JsonResponse({"media_id": file.media_id})
 
 

@@ -27,6 +27,7 @@ urlpatterns = [
     re_path(rf"{GRAPH}/(?P<object_id>[^/]+)/?$", graph_views.graph_object),
     path("graph/files/<str:media_id>", graph_media.media_bytes, name="media-bytes"),
     path("openai/v1/chat/completions", model_views.chat_completions),
+    path("openai/v1/audio/transcriptions", model_views.transcriptions),
     path("openai/v1/models", model_views.model_list),
     path("log", log_views.log, name="log"),
     path("weather", weather_views.weather, name="weather"),

@@ -47,6 +47,12 @@ KINDS: dict[str, dict[str, Kind]] = {
         "html": Kind("A page instead of the file, with the file's type", {}),
         "redirect": Kind("Redirects to an address inside the bot's network", {"to": "http://127.0.0.1:1/"}),
     },
+    "hearing": {
+        "slow": Kind("Listens for `seconds` before it answers", {"seconds": 5.0}),
+        "server_error": Kind("500", {"status": 500}),
+        "blank": Kind("Hears nothing", {}),
+        "html": Kind("200 with a page instead of JSON", {}),
+    },
     "model": {
         "slow": Kind("Thinks for `seconds` before it answers", {"seconds": 5.0}),
         "rate_limited": Kind("429 with Retry-After", {"retry_after": 2}),

@@ -16,8 +16,8 @@ export const post = (path, body = {}) => send("POST", path, body);
 
 export const remove = async (path) => answer(await fetch(BASE + path, { method: "DELETE" }));
 
-export async function upload(number, blob, filename) {
-  const path = `${BASE}phone/${encodeURIComponent(number)}/files?filename=${encodeURIComponent(filename)}`;
+export async function upload(number, blob, filename, spoken = "") {
+  const path = `${BASE}phone/${encodeURIComponent(number)}/files?${new URLSearchParams({ filename, spoken })}`;
   const headers = { "Content-Type": "application/octet-stream", "X-File-Type": blob.type || "application/octet-stream" };
   return (await answer(await fetch(path, { method: "POST", headers, body: blob }))).media_id;
 }

@@ -23,8 +23,9 @@ const withQuote = (gesture) => (quoting ? { ...gesture, quotes: quoting.wamid } 
 
 export async function sendFile(kind, blob, filename, more = {}) {
   try {
-    const media_id = await upload(state.number, blob, filename);
-    await act(withQuote({ kind, media_id, ...more }));
+    const { spoken, ...rest } = more;
+    const media_id = await upload(state.number, blob, filename, spoken);
+    await act(withQuote({ kind, media_id, ...rest }));
   } catch (problem) {
     tell("The file was not sent", [["Why", problem.message]]);
   }
@@ -88,8 +89,15 @@ function chosen(event) {
   if (!file) return;
   const kind = event.target.dataset.kind;
   const caption = $("text").value.trim();
-  if (caption && kind !== "audio") { $("text").value = ""; grow(); }
-  sendFile(kind, file, file.name, kind === "audio" ? { voice: true } : { caption });
+  if (kind === "audio") return askSpoken((spoken) => sendFile(kind, file, file.name, { voice: true, spoken }));
+  $("text").value = "";
+  grow();
+  return sendFile(kind, file, file.name, { caption });
+}
+
+// The stand-in for the model does not listen: the sender types what it is to hear.
+function askSpoken(send) {
+  ask("Voice note", { spoken: { label: "What it says", placeholder: "Do you have rye bread?", help: "For the transcription stand-in; a real model listens by itself." } }, "Send", (values) => send(values.spoken));
 }
 
 export function openMenu(message, button) {

@@ -43,7 +43,8 @@ function finish(stream) {
   if (!keep) return;
   const type = recorder.mimeType.replace(";", "; ");
   const extension = type.includes("ogg") ? "ogg" : type.includes("mp4") ? "m4a" : "webm";
-  sendFile("audio", new Blob(pieces, { type }), `voice.${extension}`, { voice: true });
+  sendFile("audio", new Blob(pieces, { type }), `voice.${extension}`, { voice: true, spoken: $("record-spoken").value.trim() });
+  $("record-spoken").value = "";
 }
 
 function end(kept) {

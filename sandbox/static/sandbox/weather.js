@@ -4,7 +4,7 @@ import { tell } from "./dialogs.js";
 import { $, h, icon } from "./dom.js";
 
 const EVERY = 2000;
-const AREAS = { graph: "Sending (Graph API)", webhook: "Webhooks to the bot", media: "Files", model: "The model" };
+const AREAS = { graph: "Sending (Graph API)", webhook: "Webhooks to the bot", media: "Files", hearing: "Transcription", model: "The model" };
 // Codes worth meeting, with the names Meta gives them.
 const CODES = { 131000: "Something went wrong", 4: "App throttled", 80007: "Account throttled", 130429: "Number throttled", 131056: "Pair throttled", 131048: "Spam limit", 131064: "Messaging limit", 131057: "Maintenance", 133004: "Server unavailable", 1: "API unknown", 2: "API service", 131016: "Service unavailable", 0: "Auth", 3: "API method", 10: "Permission", 190: "Token expired", 200: "API permission", 131005: "Access denied", 368: "Policy", 130497: "Country restricted", 131031: "Account locked", 131042: "Payment", 133010: "Not registered", 131045: "Certificate", 131047: "24-hour window", 131026: "Undeliverable", 130403: "Blocked", 131021: "Same number", 131030: "Not in allowed list", 131062: "User id not supported", 100: "Bad request", 131008: "Parameter missing", 131009: "Parameter invalid", 131051: "Unsupported type" };
 let kinds = null;

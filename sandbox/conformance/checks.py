@@ -1,0 +1,267 @@
+"""The awkward deliveries, and how a good bot shows that it copes."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from sandbox.conformance.wire import Answer, Person, Seen, Wire, message
+from sandbox.identifiers import new_wamid
+from sandbox.posting import sign
+
+OK = 200
+
+
+class Check(Protocol):
+    """`send` posts; `missed` says what is missing, '' when nothing is."""
+
+    says: ClassVar[str]
+
+    def send(self, wire: Wire) -> None: ...
+    def missed(self, seen: Seen) -> str: ...
+
+
+def refused(answer: Answer) -> bool:
+    return answer.status in (401, 403)
+
+
+def one_reply(seen: Seen, person: Person) -> str:
+    count = len(seen.replies(person))
+    return "" if count == 1 else f"expected 1 reply, saw {count}"
+
+
+def no_reply(seen: Seen, person: Person) -> str:
+    count = len(seen.replies(person))
+    return "" if count == 0 else f"expected no reply, saw {count}"
+
+
+def not_ok(answers: list[Answer]) -> str:
+    bad = sorted({answer.status for answer in answers if answer.status != OK})
+    return f"answered {', '.join(map(str, bad))} instead of 200: Meta would deliver again for 7 days" if bad else ""
+
+
+@dataclass
+class Deliveries:
+    """What most checks keep between sending and judging."""
+
+    person: Person = field(default_factory=Person)
+    answers: list[Answer] = field(default_factory=list)
+
+
+class OneReply(Deliveries):
+    says: ClassVar[str] = "a text gets one reply"
+
+    def send(self, wire: Wire) -> None:
+        self.answers.append(wire.post(wire.say(self.person)))
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or one_reply(seen, self.person)
+
+
+class Duplicates(Deliveries):
+    says: ClassVar[str] = "the same delivery five times, three of them at once, gets one reply"
+
+    def send(self, wire: Wire) -> None:
+        body = wire.say(self.person)
+        self.answers += [wire.post(body), wire.post(body)]
+        with ThreadPoolExecutor(3) as pool:
+            self.answers += pool.map(wire.post, [body] * 3)
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or one_reply(seen, self.person)
+
+
+@dataclass
+class Batch(Deliveries):
+    says: ClassVar[str] = "every entry, change and message of a batch is handled"
+    others: list[Person] = field(default_factory=lambda: [Person(), Person()])
+
+    def send(self, wire: Wire) -> None:
+        value = wire.say(self.person)
+        changes = [*value["entry"][0]["changes"], *wire.say(self.others[0])["entry"][0]["changes"]]
+        value["entry"][0]["changes"] = changes
+        self.answers.append(wire.post(wire.batch(value, wire.say(self.others[1]))))
+
+    def missed(self, seen: Seen) -> str:
+        without = [p for p in (self.person, *self.others) if not seen.replies(p)]
+        return not_ok(self.answers) or (f"{len(without)} of 3 customers got no reply" if without else "")
+
+
+class Neighbours(Deliveries):
+    says: ClassVar[str] = "a broken message does not stop the one beside it"
+
+    def send(self, wire: Wire) -> None:
+        broken: list[Any] = [
+            None,
+            17,
+            {},
+            {"id": {}, "type": []},
+            {"from": self.person.phone, "type": "text", "text": None},
+        ]
+        body = wire.say(self.person)
+        body["entry"][0]["changes"][0]["value"]["messages"][:0] = broken
+        body["entry"][0]["changes"][:0] = [{"field": "messages", "value": None}]
+        self.answers.append(wire.post(body))
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or ("" if seen.replies(self.person) else "the good message got no reply")
+
+
+class UnknownKinds(Deliveries):
+    says: ClassVar[str] = "unknown types and fields are accepted, and the next text still gets its reply"
+
+    def send(self, wire: Wire) -> None:
+        odd = message(self.person, type="hologram", hologram={"colour": "blue"})
+        odd.pop("text")
+        other = wire.say(self.person)
+        other["entry"][0]["changes"][0] = {"field": "weather_update", "value": {"event": "RAIN"}}
+        self.answers += [wire.post(wire.say(self.person, odd)), wire.post(other), wire.post(wire.say(self.person))]
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or ("" if seen.replies(self.person) else "no reply")
+
+
+class UserIdOnly(Deliveries):
+    says: ClassVar[str] = "a customer without a phone number is answered by `recipient`"
+
+    def send(self, wire: Wire) -> None:
+        self.answers.append(wire.post(wire.say(self.person, phone=False)))
+
+    def missed(self, seen: Seen) -> str:
+        replies = seen.replies(self.person)
+        if bad := not_ok(self.answers):
+            return bad
+        if not replies:
+            return "no reply"
+        right = replies[0].get("recipient") == self.person.user_id and not replies[0].get("to")
+        return "" if right else "answered by `to`: Meta accepts that and never delivers it"
+
+
+class BothIds(Deliveries):
+    says: ClassVar[str] = "a customer seen with both ids, then with one, is the same customer"
+
+    def send(self, wire: Wire) -> None:
+        self.first, self.second = (f"{self.person.word()}{n}" for n in ("alpha", "omega"))
+        later = message(self.person, self.second, phone=False)
+        self.answers.append(wire.post(wire.say(self.person, message(self.person, self.first))))
+        self.answers.append(wire.post(wire.say(self.person, later, phone=False)))
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or together(seen, self.person, self.first, self.second)
+
+
+def together(seen: Seen, person: Person, *texts: str) -> str:
+    if not seen.replies(person):
+        return "no reply"
+    if seen.asks_the_model() and not seen.model_saw_together(*texts):
+        return "the model was not shown the earlier message: the conversation was lost"
+    return ""
+
+
+@dataclass
+class NumberChange(Deliveries):
+    says: ClassVar[str] = "a changed phone number takes the conversation along"
+    new: Person = field(default_factory=Person)
+
+    def send(self, wire: Wire) -> None:
+        old, new = self.person, self.new
+        system = {
+            "type": "user_changed_number",
+            "body": f"User changed from {old.phone} to {new.phone}",
+            "wa_id": new.phone,
+            "user_id": new.user_id,
+            "previous_user_id": old.user_id,
+        }
+        change = message(old, type="system", system=system)
+        change.pop("text")
+        told = wire.say(old, change)
+        told["entry"][0]["changes"][0]["value"].pop("contacts")
+        self.answers += [wire.post(wire.say(old)), wire.post(told), wire.post(wire.say(new))]
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or together(seen, self.new, self.person.word(), self.new.word())
+
+
+class Silence(Deliveries):
+    says: ClassVar[str] = "reactions, edits and deletions start no reply"
+
+    def send(self, wire: Wire) -> None:
+        target = new_wamid()
+        edited: dict[str, Any] = {"original_message_id": target, "message": {"type": "text", "text": {"body": "x"}}}
+        for kind, content in (
+            ("reaction", {"message_id": target, "emoji": "👍"}),
+            ("edit", edited),
+            ("revoke", {"original_message_id": target}),
+        ):
+            odd = message(self.person, type=kind) | {kind: content}
+            odd.pop("text")
+            self.answers.append(wire.post(wire.say(self.person, odd)))
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or no_reply(seen, self.person)
+
+
+class Statuses(Deliveries):
+    says: ClassVar[str] = "statuses out of order, repeated and of unknown messages are accepted"
+
+    def send(self, wire: Wire) -> None:
+        wamid = new_wamid()
+        for state in ("read", "delivered", "sent", "sent", "teleported"):
+            self.answers.append(wire.post(wire.status(self.person, wamid, state)))
+
+    def missed(self, seen: Seen) -> str:
+        return not_ok(self.answers) or no_reply(seen, self.person)
+
+
+class BadBodies(Deliveries):
+    says: ClassVar[str] = "bodies that are no deliveries never break it"
+
+    def send(self, wire: Wire) -> None:
+        nul = wire.say(self.person, message(self.person, "nul \0 here"))
+        bodies = [b"", b"{", b"null", b"[]", b"17", b"[" * 100_000, b'{"entry": NaN}', b"\xff\xfe", b'{"entry": [1]}']
+        self.answers += [wire.post(body) for body in bodies]
+        self.nul = wire.post(nul)
+
+    def missed(self, seen: Seen) -> str:
+        broken: list[Any] = [answer.status for answer in self.answers if answer.status >= 500 or answer.status == 0]
+        if broken:
+            return f"answered {broken[0] or 'nothing'} to {len(broken)} of {len(self.answers)} of them"
+        return not_ok([self.nul])
+
+
+class BadSignatures(Deliveries):
+    says: ClassVar[str] = "unsigned and wrongly signed deliveries are refused, and get no reply"
+
+    def send(self, wire: Wire) -> None:
+        body = wire.say(self.person)
+        raw = Wire.raw(body)
+        right = sign(raw, wire.secret)
+        flipped = right[:-1] + ("0" if right[-1] != "0" else "1")
+        for value in ("", flipped, right.removeprefix("sha256="), right[:20], "sha1=" + right[7:], sign(raw, "other")):
+            self.answers.append(wire.post(raw, {"X-Hub-Signature-256": value}))
+        self.answers.append(wire.post(raw, {}))
+
+    def missed(self, seen: Seen) -> str:
+        taken = [answer.status for answer in self.answers if not refused(answer)]
+        if taken:
+            return f"{len(taken)} of {len(self.answers)} were answered {taken[0]} instead of 403: anybody gets in"
+        return no_reply(seen, self.person)
+
+
+@dataclass
+class Handshake(Deliveries):
+    says: ClassVar[str] = "the handshake gives the challenge to the right verify token only"
+    token: str = ""
+
+    def send(self, wire: Wire) -> None:
+        self.challenge = str(secrets.randbelow(10**9))
+        asked = {"hub_mode": "subscribe", "hub_challenge": self.challenge}
+        self.wrong = wire.get(**asked, hub_verify_token="not the token")  # noqa: S106
+        self.right = wire.get(**asked, hub_verify_token=self.token) if self.token else None
+
+    def missed(self, seen: Seen) -> str:
+        if self.wrong.status == OK:
+            return "a wrong verify token was accepted"
+        if self.right and (self.right.status, self.right.text) != (OK, self.challenge):
+            return f"the right verify token got {self.right.status} {self.right.text[:40]!r}"
+        return ""
