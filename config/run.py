@@ -10,7 +10,10 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import django
 import environ
@@ -20,6 +23,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 from honcho.environ import parse_procfile
 from honcho.manager import KILL_WAIT, Manager
+from honcho.process import Process
 
 _INTERRUPTED = 130  # honcho's return code after Ctrl-C
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -81,13 +85,29 @@ def _run_processes(banner: str) -> int:
     # This process stays a user of the embedded server, and is the last one to leave it.
     connections.close_all()
     manager = Manager()
+    manager._process_ctor = _Process
     for name, command in parse_procfile((_PROJECT / "Procfile").read_text()).processes.items():
         manager.add_process(name, command, env=os.environ.copy(), cwd=str(_PROJECT))
     _print_when_ready(banner)
-    if hasattr(signal, "SIGHUP"):  # the terminal was closed
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    manager.loop()
+    try:
+        manager.loop()
+    except OSError:  # no terminal any more to print to; the processes end with this one
+        os._exit(1)
     return 0 if manager.returncode == _INTERRUPTED else int(manager.returncode)
+
+
+class _Process(Process):  # type: ignore[misc]
+    """Runs a line of the Procfile, and ends it when `make run` is gone: killed, or its terminal closed."""
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # of the terminal; not ignored: that would be inherited
+        threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
+        super().run(*args, **kwargs)
+
+    def _end_with(self, parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.killpg(self._child.pid, signal.SIGTERM)
 
 
 def _print_when_ready(banner: str) -> None:

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: started by the first process that connects, stopped with the last, however it ends."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.embedded_postgres import cluster, server
+from config.embedded_postgres import server
 from config.embedded_postgres.base import DatabaseWrapper
 from config.embedded_postgres.cluster import Cluster, ClusterError
 
@@ -280,7 +281,7 @@ ask()  # the child's leaving stopped nothing
 
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch, new_data: Path) -> None:
-    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ClusterError, match=r"Set DATABASE_URL .* or install the wheel"):
         Cluster(new_data).start()
 
