@@ -41,7 +41,7 @@ def carla(businesses: TwoBusinesses) -> Conversation:
 def test_finds_by_name_number_and_words(
     carla: Conversation, businesses: TwoBusinesses, term: str, frequent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "FREQUENT", 0 if frequent else 5)
+    monkeypatch.setattr(search, "FREQUENT", 1 if frequent else 5)
     page = businesses.browser("viewer").get("/admin/conversations/conversation/", {"q": term})
     body = page.content.decode()
     assert f"/conversation/{carla.pk}/change/" in body
