@@ -11,6 +11,22 @@ from sandbox.templates_known import TEMPLATES
 
 ALWAYS = ("id",)
 NUMBER_FIELDS = ("display_phone_number", "verified_name", "quality_rating")
+# Fields that exist and are empty here: Meta leaves such out of its answers.
+EMPTY_FIELDS = frozenset(
+    (
+        "certificate",
+        "conversational_automation",
+        "eligibility_for_api_business_global_search",
+        "last_onboarded_time",
+        "new_certificate",
+        "new_name_status",
+        "quality_score",
+        "search_visibility",
+        "username",
+        "webhook_configuration",
+        "whatsapp_business_manager_messaging_limit",
+    )
+)
 
 
 def unknown_object(object_id: str) -> GraphRefusal:
@@ -43,15 +59,23 @@ def number_json(number: PhoneNumber) -> dict[str, Any]:
         "status": "CONNECTED",
         "throughput": {"level": "STANDARD"},
         "health_status": {"can_send_message": "AVAILABLE"},
+        "account_mode": "SANDBOX",
+        "is_on_biz_app": False,
+        "is_official_business_account": False,
+        "is_pin_enabled": True,
+        "is_preverified_number": False,
+        "country_code": "US",
+        "country_dial_code": "1",
     }
 
 
 def _chosen(request: HttpRequest, found: dict[str, Any], type_name: str) -> dict[str, Any]:
     asked = [name.strip() for name in request.GET.get("fields", "").split(",") if name.strip()]
     for name in asked:
-        if name not in found:
-            raise GraphRefusal(100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({type_name})")
-    return {name: found[name] for name in (*ALWAYS, *(asked or NUMBER_FIELDS))}
+        if name not in found and name not in EMPTY_FIELDS:
+            why = f"(#100) Tried accessing nonexisting field ({name}) on node type ({type_name})"
+            raise GraphRefusal(100, why)
+    return {name: found[name] for name in (*ALWAYS, *(asked or NUMBER_FIELDS)) if name in found}
 
 
 def subscribed_apps(request: HttpRequest, waba_id: str) -> dict[str, Any]:
@@ -72,4 +96,8 @@ def template_list(request: HttpRequest, waba_id: str) -> dict[str, Any]:
         raise unknown_object(waba_id)
     name = request.GET.get("name", "")
     found = [template.as_json() for template in TEMPLATES if name in template.name]
-    return {"data": found, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}}
+    answer: dict[str, Any] = {"data": found, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}}
+    if request.GET.get("summary"):
+        counts = {"total_count": len(found), "message_template_count": len(TEMPLATES), "message_template_limit": 250}
+        answer["summary"] = counts | {"are_translations_complete": True}
+    return answer

@@ -1,0 +1,89 @@
+"""The stand-in, judged by a client that is not ours: pywa, Meta's API as another project knows it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from sandbox.tests.conftest import Bot
+from sandbox.tests.graph import NUMBER, PERSON
+from sandbox.tests.phone import do, upload
+
+pywa = pytest.importorskip("pywa", reason="pywa is not installed: pip install pywa")
+pytestmark = pytest.mark.django_db(transaction=True)
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+
+class Client:
+    """pywa's client, with the handlers that keep what it parses."""
+
+    def __init__(self, root: str) -> None:
+        self.updates: list[Any] = []
+        self.wa = pywa.WhatsApp(
+            phone_id=NUMBER,
+            token="any",
+            server=None,
+            verify_token="v",
+            app_secret="newest",
+            webhook_endpoint="/",
+            filter_updates=False,
+            validate_updates=True,
+        )
+        self.wa.api._session.base_url = f"{root}/sandbox/graph/v24.0"
+        for kind in ("message", "message_status", "callback_button", "callback_selection"):
+            getattr(self.wa, f"on_{kind}")()(lambda _, update: self.updates.append(update))
+
+    def take(self, bot: Bot) -> Any:
+        """The next webhook, its signature checked and its body parsed by pywa."""
+        delivery = bot.next()
+        assert self.wa.webhook_update_validator(delivery.raw, delivery.signature) is None
+        answer, status = self.wa.webhook_update_handler(update=delivery.raw)
+        assert status == 200, answer
+        return self.updates.pop()
+
+
+@pytest.fixture
+def client(live_server: LiveServer, bot: Bot) -> Iterator[Client]:
+    made = Client(live_server.url)
+    yield made
+    made.wa.api._session.close()
+
+
+def test_it_sends_every_kind(client: Client) -> None:
+    types = pywa.types
+    wa = client.wa
+    assert wa.send_message(to=PERSON, text="Hello").id.startswith("wamid.")
+    assert wa.send_message(to=PERSON, text="Shall we?", buttons=[types.Button("Yes", "y")]).id
+    assert wa.send_image(to=PERSON, image=PNG, mime_type="image/png", caption="A cake").id
+    assert wa.request_location(to=PERSON, text="Where?").id
+    english = types.templates.TemplateLanguage.ENGLISH
+    parameters = [types.templates.BodyText.params("Ada", "17")]
+    assert wa.send_template(to=PERSON, name="order_update", language=english, params=parameters).id
+    with pytest.raises(pywa.errors.TemplateNotExists):
+        wa.send_template(to=PERSON, name="unknown", language=english, params=[])
+    assert wa.get_business_phone_number().quality_rating == "GREEN"
+
+
+def test_it_parses_statuses(client: Client, bot: Bot) -> None:
+    client.wa.send_message(to=PERSON, text="Hello", tracker="17")
+    found = [client.take(bot), client.take(bot)]
+    assert [(update.status.value, update.tracker) for update in found] == [("sent", "17"), ("delivered", "17")]
+
+
+def test_it_parses_what_customers_write_and_fetches_their_files(client: Client, bot: Bot) -> None:
+    do("text", text="Hello")
+    text = client.take(bot)
+    assert (text.text, text.from_user.wa_id) == ("Hello", PERSON)
+    assert text.mark_as_read()
+    do("image", media_id=upload(PNG, "image/png"), caption="A cake")
+    image = client.take(bot)
+    assert (image.caption, image.image.get_bytes()) == ("A cake", PNG)
+
+
+def test_it_parses_taps(client: Client, bot: Bot) -> None:
+    asked = client.wa.send_message(to=PERSON, text="Shall we?", buttons=[pywa.types.Button("Yes", "y")])
+    for _ in range(2):
+        client.take(bot)
+    do("tap", wamid=asked.id, id="y")
+    assert client.take(bot).data == "y"
