@@ -30,7 +30,7 @@ async def answer(turn_id: int) -> None:
     if claim is None:
         return
     crashpoints.reach("C6")
-    if _places[claim.tenant_id] >= settings.WORKER_CONCURRENCY // 2:
+    if _places[claim.tenant_id] >= max(1, settings.WORKER_CONCURRENCY // 2):
         await sync_to_async(turns.release)(claim)
         return
     logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))

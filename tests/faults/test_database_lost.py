@@ -63,7 +63,8 @@ def test_a_lost_note_of_a_sent_message_is_settled_by_the_status(world: World, co
     assert len(world.wire.of("send")) == 1
 
 
-def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds) -> None:
+@pytest.mark.parametrize("seconds", [0, 4, 20])
+def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds: float) -> None:
     """503 meanwhile (C18), and the worker is back within 10 s, though it waits for a model."""
     world = worlds(TURN_LEASE_SECONDS=20, MODEL_ATTEMPT_SECONDS=15, MODEL_TURN_SECONDS=18)
     held = Door(answer)
@@ -76,7 +77,7 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds) -> None
     world.wire.model = held
     world.wait(held.entered.is_set)
     world.wire.model = slow(0.3, answer)
-    during = without_database(world)
+    during = without_database(world, seconds)
     back = time.monotonic()
     world.meta.deliver(inbound(said("after", customer="9999")))
     world.wait(lambda: any(call.to == "9999" for call in world.wire.accepted))
@@ -85,17 +86,17 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds) -> None
     sender.join()
     world.settle(90)
     world.judge()
-    assert during
-    assert set(during) == {503}
+    assert set(during) <= {503}
+    assert during or not seconds
     assert took < 10, f"the worker was back after {took:.1f} s\n{world.story()}"
     assert len(world.meta.acknowledged) == 201
 
 
-def without_database(world: World) -> list[int]:
+def without_database(world: World, seconds: float) -> list[int]:
     """What Meta was answered meanwhile."""
     world.database.postgres.stop()
     before = len(world.meta.answers)
-    time.sleep(4)
+    time.sleep(seconds)
     during = [code for code, _ in world.meta.answers[before:]]
     world.database.postgres.start()
     return during

@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import signal
-from typing import Any, cast
+from typing import Any
 
 import procrastinate
 import psycopg
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.utils import connector_params
 
 import assistant.turns
 import conversations.tasks
@@ -24,74 +24,106 @@ logger = logging.getLogger(__name__)
 SWEEPS = [assistant.turns.sweep, conversations.tasks.sweep]
 HEARTBEAT_SECONDS = 10
 STALLED_SECONDS = 30
+AGAIN_SECONDS = 1  # between two looks at a database that is away
+POOL_SECONDS = 5  # a job waits this long for a connection of the queue's
+AWAY = (psycopg.Error, procrastinate.exceptions.ConnectorException, DatabaseError, InterfaceError)
 
 
 class Command(BaseCommand):
     help = "Answers and delivers: takes jobs from the queue, and every few seconds finds what fell asleep."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--concurrency", type=int, default=settings.WORKER_CONCURRENCY, help="jobs at once")
-
-    def handle(self, *args: Any, concurrency: int, **options: Any) -> None:
-        asyncio.run(work(concurrency))
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(work())
 
 
-async def work(concurrency: int) -> None:
+async def work() -> None:
     """Until SIGTERM or SIGINT; a lost database is waited for, not died of."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
     sweeper = asyncio.create_task(_sweep_for_ever())
-    logger.info("worker: started, %s jobs at once", concurrency)
+    logger.info("worker: started, %s jobs at once", settings.WORKER_CONCURRENCY)
+    lives: list[asyncio.Task[None]] = []
     while not stop.is_set():
-        await _work_until(stop, concurrency)
+        lives = [life for life in lives if not life.done()]
+        try:
+            await _live(stopping, lives)
+        except AWAY as error:
+            logger.error("worker: the database is away, trying again: %s", error)
+            await asyncio.wait([stopping], timeout=AGAIN_SECONDS)
     sweeper.cancel()
-    await asyncio.wait([sweeper])
+    await asyncio.wait([sweeper, *lives])
     for clients in (openai_service.clients, graph.clients):
         await clients.close()
     logger.info("worker: stopped")
 
 
-async def _work_until(stop: asyncio.Event, concurrency: int) -> None:
-    """One life of the queue's worker. It ends when we stop, or when its connection is lost."""
-    worker_app = app.with_connector(cast(DjangoConnector, app.connector).get_worker_connector())
+async def _live(stopping: asyncio.Task[Any], lives: list[asyncio.Task[None]]) -> None:
+    """One life of the queue's worker. It ends when we stop, or when the database ended our connections.
+
+    The jobs it has may take their time for their end: the next life begins beside them. The queue's own pool
+    asks a database that is away less and less often, and does not let go before its jobs are done.
+    """
+    async with await psycopg.AsyncConnection.connect(**connector_params(), autocommit=True) as connection:
+        jobs, pulse = asyncio.create_task(_run()), asyncio.create_task(_beat(connection))
+        lives.append(jobs)
+        await asyncio.wait([jobs, pulse, stopping], return_when=asyncio.FIRST_COMPLETED)
+        jobs.cancel()
+        pulse.cancel()
+        await asyncio.wait([pulse])
+    for ended in (pulse, jobs):
+        if ended.done() and not ended.cancelled() and (error := ended.exception()):
+            raise error
+
+
+async def _beat(connection: psycopg.AsyncConnection) -> None:
+    """Raises psycopg.Error once the database was away, be it back already or not."""
+    while True:
+        await connection.execute("SELECT 1")
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _run() -> None:
+    connector = procrastinate.PsycopgConnector(kwargs=connector_params(), timeout=POOL_SECONDS)
     try:
-        async with worker_app.open_async():
-            jobs = asyncio.create_task(_run(worker_app, concurrency))
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait([jobs, stopping], return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            jobs.cancel()
-            await asyncio.wait([jobs])
-            if not jobs.cancelled() and (error := jobs.exception()):
-                raise error
-    except (psycopg.Error, procrastinate.exceptions.ConnectorException, DatabaseError) as error:
-        logger.error("worker: the database is away, trying again: %s", error)
-        await asyncio.wait([asyncio.create_task(stop.wait())], timeout=1)
-
-
-async def _run(worker_app: procrastinate.App, concurrency: int) -> None:
-    await worker_app.run_worker_async(
-        concurrency=concurrency,
-        fetch_job_polling_interval=settings.WORKER_POLL_SECONDS,
-        shutdown_graceful_timeout=settings.WORKER_STOP_SECONDS,
-        update_heartbeat_interval=HEARTBEAT_SECONDS,
-        stalled_worker_timeout=STALLED_SECONDS,
-        # Finished jobs pile up and make fetching slow; what failed is kept to be looked at.
-        delete_jobs="successful",
-        install_signal_handlers=False,
-    )
+        async with app.with_connector(connector).open_async() as worker_app:
+            await worker_app.run_worker_async(
+                concurrency=settings.WORKER_CONCURRENCY,
+                fetch_job_polling_interval=settings.WORKER_POLL_SECONDS,
+                shutdown_graceful_timeout=settings.WORKER_STOP_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+                # Finished jobs pile up and make fetching slow; what failed is kept to be looked at.
+                delete_jobs="successful",
+                install_signal_handlers=False,
+            )
+    except AWAY as error:
+        logger.error("worker: the queue was lost, trying again: %s", error)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _sweep_for_ever() -> None:
     while True:
         try:
-            await _retry_stalled()
             await sync_to_async(_sweep)()
-        except (psycopg.Error, procrastinate.exceptions.ConnectorException, DatabaseError) as error:
+            await _retry_stalled()
+            wait = settings.SWEEP_SECONDS
+        except AWAY as error:
             logger.error("sweep: the database is away: %s", error)
-        await asyncio.sleep(settings.SWEEP_SECONDS)
+            wait = min(AGAIN_SECONDS, settings.SWEEP_SECONDS)
+        except Exception:
+            logger.exception("sweep: not foreseen; it goes on")
+            wait = settings.SWEEP_SECONDS
+        await asyncio.sleep(wait)
+
+
+def _sweep() -> None:
+    close_old_connections()  # a broken one too: without a job that does it, nobody else would
+    for sweep in SWEEPS:
+        if found := sweep():
+            logger.info("sweep: %s woke %s rows", sweep.__module__, found)
 
 
 async def _retry_stalled() -> None:
@@ -99,10 +131,3 @@ async def _retry_stalled() -> None:
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
         logger.warning("job %s (%s) is stalled: its worker is gone; again", job.id, job.task_name)
         await app.job_manager.retry_job(job)
-
-
-def _sweep() -> None:
-    close_old_connections()
-    for sweep in SWEEPS:
-        if found := sweep():
-            logger.info("sweep: %s woke %s rows", sweep.__module__, found)
