@@ -30,7 +30,7 @@ def close(claim: Claim, outcome: Outcome) -> str:
         conversation = (
             Conversation.objects.select_for_update(of=("self",)).select_related("tenant").get(pk=claim.conversation_id)
         )
-        turn = _mine(claim)
+        turn = turns.mine(claim.turn_id, claim.generation)
         if turn is None:
             logger.warning("turn %s: fenced, generation %s is over", claim.turn_id, claim.generation)
             return "fenced"
@@ -46,11 +46,6 @@ def close(claim: Claim, outcome: Outcome) -> str:
         _reply(turn, conversation, outcome.completion.text, Turn.State.REPLIED, "replied")
         _open_for_unseen(turn, claim)
         return "replied"
-
-
-def _mine(claim: Claim) -> Turn | None:
-    mine = Turn.objects.filter(pk=claim.turn_id, state=Turn.State.GENERATING, generation=claim.generation)
-    return mine.select_for_update().first()
 
 
 def _enter(turn: Turn, claim: Claim, outcome: Outcome) -> None:

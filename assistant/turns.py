@@ -18,7 +18,7 @@ from procrastinate.types import JSONValue
 
 from conversations import desk
 from conversations.history import get_last_messages
-from conversations.models import Conversation
+from conversations.models import Conversation, lock
 from conversations.times import ago, from_now
 
 from . import context
@@ -119,28 +119,39 @@ def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
 
 def claim(turn_id: int) -> Claim | None:
     """Take a due turn: *collecting* to *generating*, with a lease. None when there is nothing to do for this job."""
-    with transaction.atomic():
-        taken = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now()).update(
-            state=Turn.State.GENERATING,
-            generation=F("generation") + 1,
-            lease_until=from_now(settings.TURN_LEASE_SECONDS),
-        )
-        if not taken:
-            _come_back_later(turn_id)
-            return None
-        turn = Turn.objects.select_related("conversation__tenant__assistant").get(pk=turn_id)
-        assistant = assistant_of(turn.conversation)
-        if reason := why_silent(turn.conversation) or over_budget(assistant, turn.conversation.tenant_id):
-            suppress(turn, reason)
-            return None
+    taken = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now()).update(
+        state=Turn.State.GENERATING,
+        generation=F("generation") + 1,
+        lease_until=from_now(settings.TURN_LEASE_SECONDS),
+    )
+    if not taken:
+        _come_back_later(turn_id)
+        return None
+    turn = Turn.objects.select_related("conversation__tenant__assistant").get(pk=turn_id)
+    assistant = assistant_of(turn.conversation)
+    if reason := why_silent(turn.conversation) or over_budget(assistant, turn.conversation.tenant_id):
+        _be_silent(turn, reason)
+        return None
     return _load(turn, assistant)
+
+
+def mine(turn_id: int, generation: int) -> Turn | None:
+    """The turn, locked, while this generation of it is the one that counts. Lock the conversation before."""
+    held = Turn.objects.filter(pk=turn_id, state=Turn.State.GENERATING, generation=generation)
+    return held.select_for_update().first()
+
+
+def _be_silent(turn: Turn, reason: str) -> None:
+    with transaction.atomic():
+        lock(pk=turn.conversation_id)
+        if held := mine(turn.pk, turn.generation):
+            suppress(held, reason)
 
 
 def release(claim: Claim) -> None:
     """Give a claimed turn back untouched: this process has no place for it."""
-    mine = Turn.objects.filter(pk=claim.turn_id, state=Turn.State.GENERATING, generation=claim.generation)
     with transaction.atomic():
-        for turn in mine.select_for_update():
+        if turn := mine(claim.turn_id, claim.generation):
             collect_again(turn, 1)
 
 
@@ -214,11 +225,9 @@ def collect_again(turn: Turn, seconds: float, **columns: object) -> None:
 
 def sweep() -> int:
     """Find what fell asleep: due turns that nobody fetched, and turns whose worker is gone. How many."""
+    lost = Turn.objects.filter(state=Turn.State.GENERATING, lease_until__lt=Now())
+    taken_back = sum(_take_back(turn) for turn in lost.order_by("id")[:SWEPT_AT_ONCE])
     with transaction.atomic():
-        lost = Turn.objects.filter(state=Turn.State.GENERATING, lease_until__lt=Now())
-        abandoned = list(lost.select_for_update(skip_locked=True).order_by("id")[:SWEPT_AT_ONCE])
-        for turn in abandoned:
-            _take_back(turn)
         due = Turn.objects.filter(
             Q(woken_at__isnull=True) | Q(woken_at__lt=ago(WAKE_AGAIN_SECONDS * settings.RETRY_TIME_SCALE)),
             state=Turn.State.COLLECTING,
@@ -229,11 +238,20 @@ def sweep() -> int:
         )
         Turn.objects.filter(pk__in=asleep).update(woken_at=Now())
         wake((pk, None) for pk in asleep)
-    return len(abandoned) + len(asleep)
+    return taken_back + len(asleep)
 
 
-def _take_back(turn: Turn) -> None:
+def _take_back(turn: Turn) -> bool:
     """The worker of this turn is dead, frozen or cut off: the turn may start again, but not for ever."""
+    with transaction.atomic():
+        lock(pk=turn.conversation_id)
+        held = mine(turn.pk, turn.generation)
+        if held:
+            _start_again_or_give_up(held)
+    return held is not None
+
+
+def _start_again_or_give_up(turn: Turn) -> None:
     if turn.attempts + 1 < MAX_ATTEMPTS:
         collect_again(turn, 0, attempts=F("attempts") + 1)
         return

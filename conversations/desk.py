@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
-from .models import Conversation, ConversationMessage, Status
+from .models import Conversation, ConversationMessage, Status, lock
 
 TAKEN_OVER = "A person took the conversation over before this was sent."
 UNCERTAIN = "A reply may not have arrived: nobody answered when it was sent."
@@ -49,6 +49,7 @@ def clear_needs_person(conversation_id: int) -> None:
 def send_again(message_id: int, user: User) -> bool:
     """Queue a failed or uncertain message once more. False when it is neither (any more)."""
     with transaction.atomic():
+        lock(messages=message_id)
         moved = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.FAILED, Status.UNCERTAIN]).update(
             status=Status.QUEUED,
             # A person wants it sent: the assistant's silence does not hold it back.
@@ -68,11 +69,13 @@ def send_again(message_id: int, user: User) -> bool:
 
 def mark_delivered(message_id: int, user: User) -> bool:
     """A person knows that an uncertain message arrived. False when it is not uncertain (any more)."""
-    moved = ConversationMessage.objects.filter(pk=message_id, status=Status.UNCERTAIN).update(
-        status=Status.DELIVERED, delivered_at=Now(), error_detail=f"Confirmed by {user}."
-    )
-    if moved:
-        settle(message_id)
+    with transaction.atomic():
+        lock(messages=message_id)
+        moved = ConversationMessage.objects.filter(pk=message_id, status=Status.UNCERTAIN).update(
+            status=Status.DELIVERED, delivered_at=Now(), error_detail=f"Confirmed by {user}."
+        )
+        if moved:
+            settle(message_id)
     return bool(moved)
 
 

@@ -8,9 +8,13 @@ The life of an outbound message (`ConversationMessage.status`)::
        \\--- refused before a byte was sent, or throttled: again, with backoff
 
 An inbound message has no status.
+
+Whoever changes a conversation together with its messages or turns locks the conversation first: `lock()`. Two that
+took them the other way round would wait for each other.
 """
 
 import datetime as dt
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -26,9 +30,15 @@ from tenants.models import Tenant
 from .pauses import Pause
 from .statuses import MessageQuerySet, Status
 
-__all__ = ["ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status"]
+__all__ = ["ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status", "lock"]
 
 WINDOW = dt.timedelta(hours=24)
+
+
+def lock(**which: Any) -> None:
+    """Lock conversations (a filter: `pk=…`, `messages=…`) in one order, until the transaction ends."""
+    rows = Conversation.objects.select_for_update(of=("self",)).filter(**which).order_by("pk")
+    list(rows.values_list("pk", flat=True))
 
 
 class ClockTimestamp(Func):

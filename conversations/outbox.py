@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
 from . import bubbles, desk
-from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status
+from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status, lock
 from .senders import Outbound, SendFailed
 from .statuses import RANK
 from .times import from_now
@@ -60,13 +60,18 @@ def wake(message_ids: Iterable[int], at: dt.datetime | None = None) -> None:
 
 def claim(message_id: int) -> Outbound | None:
     """Make one due message *sending*, committed before a byte leaves. None: not due, not first, or not to be sent."""
-    with transaction.atomic():
-        if not _first_in_line(message_id).update(status=Status.SENDING, sending_at=Now()):
-            return None
-        message = ConversationMessage.objects.select_related("conversation").get(pk=message_id)
-        if reason := _why_not(message):
-            _fail(message.pk, *reason)
-            return None
+    queued = ConversationMessage.objects.filter(pk=message_id, status=Status.QUEUED)
+    message = queued.select_related("conversation").first()
+    if message is None:
+        return None
+    if reason := _why_not(message):
+        with transaction.atomic():
+            lock(messages=message_id)
+            _fail(message_id, *reason)
+        return None
+    # A person who takes over between these two lines finds the message queued, and it is not ours any more.
+    if not _first_in_line(message_id).update(status=Status.SENDING, sending_at=Now()):
+        return None
     conversation = message.conversation
     return Outbound(
         message_id=message.pk,
@@ -128,12 +133,13 @@ def record_failure(message_id: int, failure: SendFailed) -> int | None:
     The answer: the next message waiting in this conversation, if this one is done with.
     """
     with transaction.atomic():
+        lock(messages=message_id)
         wait = _wait(message_id, failure)
         if wait is not None:
             _put_back(message_id, failure, wait)
             return None
         if failure.uncertain:
-            give_up_waiting([message_id], failure.detail)
+            give_up_waiting(message_id, failure.detail)
         else:
             _fail(message_id, failure.code, failure.detail)
     return next_in_line(message_id)
@@ -168,20 +174,21 @@ def _put_back(message_id: int, failure: SendFailed, wait: float) -> None:
 
 
 def _fail(message_id: int, code: int | None, detail: str) -> None:
-    moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
-        status=Status.FAILED, failed_at=Now(), error_code=code, error_detail=detail
-    )
+    unsent = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.QUEUED, Status.SENDING])
+    moved = unsent.update(status=Status.FAILED, failed_at=Now(), error_code=code, error_detail=detail)
     if moved and detail != desk.TAKEN_OVER:
         desk.flag(_conversations([message_id]), f"A reply was not sent: {detail}")
 
 
-def give_up_waiting(message_ids: list[int], detail: str) -> int:
+def give_up_waiting(message_id: int, detail: str) -> int:
     """*sending* without an answer becomes *uncertain*: shown to a person, settled by the status webhook."""
-    moved = ConversationMessage.objects.filter(pk__in=message_ids, status=Status.SENDING).update(
-        status=Status.UNCERTAIN, error_detail=detail
-    )
-    if moved:
-        desk.flag(_conversations(message_ids), desk.UNCERTAIN)
+    with transaction.atomic():
+        lock(messages=message_id)
+        moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
+            status=Status.UNCERTAIN, error_detail=detail
+        )
+        if moved:
+            desk.flag(_conversations([message_id]), desk.UNCERTAIN)
     return moved
 
 

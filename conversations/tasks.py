@@ -5,7 +5,7 @@ import logging
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
@@ -47,21 +47,18 @@ async def _send(sender: Sender, outbound: Outbound) -> int | None:
 
 def sweep() -> int:
     """Find what fell asleep: queued messages that nobody fetched, and *sending* without an end. How many."""
+    stuck = ConversationMessage.objects.filter(status=Status.SENDING, sending_at__lt=ago(settings.SENDING_SECONDS))
+    given_up = 0
+    for message_id in stuck.order_by("id").values_list("id", flat=True)[:SWEPT_AT_ONCE]:
+        given_up += outbox.give_up_waiting(message_id, "The process that sent it ended before the answer.")
     with transaction.atomic():
-        stuck = ConversationMessage.objects.filter(status=Status.SENDING, sending_at__lt=ago(settings.SENDING_SECONDS))
-        stuck_ids = _locked(stuck)
-        outbox.give_up_waiting(stuck_ids, "The process that sent it ended before the answer.")
         due = ConversationMessage.objects.filter(
             Q(woken_at__isnull=True) | Q(woken_at__lt=ago(WAKE_AGAIN_SECONDS * settings.RETRY_TIME_SCALE)),
             status=Status.QUEUED,
             next_attempt_at__lt=ago(settings.SWEEP_SECONDS / 3),
         )
-        due_ids = _locked(due)
+        rows = due.select_for_update(skip_locked=True).order_by("id")
+        due_ids = list(rows.values_list("id", flat=True)[:SWEPT_AT_ONCE])
         ConversationMessage.objects.filter(pk__in=due_ids).update(woken_at=Now())
         outbox.wake(due_ids)
-    return len(stuck_ids) + len(due_ids)
-
-
-def _locked(messages: QuerySet[ConversationMessage]) -> list[int]:
-    rows = messages.select_for_update(skip_locked=True).order_by("id")
-    return list(rows.values_list("id", flat=True)[:SWEPT_AT_ONCE])
+    return given_up + len(due_ids)

@@ -198,9 +198,14 @@ def _spoken(new: Stored) -> Spoken:
 
 
 def _apply(updates: Iterable[StatusUpdate], by_number: dict[str, Route]) -> None:
-    """Statuses move messages along, in one order, so that two deliveries of the same do not deadlock."""
+    """Statuses move messages along, in one order, so that two deliveries of the same do not deadlock.
+
+    First the failed ones, which change their conversation too: it is locked before any message.
+    """
     now = timezone.now()
-    ordered = sorted(updates, key=lambda update: (update.message_id or 0, update.wamid or ""))
+    ordered = sorted(
+        updates, key=lambda update: (update.status != "failed", update.message_id or 0, update.wamid or "")
+    )
     if ordered:
         with transaction.atomic():
             for update in ordered:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from conversations import desk
-from conversations.models import ConversationMessage, Status
+from conversations.models import ConversationMessage, Status, lock
 
 from .events import StatusUpdate
 
@@ -46,6 +46,8 @@ def _by_our_id(ours: QuerySet[ConversationMessage], update: StatusUpdate) -> Con
 
 def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
     to = Status(update.status)
+    if to == Status.FAILED or message.status == Status.UNCERTAIN:
+        lock(pk=message.conversation_id)
     also = {"error_code": update.error_code, "error_detail": update.error_detail} if to == Status.FAILED else {}
     moved = ConversationMessage.objects.filter(pk=message.pk).advance(to, update.at, **also)
     if moved and to == Status.FAILED:
