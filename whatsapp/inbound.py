@@ -74,7 +74,7 @@ def _aside(item: ChatMessage | StatusUpdate, reason: str) -> Rejected:
 
 
 def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
-    """All in one transaction. Where PostgreSQL refuses one, one by one, so that its neighbours are stored."""
+    """All in one transaction. Where PostgreSQL refuses one, in halves, until that one is alone."""
     if not items:
         return []
     try:
@@ -83,7 +83,8 @@ def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> lis
         raise
     except (DatabaseError, ValueError) as error:
         if len(items) > 1:
-            return [rejected for item in items for rejected in _store_all([item], by_number)]
+            middle = len(items) // 2
+            return [*_store_all(items[:middle], by_number), *_store_all(items[middle:], by_number)]
         logger.exception("a message cannot be stored; it is quarantined")
         return [_aside(items[0], f"cannot be stored: {type(error).__name__}")]
 
