@@ -51,6 +51,4 @@ def rows_of(conversations: Sequence[Conversation]) -> dict[int, ListRow]:
     ids = [conversation.pk for conversation in conversations]
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"ids": ids, "length": SNIPPET * 3, "many": MANY})
-        return {
-            pk: ListRow(text or "", role or "", unread) for pk, text, role, unread in cursor.fetchall()
-        }
+        return {pk: ListRow(text or "", role or "", unread) for pk, text, role, unread in cursor.fetchall()}

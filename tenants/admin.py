@@ -26,6 +26,7 @@ class TenantAdmin(TenantScopedAdmin):
     list_display = ["name", "slug", "is_active", "people", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
+    ordering = ["name", "pk"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["created_at"]
 
@@ -49,6 +50,7 @@ class MembershipAdmin(TenantScopedAdmin):
     list_filter = ["tenant", "role"]
     list_select_related = ["user", "tenant"]
     search_fields = ["user__username", "user__email", "user__first_name", "user__last_name", "tenant__name"]
+    ordering = ["tenant__name", "user__username"]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

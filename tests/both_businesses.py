@@ -1,0 +1,76 @@
+"""One row of every model for our business and one for theirs, marked so that a leak is seen in any page."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.utils import timezone
+
+from assistant.models import Assistant, Turn
+from conversations.models import Pause
+from conversations.tests.rows import conversation, message
+from leads.models import Lead
+from tenants.models import Membership, Tenant
+from tenants.tests.people import TwoBusinesses
+from whatsapp.models import QuarantinedEvent, WhatsAppAccount
+
+THEIRS = "Zebra"  # in every text of theirs, and in none of ours
+SECRET = "hush-hush"  # in every secret of both
+
+
+def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
+    """By the path of the admin ("leads/lead"): one row that belongs to this tenant, its texts with the mark."""
+    now = timezone.now()
+    talk = conversation(tenant, f"49{tenant.pk}", contact_name=f"{mark} customer", needs_person=f"{mark} asked")
+    asked = message(talk, f"{mark} question", external_id=f"wamid.{mark}")
+    reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
+    turn = Turn.objects.create(
+        conversation=talk,
+        state="failed",
+        first_message=asked,
+        last_message=asked,
+        first_reply=reply,
+        last_reply=reply,
+        due_at=now,
+        latest_due_at=now,
+        error=f"{mark} error",
+        outcome=f"{mark} outcome",
+    )
+    number: dict[str, Any] = {"tenant": tenant, "phone_number_id": f"number-of-{mark}"}
+    event = {"reason": f"{mark} reason", "field": mark, "raw": {"text": mark}, "digest": mark}
+    return {
+        "tenants/tenant": tenant,
+        "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
+        "conversations/conversation": talk,
+        "conversations/conversationmessage": reply,
+        "leads/lead": Lead.objects.create(
+            tenant=tenant, conversation=talk, name=f"{mark} lead", source=mark, first_text=mark
+        ),
+        "assistant/assistant": Assistant.objects.create(
+            tenant=tenant, instructions=f"{mark} instructions", model=mark, api_key=f"sk-{SECRET}"
+        ),
+        "assistant/turn": turn,
+        "whatsapp/whatsappaccount": WhatsAppAccount.objects.create(
+            **number, display_phone_number=f"{mark} number", access_token=SECRET, app_secret=SECRET
+        ),
+        "whatsapp/quarantinedevent": QuarantinedEvent.objects.create(**number, **event),
+    }
+
+
+def rows_of_the_installation(businesses: TwoBusinesses) -> dict[str, Model]:
+    """What belongs to no tenant: for superusers."""
+    return {
+        "auth/user": businesses.people["stranger"],
+        "auth/group": Group.objects.create(name=f"{THEIRS} group"),
+        "conversations/pause": Pause.objects.create(scope="number:1", reason=f"{THEIRS} pause"),
+    }
+
+
+def two_businesses() -> TwoBusinesses:
+    businesses = TwoBusinesses()
+    businesses.theirs.name, businesses.theirs.slug = f"{THEIRS} & Co", "zebra"
+    businesses.theirs.save()
+    stranger = businesses.people["stranger"]
+    stranger.username, stranger.email = f"{THEIRS}-owner", f"{THEIRS}@example.test"
+    stranger.save()
+    return businesses

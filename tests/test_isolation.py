@@ -1,0 +1,231 @@
+"""Nobody sees another business: every address x every role x own, other and installation rows.
+
+The tables say again, apart from the code, who may do what. A new address fails the test until it is in them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.forms.models import model_to_dict
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import get_resolver
+from rest_framework.authtoken.models import Token
+
+from tenants.tests.people import TwoBusinesses
+from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
+
+pytestmark = pytest.mark.django_db
+
+ALL, WRITERS, OWNER, NONE = {"viewer", "operator", "owner"}, {"operator", "owner"}, {"owner"}, set[str]()
+EVIDENCE = None  # refused to superusers too
+
+# The path of the admin: who of the business may see, add, change, delete. Superusers may all but EVIDENCE.
+ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
+    "tenants/tenant": (ALL, NONE, NONE, NONE),
+    "tenants/membership": (ALL, OWNER, OWNER, OWNER),
+    "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
+    "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "leads/lead": (ALL, NONE, WRITERS, OWNER),
+    "assistant/assistant": (ALL, OWNER, OWNER, OWNER),
+    "assistant/turn": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),
+    "whatsapp/quarantinedevent": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "conversations/pause": (NONE, EVIDENCE, EVIDENCE, EVIDENCE),
+    "auth/user": (NONE, NONE, NONE, NONE),
+    "auth/group": (NONE, NONE, NONE, NONE),
+}
+OF_AN_ADMIN = ["", "add/", "<path:object_id>/", *(f"<path:object_id>/{x}/" for x in ("change", "delete", "history"))]
+DESK = "admin/conversations/conversation/<int:pk>/"
+# Buttons: who may press them.
+BUTTONS = {
+    f"{DESK}take-over/": WRITERS,
+    f"{DESK}hand-back/": WRITERS,
+    f"{DESK}reply/": WRITERS,
+    f"{DESK}clear-needs-person/": WRITERS,
+    f"{DESK}messages/<int:message_id>/send-again/": WRITERS,
+    f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
+}
+# The API: who may see, add, change, delete.
+API: dict[str, tuple[str, Any, Any, Any, Any]] = {
+    "api/admin/^whatsapp-accounts": ("whatsapp/whatsappaccount", ALL, OWNER, OWNER, OWNER),
+    "api/admin/^tenants": ("tenants/tenant", ALL, NONE, NONE, NONE),
+}
+# Pages with parts of many rows; a member may open them.
+MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/"]
+# Stock pages of other packages, for superusers and whoever has Django's own permissions.
+OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
+# Without rows of anybody.
+OPEN = [
+    "",
+    "^api/",
+    "admin/(?P<url>.*)$",
+    "admin/login/",
+    "admin/logout/",
+    "admin/password_change/done/",
+    "admin/r/<path:content_type_id>/<path:object_id>/",
+    "api/docs",
+    "api/schema",
+    "api/whatsapp/webhook",
+    "healthz",
+    "readyz",
+]
+TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
+DEVELOPMENT_ONLY = ["sandbox/"]
+
+
+def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(pattern.pattern)
+        inner = getattr(pattern, "url_patterns", None)
+        yield from routes(inner, route) if inner is not None else [route]
+
+
+def test_every_address_is_in_a_table() -> None:
+    known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
+    known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
+    known |= {*BUTTONS, *MIXED, *OPEN, *TESTED_BELOW}
+    elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
+    unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
+    assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
+
+
+class Walk:
+    """One person's walk through the addresses, and what they met."""
+
+    def __init__(self, businesses: TwoBusinesses, who: str, ours: dict[str, Model], theirs: dict[str, Model]) -> None:
+        self.who, self.ours, self.theirs = who, ours, theirs
+        self.client = Client() if who == "anonymous" else businesses.browser(who)
+        self.seen: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def may(self, roles: set[str] | None) -> bool:
+        return roles is not None and (self.who in roles or self.who == "superuser")
+
+    def get(self, address: str, **query: Any) -> HttpResponse:
+        answer = self.client.get(address, query)
+        self.look(f"GET {address}", answer)
+        return answer  # type: ignore[return-value]
+
+    def post(self, address: str, data: dict[str, Any] | None = None) -> HttpResponse:
+        answer = self.client.post(address, data or {})
+        self.look(f"POST {address}", answer)
+        return answer  # type: ignore[return-value]
+
+    def look(self, what: str, answer: Any) -> None:
+        self.seen[f"{answer.status_code}"] += 1
+        body = answer.content.decode(errors="replace")
+        if SECRET in body:
+            self.faults.append(f"{self.who}: {what} shows a secret")
+        if THEIRS in body and self.who not in ("superuser", "stranger"):
+            self.faults.append(f"{self.who}: {what} shows a row of another business")
+
+    def expect(self, allowed: bool, what: str, answer: Any) -> None:
+        """Refused is 403, 404, 405, 401, or sent away: to the login, or to the first page as if it were not there."""
+        sent_away = answer.status_code == 302 and answer["Location"].split("?")[0] in ("/admin/", "/admin/login/")
+        refused = answer.status_code in (401, 403, 404, 405) or sent_away
+        if refused == allowed:
+            self.faults.append(f"{self.who}: {what} answered {answer.status_code}, allowed: {allowed}")
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return two_businesses()
+
+
+@pytest.mark.parametrize("who", ["anonymous", "nobody", "stranger", "viewer", "operator", "owner", "superuser"])
+def test_walks_every_address(businesses: TwoBusinesses, who: str, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = {**rows_of(businesses.theirs, THEIRS), **rows_of_the_installation(businesses)}
+    walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), theirs)
+    for path, rules in ADMINS.items():
+        _walk_admin(walk, path, *rules)
+    _press_buttons(walk)
+    for address in MIXED:
+        if "<" not in address:
+            walk.get(f"/{address}")
+    with capsys.disabled():
+        print(f"\n{who}: {sum(walk.seen.values())} requests, answers {dict(sorted(walk.seen.items()))}", end=" ")
+    assert not walk.faults, "\n".join(walk.faults)
+
+
+def _walk_admin(walk: Walk, path: str, sees: Any, adds: Any, changes: Any, deletes: Any) -> None:
+    base, own, other = f"/admin/{path}/", walk.ours.get(path), walk.theirs[path]
+    listed = walk.who in sees or walk.who == "superuser" or (walk.who == "stranger" and bool(sees))
+    walk.expect(listed, base, walk.get(base))
+    walk.expect(listed, f"{base}?tenant", walk.get(base, tenant__id__exact=getattr(other, "tenant_id", "") or ""))
+    walk.get(base, q=str(other.pk))
+    if walk.who != "stranger":
+        walk.expect(walk.may(adds), f"{base}add/", walk.get(f"{base}add/"))
+    if own is not None:
+        _walk_row(walk, base, own, sees, changes, deletes)
+    if walk.who not in ("superuser", "stranger"):
+        _walk_row(walk, base, other, NONE, NONE, NONE)
+        before = model_to_dict(other)
+        walk.post(base, {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"})
+        walk.post(base, {"action": "resume", "_selected_action": [other.pk]})
+        walk.post(base, {"action": "replay", "_selected_action": [other.pk]})
+        other.refresh_from_db()
+        if model_to_dict(other) != before:
+            walk.faults.append(f"{walk.who}: changed {path} of another business")
+
+
+def _walk_row(walk: Walk, base: str, row: Model, sees: Any, changes: Any, deletes: Any) -> None:
+    page = f"{base}{row.pk}/"
+    for end in ("change/", "history/"):
+        walk.expect(walk.may(sees), page + end, walk.get(page + end))
+    walk.get(page)
+    walk.expect(walk.may(changes), f"POST {page}change/", walk.post(f"{page}change/", {"name": ""}))
+    walk.expect(walk.may(deletes), f"{page}delete/", walk.get(f"{page}delete/"))
+    if not walk.may(deletes):
+        walk.post(f"{page}delete/", {"post": "yes"})
+        row.refresh_from_db()
+
+
+def _press_buttons(walk: Walk) -> None:
+    for rows, own in ((walk.ours, True), (walk.theirs, False)):
+        if not own and walk.who in ("superuser", "stranger"):
+            continue
+        talk, said = rows["conversations/conversation"], rows["conversations/conversationmessage"]
+        for route, roles in BUTTONS.items():
+            address = "/" + route.replace("<int:pk>", str(talk.pk)).replace("<int:message_id>", str(said.pk))
+            answer = walk.post(address, {"text": "Hello"})
+            walk.expect(own and walk.may(roles), address, answer)
+        transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
+        walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))
+
+
+@pytest.mark.parametrize("who", ["anonymous", "nobody", "viewer", "operator", "owner", "superuser"])
+def test_walks_the_api(businesses: TwoBusinesses, who: str) -> None:
+    walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), rows_of(businesses.theirs, THEIRS))
+    key = "" if who == "anonymous" else Token.objects.create(user=User.objects.get(pk=businesses.people[who].pk)).key
+    walk.client = Client(headers={"Authorization": f"Token {key}"} if key else {})
+    for route, (path, sees, adds, changes, deletes) in API.items():
+        base = "/" + route.replace("^", "")
+        walk.expect(walk.may(sees), base, walk.get(base))
+        walk.expect(walk.may(adds), f"POST {base}", walk.post(base))
+        for row, own in ((walk.theirs[path], walk.who == "superuser"), (walk.ours[path], True)):
+            page = f"{base}/{row.pk}"
+            walk.expect(own and walk.may(sees), page, walk.get(page))
+            for method, roles in (("put", changes), ("patch", changes), ("delete", deletes)):
+                answer = getattr(walk.client, method)(page, {}, content_type="application/json")
+                walk.look(f"{method} {page}", answer)
+                walk.expect(own and walk.may(roles), f"{method} {page}", answer)
+    assert not walk.faults, "\n".join(walk.faults)
+
+
+@pytest.mark.parametrize("who", ["nobody", "viewer", "operator", "owner"])
+def test_suggests_no_name_of_another_business(businesses: TwoBusinesses, who: str) -> None:
+    walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), rows_of(businesses.theirs, THEIRS))
+    fields = {"tenants.membership": ["tenant", "user"], "leads.lead": ["conversation", "tenant"]}
+    for model, names in fields.items():
+        app_label, model_name = model.split(".")
+        for name in names:
+            walk.get("/admin/autocomplete/", app_label=app_label, model_name=model_name, field_name=name)
+    theirs = businesses.people["stranger"]
+    answer = walk.post(f"/admin/auth/user/{theirs.pk}/password/", {"password1": "x", "password2": "x"})
+    walk.expect(False, "the password of another", answer)
+    assert not walk.faults, "\n".join(walk.faults)
