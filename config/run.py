@@ -32,7 +32,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 def main() -> int:
     _choose_defaults()
     try:
-        django.setup()
+        _read_settings()
         _refuse_taken_port()
         banner = _prepare()
     except (ImproperlyConfigured, OperationalError) as error:
@@ -55,6 +55,13 @@ def _choose_defaults() -> None:
     choose("PYTHONUNBUFFERED", "1")
     # The Procfile says `python`: this one.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
+def _read_settings() -> None:
+    try:
+        django.setup()
+    except ValueError as error:
+        raise ImproperlyConfigured(f"A setting has a value that cannot be read: {error}") from error
 
 
 def _refuse_taken_port() -> None:

@@ -106,6 +106,9 @@ class Cluster:
         for mode in ("fast", "immediate"):
             if self.is_alive():
                 self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "60", "-s", check=False)
+        if self.socket_folder != self.data:
+            with contextlib.suppress(OSError):
+                self.socket_folder.rmdir()
 
     def _create(self) -> None:
         """Make the data folder, under another name first: an interrupted `initdb` leaves no half of one."""
