@@ -1,0 +1,37 @@
+"""A long text as several messages."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversations.bubbles import LIMIT, split
+
+
+@pytest.mark.parametrize(("text", "pieces"), [("", []), (" \n ", []), ("Hello", ["Hello"]), (" Hello \n", ["Hello"])])
+def test_a_short_text_is_one_message_and_a_blank_one_is_none(text: str, pieces: list[str]) -> None:
+    assert split(text) == pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("one two.\n\nthree four. five", ["one two.", "three four. five"]),
+        ("one two three\nfour five six", ["one two three", "four five six"]),
+        ("one two three. four five six", ["one two three.", "four five six"]),
+        ("one two three four five six", ["one two three", "four five six"]),
+        ("onetwothreefourfivesix", ["onetwothreefourf", "ivesix"]),
+    ],
+)
+def test_it_cuts_at_the_best_place_that_fits(text: str, pieces: list[str]) -> None:
+    assert split(text, 16) == pieces
+
+
+@given(st.text(alphabet=st.sampled_from("ab .!?\n…é👍"), max_size=300), st.integers(4, 40))
+def test_every_piece_fits_and_nothing_but_space_is_lost(text: str, limit: int) -> None:
+    pieces = split(text, limit)
+    assert all(0 < len(piece) <= limit for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+def test_the_limit_is_whatsapps() -> None:
+    assert [len(piece) for piece in split("x" * (LIMIT + 1))] == [4096, 1]

@@ -1,0 +1,32 @@
+"""`manage.py rotate_keys`: encrypt every stored secret again, with the newest key."""
+
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand
+from django.db import models, transaction
+from tqdm import tqdm
+
+from tenants.fields import EncryptedTextField
+
+
+class Command(BaseCommand):
+    help = "Encrypts every secret with the first of FIELD_ENCRYPTION_KEYS; after that the older ones can go."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for model in apps.get_models():
+            names = [field.name for field in model._meta.local_fields if isinstance(field, EncryptedTextField)]
+            if names:
+                count = _encrypt_again(model, names)
+                self.stdout.write(f"{model._meta.db_table}: {count} rows, {', '.join(names)}")
+
+
+def _encrypt_again(model: type[models.Model], names: list[str]) -> int:
+    """One short transaction a row; the row is locked, so that a secret that is changed meanwhile is not undone."""
+    ids = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
+    for pk in tqdm(ids, desc=model._meta.db_table, leave=False):
+        with transaction.atomic():
+            row = model._default_manager.select_for_update().filter(pk=pk).first()
+            if row is not None:
+                row.save(update_fields=names)
+    return len(ids)
