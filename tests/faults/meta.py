@@ -85,8 +85,8 @@ class Meta:
                 assert time.monotonic() < deadline, "the delivery was never taken"
                 time.sleep(0.1)
 
-    def deliver_at_once(self, bodies: Iterable[Json], threads: int = 8, seconds: float = 90) -> None:
-        """All of them, from several threads; raises what went wrong in any."""
+    def deliver_at_once(self, bodies: Iterable[Json], threads: int = 8, pause: float = 0) -> None:
+        """All of them, from several threads, each with a pause after each; raises what went wrong in any."""
         waiting, errors = list(bodies)[::-1], []
 
         def work() -> None:
@@ -96,7 +96,8 @@ class Meta:
                         return
                     body = waiting.pop()
                 try:
-                    self.deliver(body, seconds=seconds)
+                    self.deliver(body)
+                    time.sleep(pause)
                 except AssertionError as error:
                     errors.append(error)
 

@@ -57,7 +57,7 @@ class Postgres:
         self.cluster.stop()
 
     def start(self) -> None:
-        keeper = [sys.executable, "-m", "config.embedded_postgres.keeper", self.cluster.data]
+        keeper = [sys.executable, "-m", "config.embedded_postgres.keeper", str(self.cluster.data)]
         subprocess.run(keeper, cwd=PROJECT, check=True)
 
     def drop(self, name: str) -> None:
@@ -65,7 +65,7 @@ class Postgres:
 
     def _execute(self, query: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(query)  # type: ignore[call-overload]
+            connection.execute(query)
 
 
 class Database:
@@ -77,7 +77,7 @@ class Database:
 
     def rows(self, query: str, *values: object) -> list[Row]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[call-overload]
+            cursor = connection.execute(query, values)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, query: str, *values: object) -> Any:

@@ -1,5 +1,7 @@
 """All of it together: a database, the wire, web and workers, and Meta at the door."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from . import behaviour, invariants
 from .meta import NUMBER, Meta
-from .postgres import Database, Row, plain_environment
+from .postgres import PROJECT, Database, Row, plain_environment
 from .processes import FIELD_KEY, PRODUCTION, SHORT, Process, answers, free_port, wait_until, web, worker
 from .wire import Wire
 
@@ -95,6 +97,19 @@ class World:
         log = self.folder / f"worker{len(self.workers)}.log"
         self.workers.append(worker(self.environment(**more), log, self.mutant))
         return self.workers[-1]
+
+    def run(self, code: str) -> str:
+        """What a person does, in a process of its own: Python with Django set up. The answer: what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-v", "0", "-c", code],
+            cwd=PROJECT,
+            env=self.environment(LOG_LEVEL="ERROR"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def close(self) -> None:
         self.meta.gave_up = True
