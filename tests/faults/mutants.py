@@ -24,10 +24,10 @@ def chosen() -> str:
 
 def _no_fence() -> None:
     """The gate takes any turn that is open, whoever holds it."""
-    from assistant import gate  # noqa: PLC0415 - Django is set up now
+    from assistant import turns  # noqa: PLC0415 - Django is set up now
     from assistant.models import Turn  # noqa: PLC0415
 
-    gate._mine = lambda claim: Turn.objects.filter(pk=claim.turn_id).select_for_update().first()
+    turns.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
 
 
 def _send_before_commit() -> None:
