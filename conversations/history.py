@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -89,7 +89,11 @@ def store_arrivals(arrivals: Sequence[Arrival]) -> list[Kept | None]:
     """Store these messages in one statement: the row of each in the order given, None for what was there already."""
     if not arrivals:
         return []
-    rows = [{"position": position, **asdict(arrival)} for position, arrival in enumerate(arrivals)]
+    # Not `asdict`, which copies the raw pieces: a third of the time that 3 MB take.
+    rows = [
+        {"position": position, **{name: getattr(arrival, name) for name in Arrival.__slots__}}
+        for position, arrival in enumerate(arrivals)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [json.dumps(rows, default=str)])
         stored: defaultdict[tuple[int, str | None], deque[Kept]] = defaultdict(deque)
