@@ -4,7 +4,6 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import Case, Value, When
-from django.utils import timezone
 
 from sandbox.envelopes import inbound, joined
 from sandbox.models import Chat, Message, PhoneNumber, WeatherRule
@@ -18,7 +17,7 @@ OVERTAKEN_SECONDS = 5
 
 def send_off(message: Message) -> None:
     """Post it from the background; held back while a batch fills."""
-    Chat.objects.filter(pk=message.chat_id).update(last_inbound_at=timezone.now())
+    Chat.objects.filter(pk=message.chat_id).update(last_inbound_at=message.created_at)
     facts = {"phone_number_id": message.chat.number.phone_number_id, "text": str(message.content)}
     batch = WeatherRule.objects.filter(area="webhook", kind="batch").first()
     if batch is not None:

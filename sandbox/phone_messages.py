@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -26,8 +27,22 @@ def write(chat: Chat, given: Given) -> Message:
         raise BadGesture(f"`kind` is one of {', '.join(GESTURES)}, not {given.get('kind')!r}.")
     kind, content, quotes = gesture(chat, given)
     return Message.objects.create(
-        chat=chat, from_customer=True, kind=kind, content=content, quotes=quotes, state="posting"
+        chat=chat,
+        from_customer=True,
+        kind=kind,
+        content=content,
+        quotes=quotes,
+        state="posting",
+        created_at=_written_at(given),
     )
+
+
+def _written_at(given: Given) -> datetime:
+    """`hours_ago` makes an old message, so that the 24-hour window can be seen closed."""
+    hours = given.get("hours_ago", 0)
+    if not isinstance(hours, int | float) or not 0 <= hours <= 24 * 30:
+        raise BadGesture("`hours_ago` is a number between 0 and 720.")
+    return timezone.now() - timedelta(hours=hours)
 
 
 Made = tuple[str, dict[str, Any], str]

@@ -121,6 +121,16 @@ def test_it_taps_buttons_lists_and_templates(bot: Bot) -> None:
     assert "your order 17" in next(m["text"] for m in chat()["messages"] if m["kind"] == "template")
 
 
+def test_it_can_have_written_before_the_window_closed(bot: Bot) -> None:
+    do("text", text="Hello", hours_ago=25)
+    bot.next()
+    assert pool.wait_idle(10)
+    assert chat()["window_closed"]
+    assert send().json()["error"]["code"] == 131047
+    do("text", text="Hello again")
+    assert send().status_code == 200
+
+
 def test_it_tells_the_business_that_its_message_was_read(bot: Bot) -> None:
     send()
     bot.next_statuses(2)
