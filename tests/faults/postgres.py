@@ -77,7 +77,8 @@ class Database:
 
     def rows(self, query: str, *values: object) -> list[Row]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(query, values)
+            # Without values no placeholders: then several statements may stand there.
+            cursor = connection.execute(query, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, query: str, *values: object) -> Any:

@@ -1,0 +1,322 @@
+"""The rules of the state machine: everything that happens to a conversation, in any order, in one process.
+
+Jobs are wake-ups, so the machine has none: it runs the tasks of rows that are due. A crash is an exception that
+nothing catches, raised at a crash point. Time passes by editing rows.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, cast
+
+import httpx2
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import assistant.tasks
+import conversations.tasks
+from assistant import gate, turns
+from assistant.attempts import Outcome
+from assistant.models import Assistant, Turn
+from assistant.openai_service import Completion
+from conversations import desk
+from conversations.models import Conversation, ConversationMessage, Pause
+from conversations.times import ago
+from tenants.models import Tenant
+from tests.stage import Stage
+from whatsapp.models import WhatsAppAccount
+
+from . import behaviour, invariants
+from .meta import NUMBER, inbound, said, status
+from .postgres import Row
+from .wire import Call, Json, Reply
+
+CUSTOMERS = ["1001", "1002"]
+MODEL: dict[str, Reply | None] = {
+    "answers": None,
+    "fails": behaviour.model_error(500),
+    "refuses": behaviour.model_error(400),
+    "limits": behaviour.model_error(429, "rate_limit_exceeded"),
+    "has no credit": behaviour.model_error(429, "insufficient_quota"),
+}
+GRAPH: dict[str, Reply] = {
+    "accepts": Reply(accept=True),
+    "accepts silently": Reply(accept=True, cut=True),
+    "hangs up": Reply(cut=True),
+    "throttles": behaviour.graph_error(130429),
+    "refuses": behaviour.graph_error(131026),
+    "holds": behaviour.graph_error(190, 401),
+}
+TABLES = "conversations, leads, quarantined_events, pauses, tenants, auth_user, procrastinate_jobs"
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Tables:
+    """The machine's own database, for the invariants."""
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        with connection.cursor() as cursor:
+            cursor.execute(query, cast(Any, values) or None)
+            names = [column.name for column in cursor.description or ()]
+            return [_decoded(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _decoded(row: Row) -> Row:
+    """Django's cursor leaves JSON as text."""
+    seen = row.get("seen_messages")
+    return {**row, "seen_messages": json.loads(seen)} if isinstance(seen, str) else row
+
+
+class Conversing(RuleBasedStateMachine):
+    stage: ClassVar[Stage]
+    current: ClassVar["Conversing"]
+
+    @initialize()
+    def begin(self) -> None:
+        Conversing.current = self
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {TABLES} CASCADE")
+        tenant = Tenant.objects.create(name="Bakery", slug="bakery")
+        WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=NUMBER, access_token=f"token-{NUMBER}")
+        Assistant.objects.create(tenant=tenant, api_key=f"key-{NUMBER}")
+        self.person = User.objects.create(username="bo")
+        self.calls: list[Call] = []
+        self.posted: list[Json] = []
+        self.held_back: list[Json] = []
+        self.acknowledged: set[str] = set()
+        self.excused: set[str] = set()
+        self.frozen: list[turns.Claim] = []
+        self.model, self.graph, self.interruption = "answers", "accepts", ""
+        self.armed = ""
+
+    # --- the wire ---
+
+    async def to_model(self, request: httpx2.Request) -> httpx2.Response:
+        call = Call("model", "default", _token(request), json.loads(request.content))
+        self.calls.append(call)
+        if self.interruption:
+            words, self.interruption = self.interruption, ""
+            await sync_to_async(self.write)("1001", words)
+        reply = MODEL[self.model] or behaviour.completion(f"Answer to {call.text}")
+        return httpx2.Response(reply.status, json=reply.body)
+
+    async def to_graph(self, request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        if body.get("status") == "read":
+            return httpx2.Response(200, json={"success": True})
+        found = re.search(r"/(\w+)/messages", str(request.url))
+        call = Call("send", found[1] if found else "", _token(request), body)
+        self.calls.append(call)
+        reply = GRAPH[self.graph]
+        if reply.accept:
+            call.wamid = f"wamid.out{len(self.calls):05}"
+        if reply.cut:
+            raise httpx2.ReadError("cut")
+        return httpx2.Response(reply.status, json=reply.body or {"messages": [{"id": call.wamid}]})
+
+    def reach(self, name: str) -> None:
+        if name == self.armed:
+            self.armed = ""
+            raise Crash(name)
+
+    @contextmanager
+    def dying(self, point: str) -> Iterator[None]:
+        """Die at that point, if it is passed; then a new process goes on."""
+        self.armed = point
+        try:
+            yield
+        except Crash:
+            connection.close()
+        finally:
+            self.armed = ""
+
+    # --- the door ---
+
+    def post(self, body: Json) -> None:
+        assert self.stage.post(body).status_code == 200
+        pieces = [change["value"] for entry in body["entry"] for change in entry["changes"]]
+        new = {message["id"] for piece in pieces for message in piece.get("messages", [])} - self.acknowledged
+        self.acknowledged |= new
+        theirs = Conversation.objects.filter(handled_by="operator").values_list("messages__external_id", flat=True)
+        self.excused |= new & set(theirs)
+
+    def write(self, customer: str, words: str) -> None:
+        self.posted.append(inbound(said(words, customer=customer)))
+        self.post(self.posted[-1])
+
+    @rule(customer=st.sampled_from(CUSTOMERS), words=st.sampled_from(["Hello", "Cake?", "Today"]))
+    def a_customer_writes(self, customer: str, words: str) -> None:
+        self.write(customer, words)
+
+    @rule(customer=st.sampled_from(CUSTOMERS))
+    def a_delivery_is_late(self, customer: str) -> None:
+        self.held_back.append(inbound(said("late", customer=customer)))
+
+    @precondition(lambda self: self.held_back)
+    @rule()
+    def the_late_delivery_comes(self) -> None:
+        self.posted.append(self.held_back.pop(0))
+        self.post(self.posted[-1])
+
+    @precondition(lambda self: self.posted)
+    @rule(data=st.data())
+    def a_delivery_is_repeated(self, data: st.DataObject) -> None:
+        self.post(data.draw(st.sampled_from(self.posted)))
+
+    @rule(customer=st.sampled_from(CUSTOMERS), point=st.sampled_from(["C1", "C2", "C4"]))
+    def web_dies(self, customer: str, point: str) -> None:
+        body = inbound(said("crash", customer=customer))
+        with self.dying(point):
+            self.stage.post(body)
+        self.posted.append(body)
+        self.post(body)  # Meta does not let go
+
+    @precondition(lambda self: any(call.wamid for call in self.calls))
+    @rule(data=st.data(), word=st.sampled_from(["sent", "delivered", "read", "failed"]))
+    def a_status_comes(self, data: st.DataObject, word: str) -> None:
+        self.post(status(word, data.draw(st.sampled_from([call for call in self.calls if call.wamid]))))
+
+    # --- the worker ---
+
+    @rule(model=st.sampled_from(sorted(MODEL)), interruption=st.sampled_from(["", "", "Wait"]))
+    def turns_are_answered(self, model: str, interruption: str) -> None:
+        self.model, self.interruption = model, interruption
+        self.answer()
+
+    @rule(graph=st.sampled_from(sorted(GRAPH)))
+    def messages_are_delivered(self, graph: str) -> None:
+        self.graph = graph
+        self.deliver()
+
+    @rule(point=st.sampled_from(["C6", "C7", "C8"]))
+    def a_worker_dies_answering(self, point: str) -> None:
+        self.model = "answers"
+        with self.dying(point):
+            self.answer()
+
+    @rule(point=st.sampled_from(["C9", "C11"]))
+    def a_worker_dies_sending(self, point: str) -> None:
+        self.graph = "accepts"
+        with self.dying(point):
+            self.deliver()
+
+    @rule()
+    def a_worker_freezes(self) -> None:
+        for pk in _due():
+            if claim := turns.claim(pk):
+                self.frozen.append(claim)
+
+    @precondition(lambda self: self.frozen)
+    @rule()
+    def a_frozen_worker_wakes(self) -> None:
+        claim = self.frozen.pop(0)
+        text = f"Frozen answer to {claim.messages[-1]['content']}" if claim.messages else "Frozen answer"
+        gate.close(claim, _outcome(text))
+
+    def answer(self) -> None:
+        for pk in _due():
+            _run(assistant.tasks.answer, pk)
+
+    def deliver(self) -> None:
+        due = ConversationMessage.objects.filter(status="queued", next_attempt_at__lte=Now())
+        for pk in due.order_by("-id").values_list("id", flat=True):  # the wrong way round: rows decide
+            _run(conversations.tasks.deliver, pk)
+
+    # --- time and people ---
+
+    @rule()
+    def the_sweep_runs(self) -> None:
+        turns.sweep()
+        conversations.tasks.sweep()
+
+    @rule()
+    def time_passes(self) -> None:
+        """Leases end, pauses end, waits are over; the window stays."""
+        Turn.objects.filter(state="generating").update(lease_until=ago(1))
+        Turn.objects.filter(state="collecting").update(due_at=ago(1))
+        ConversationMessage.objects.filter(status="sending").update(sending_at=ago(3600))
+        ConversationMessage.objects.filter(status="queued").update(next_attempt_at=ago(1), woken_at=None)
+        Pause.objects.exclude(until=None).update(until=ago(1))
+
+    @rule(customer=st.sampled_from(CUSTOMERS))
+    def the_window_closes(self, customer: str) -> None:
+        theirs = Conversation.objects.filter(external_id=customer)
+        theirs.update(last_inbound_at=F("last_inbound_at") - turns.MARGIN * 720)
+
+    @rule(customer=st.sampled_from(CUSTOMERS))
+    def a_person_takes_over(self, customer: str) -> None:
+        for pk in Conversation.objects.filter(external_id=customer).values_list("id", flat=True):
+            desk.take_over(pk, self.person)
+
+    @rule(customer=st.sampled_from(CUSTOMERS))
+    def a_person_hands_back(self, customer: str) -> None:
+        for pk in Conversation.objects.filter(external_id=customer).values_list("id", flat=True):
+            mine = ConversationMessage.objects.filter(conversation=pk, role="user", conversation__handled_by="operator")
+            covered = Turn.objects.filter(conversation=pk).values_list("first_message_id", "last_message_id")
+            for message in mine:
+                if not any(first <= message.pk <= last for first, last in covered):
+                    self.excused.add(str(message.external_id))
+            desk.hand_back(pk, self.person)
+
+    @rule()
+    def a_person_sends_again(self) -> None:
+        for message in ConversationMessage.objects.filter(status__in=["failed", "uncertain"]):
+            desk.send_again(message.pk, self.person)
+
+    # --- what must be true ---
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        invariants.check(Tables(), self.calls, self.acknowledged, unfinished=True, statuses=False, excused=self.excused)
+
+    def teardown(self) -> None:
+        """The load stops: all that is open comes to an end, and no later than that."""
+        if not hasattr(self, "calls"):
+            return
+        self.model, self.graph, self.interruption = "answers", "accepts", ""
+        self.frozen.clear()
+        for _ in range(8):
+            Pause.objects.all().delete()
+            self.time_passes()
+            self.the_sweep_runs()
+            self.answer()
+            self.deliver()
+            for call in [call for call in self.calls if call.wamid]:
+                self.post(status("delivered", call))
+        invariants.check(Tables(), self.calls, self.acknowledged, excused=self.excused)
+
+
+def _due() -> list[int]:
+    return list(Turn.objects.filter(state="collecting", due_at__lte=Now()).values_list("id", flat=True))
+
+
+def _run(task: Any, pk: int) -> None:
+    """A crash must not leave the loop as an exception, which would be one of the loop's."""
+    if crash := async_to_sync(_until_it_dies)(task, pk):
+        raise crash
+
+
+async def _until_it_dies(task: Any, pk: int) -> Crash | None:
+    try:
+        await task(pk)
+    except Crash as crash:
+        return crash
+    return None
+
+
+def _token(request: httpx2.Request) -> str:
+    return str(request.headers["authorization"]).removeprefix("Bearer ")
+
+
+def _outcome(text: str) -> Outcome:
+    completion = Completion(text, "m", 1, 0, 1, False, "stop", 0.1)
+    return Outcome(completion, None, None, 0.1, 1, False, False)

@@ -1,0 +1,161 @@
+"""What Graph refuses: the table's waits, others unaffected, nothing sent twice."""
+
+import itertools
+import time
+
+import pytest
+
+from .behaviour import accept, always, by_place, graph_error
+from .conftest import Worlds
+from .meta import NUMBER, Statuses, inbound, said
+from .wire import Behaviour, Call, Reply
+from .world import World, encrypted
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+OTHER = "777"
+PAUSE = "SELECT max(step) FROM pauses WHERE scope = %s"
+NEW_TOKEN = f"""
+from conversations import outbox
+from whatsapp.models import WhatsAppAccount
+account = WhatsAppAccount.objects.get(phone_number_id="{NUMBER}")
+account.access_token = "new-token-{NUMBER}"
+account.save(update_fields=["access_token"])
+outbox.resume(account.phone_number_id)
+"""
+
+
+def ask(world: World, customers: int, number: str = NUMBER, first: int = 1000) -> None:
+    world.meta.deliver_at_once(
+        inbound(said("Hello", customer=f"{first + n}", number=number), number=number) for n in range(customers)
+    )
+
+
+def sent(world: World, number: str) -> int:
+    return sum(call.place == number for call in world.wire.accepted)
+
+
+def throttled_for(seconds: float, code: int) -> Behaviour:
+    """From the first request on."""
+    began: list[float] = []
+
+    async def behave(call: Call) -> Reply:
+        began.append(time.monotonic())
+        return graph_error(code) if began[-1] - began[0] < seconds else await accept(call)
+
+    return behave
+
+
+def test_a_throttled_number_holds_back_and_the_others_do_not(worlds: Worlds) -> None:
+    """130429 for 20 s with 200 replies waiting; pauses of 1, 2, 4, 8, 16 s; the scale is a quarter."""
+    world = worlds(RETRY_TIME_SCALE=0.25)
+    world.add_tenant(OTHER)
+    world.wire.graph = by_place({NUMBER: throttled_for(5, 130429)}, accept)
+    world.start()
+    ask(world, 200)
+    world.wait(lambda: int(world.one(PAUSE, f"number:{NUMBER}") or 0) >= 2)
+    ask(world, 20, OTHER)
+    world.wait(lambda: sent(world, OTHER) == 20)
+    assert sent(world, NUMBER) == 0
+    # The pause that begins last begins within the 20 s, and is the fifth at most: over after 16 s.
+    world.wait(lambda: sent(world, NUMBER) == 200, seconds=0.25 * (20 + 16) + 60)
+    world.settle()
+    world.judge()
+    assert world.one("SELECT count(*) FROM pauses") == 0
+    refused = [call for call in world.wire.of("send", NUMBER) if not call.wamid]
+    # Each waits for the end of the pause: once a step, and once more for what was on its way.
+    assert max(sum(call.opaque == key for call in refused) for key in {c.opaque for c in refused}) <= 6
+    assert world.one("SELECT max(attempts) FROM conversation_messages") == 0
+
+
+def test_a_throttled_pair_waits_longer_and_longer_alone(worlds: Worlds) -> None:
+    """131056: 1, 4, 16, 64, 256 s, then failed; a hundredth of it here."""
+    world = worlds(RETRY_TIME_SCALE=0.01)
+
+    async def pair(call: Call) -> Reply:
+        return graph_error(131056) if call.to == "1000" else await accept(call)
+
+    world.wire.graph = pair
+    world.start()
+    ask(world, 20)
+    world.wait(lambda: sent(world, NUMBER) == 19, what="the others were held back")
+    world.settle()
+    world.judge()
+    times = [call.at for call in world.wire.of("send") if call.to == "1000"]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(gap >= wait / 100 for gap, wait in zip(gaps, (1, 4, 16, 64, 256), strict=True))
+    assert world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'") != ""
+    assert [row["status"] for row in world.replies].count("failed") == 1
+
+
+def test_a_refused_token_holds_its_number_until_it_is_changed(worlds: Worlds) -> None:
+    """190: one request, a pause, the operators told; then all that is still in the window goes out, in order."""
+    world = worlds(RETRY_TIME_SCALE=0.05)
+    world.add_tenant(OTHER)
+    world.wire.graph = by_place({NUMBER: always(graph_error(190, 401))}, accept)
+    world.start()
+    ask(world, 1)
+    world.wait(lambda: world.one("SELECT count(*) FROM pauses") == 1)
+    ask(world, 30, first=1001)
+    ask(world, 10, OTHER)
+    world.wait(lambda: sent(world, OTHER) == 10 and len(world.replies) == 41)
+    world.settle(unfinished=31)
+    assert len(world.wire.of("send", NUMBER)) == 1
+    assert world.one("SELECT count(*) FROM conversations WHERE needs_person <> ''") >= 1
+    world.workers[0].wait_for("sends nothing any more")
+    late = "UPDATE conversations SET last_inbound_at = now() - interval '25 hours' WHERE external_id = '1007'"
+    world.database.execute(late)
+    world.wire.graph = accept
+    world.run(NEW_TOKEN)
+    world.settle()
+    world.judge()
+    assert sent(world, NUMBER) == 30
+    closed = world.rows("SELECT status, error_code FROM conversation_messages WHERE status = 'failed'")
+    assert [(row["status"], row["error_code"]) for row in closed] == [("failed", 131047)]
+
+
+def test_a_token_changed_in_the_database_alone_is_noticed(worlds: Worlds) -> None:
+    """Without the admin's help the messages look again after their own wait (moved here by editing the rows)."""
+    world = worlds()
+    world.wire.graph = always(graph_error(190, 401))
+    world.start()
+    ask(world, 5)
+    world.wait(lambda: world.one("SELECT count(*) FROM pauses") == 1)
+    world.settle(unfinished=5)
+    world.wire.graph = accept
+    world.database.execute("UPDATE whatsapp_accounts SET access_token = %s", encrypted(f"new-token-{NUMBER}"))
+    world.database.execute("UPDATE conversation_messages SET next_attempt_at = now() WHERE status = 'queued'")
+    world.settle()
+    world.judge()
+    assert sent(world, NUMBER) == 5
+
+
+def test_a_closed_window_is_said_and_not_tried_again(world: World) -> None:
+    """131047"""
+
+    async def closed(call: Call) -> Reply:
+        return graph_error(131047) if call.to == "1000" else await accept(call)
+
+    world.wire.graph = closed
+    world.start()
+    ask(world, 10)
+    world.settle()
+    world.judge()
+    assert len(world.wire.of("send")) == 10
+    assert sent(world, NUMBER) == 9
+    assert "24 hours" in world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'")
+
+
+def test_an_error_after_which_it_was_sent_all_the_same_is_settled_by_its_status(world: World) -> None:
+    """131000: wait for a status before trying again."""
+
+    async def confused(call: Call) -> Reply:
+        return Reply(500, graph_error(131000).body, accept=True)
+
+    world.meta.statuses = Statuses(("sent",), delay=0.5)
+    world.wire.graph = confused
+    world.start()
+    ask(world, 10)
+    world.settle()
+    world.judge()
+    assert len(world.wire.of("send")) == 10
+    assert {row["status"] for row in world.replies} == {"sent"}

@@ -1,0 +1,93 @@
+"""Load, and what dies or hangs in the middle of it."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from .behaviour import Door, answer, by_place, slow
+from .conftest import Worlds
+from .meta import NUMBER, inbound, said
+from .world import World
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+SECONDS = 60
+
+
+def test_random_workers_killed_under_load_lose_and_repeat_nothing(world: World) -> None:
+    """50 conversations of 10 messages each, and every 2 s one of three workers dies."""
+    world.wire.model = slow(0.5, answer)
+    world.start(workers=3)
+    done = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not done.wait(2):
+            victim = random.choice([worker for worker in world.workers if worker.is_running])
+            victim.kill()
+            killed.append(victim)
+            world.start_worker()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    customers = [f"{1000 + n}" for n in range(50)] * 10
+    random.shuffle(customers)
+    began = time.monotonic()
+    try:
+        for position, who in enumerate(customers):
+            world.meta.deliver(inbound(said(f"{position}", customer=who)))
+            time.sleep(max(0.0, began + position * SECONDS / len(customers) - time.monotonic()))
+    finally:
+        done.set()
+        killer.join()
+    world.settle(120)
+    world.judge()
+    assert len(killed) >= SECONDS / 2 * 0.6
+    assert world.one("SELECT count(*) FROM conversation_messages WHERE role = 'user'") == 500
+    assert {call.to for call in world.wire.accepted} == set(customers)
+
+
+def test_a_model_that_hangs_for_one_tenant_leaves_places_to_the_others(worlds: Worlds) -> None:
+    world = worlds(WORKER_CONCURRENCY=10, MODEL_ATTEMPT_SECONDS=60, MODEL_TURN_SECONDS=70, TURN_LEASE_SECONDS=80)
+    world.add_tenant("777")
+    held = Door(answer)
+    world.wire.model = by_place({NUMBER: held}, answer)
+    world.start()
+    world.meta.deliver_at_once(inbound(said("Hello", customer=f"{1000 + n}")) for n in range(30))
+    held.wait()
+    ask = [inbound(said("Hello", customer=f"{2000 + n}", number="777"), number="777") for n in range(10)]
+    world.meta.deliver_at_once(ask)
+    world.wait(lambda: len(world.wire.accepted) == 10, seconds=45, what="the other tenant was not answered")
+    assert {call.place for call in world.wire.accepted} == {"777"}
+    held.open()
+    world.settle(90)
+    world.judge()
+    assert len(world.wire.accepted) == 40
+    assert max(turn["attempts"] for turn in world.turns) == 0
+
+
+def test_a_worker_with_one_place_works(worlds: Worlds) -> None:
+    world = worlds(WORKER_CONCURRENCY=1)
+    world.start()
+    world.meta.deliver(*(inbound(said("Hello", customer=f"{1000 + n}")) for n in range(5)))
+    world.settle()
+    world.judge()
+    assert len(world.wire.accepted) == 5
+
+
+def test_two_tenants_at_the_same_time_are_never_mixed(world: World) -> None:
+    """The same customer writes to both."""
+    world.add_tenant("777")
+    world.start(workers=2)
+    bodies = [
+        inbound(said(f"{n}", customer=f"{1000 + n % 20}", number=number), number=number)
+        for n in range(100)
+        for number in (NUMBER, "777")
+    ]
+    world.meta.deliver_at_once(bodies)
+    world.settle(90)
+    world.judge()
+    assert {(call.place, call.to) for call in world.wire.accepted} == {
+        (number, f"{1000 + n}") for number in (NUMBER, "777") for n in range(20)
+    }
