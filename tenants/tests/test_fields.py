@@ -5,29 +5,28 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, models
+from django.db import connection
 
 from tenants.fields import EncryptedTextField
+from tenants.models import Tenant
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
-class Safe(models.Model):  # noqa: DJ008
-    secret = EncryptedTextField(blank=True, default="")
-
-    class Meta:
-        app_label = "tenants"
-        managed = False
+def field() -> EncryptedTextField:
+    """As it stands on a model, without adding one to the project's."""
+    one = EncryptedTextField(blank=True, default="")
+    one.set_attributes_from_name("secret")
+    one.model = Tenant
+    return one
 
 
 def through(value: str) -> str:
-    field = Safe._meta.get_field("secret")
-    return str(field.get_prep_value(value))
+    return str(field().get_prep_value(value))
 
 
 def back(stored: str | None) -> str | None:
-    field = Safe._meta.get_field("secret")
-    return field.from_db_value(stored, None, connection)
+    return field().from_db_value(stored, None, connection)
 
 
 def test_the_column_holds_no_plain_text_and_comes_back_whole(settings: Any) -> None:
