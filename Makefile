@@ -25,22 +25,26 @@ run: $(INSTALLED)
 	@exec $(IN_VENV) -m config.run
 
 test: $(INSTALLED)
-	$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
+	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED)
-	$(CLEAN) $(IN_VENV) -m pytest -n 0 -m faults
+	@$(CLEAN) $(IN_VENV) -m pytest -n 0 -m faults
 
 check: $(INSTALLED)
-	$(IN_VENV) -m ruff check .
-	$(IN_VENV) -m ruff format --check .
-	$(CLEAN) DEBUG=true $(IN_VENV) -m mypy .
-	$(IN_VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
-	$(CLEAN) DEBUG=true $(IN_VENV) manage.py makemigrations --check --dry-run
-	$(CLEAN) $(PRODUCTION) $(IN_VENV) manage.py check --deploy --fail-level WARNING
-	$(CLEAN) $(IN_VENV) -m pytest tests/test_house_rules.py
+	@$(call step,ruff check) $(IN_VENV) -m ruff check .
+	@$(call step,ruff format) $(IN_VENV) -m ruff format --check .
+	@$(call step,mypy) $(CLEAN) $(DEVELOPMENT) $(IN_VENV) -m mypy .
+	@$(call step,import-linter) $(IN_VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
+	@$(call step,migrations) $(CLEAN) $(DEVELOPMENT) $(IN_VENV) manage.py makemigrations --check --dry-run
+	@$(call step,system checks) $(CLEAN) $(PRODUCTION) $(IN_VENV) manage.py check --deploy --fail-level ERROR
+	@$(call step,house rules) $(CLEAN) $(IN_VENV) -m pytest -n 0 tests/test_house_rules.py
 
-# A production that would start; the values are worth nothing.
-PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com WHATSAPP_APP_SECRET=check WHATSAPP_VERIFY_TOKEN=check \
+step = echo; echo "--- $(1)";
+
+# Settings that would start; the values are worth nothing.
+DEVELOPMENT := DEBUG=true SANDBOX=true WHATSAPP_APP_SECRET=check
+PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=true \
+	WHATSAPP_APP_SECRET=check WHATSAPP_VERIFY_TOKEN=check \
 	SECRET_KEY=made-up-for-make-check-0123456789-abcdefghijklmnopqrstuvwxyz \
 	FIELD_ENCRYPTION_KEYS=bWFkZS11cC1mb3ItbWFrZS1jaGVjay0wMDAwMDAwMDA=
 
