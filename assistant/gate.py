@@ -104,16 +104,16 @@ def _reply(turn: Turn, conversation: Conversation, text: str, state: Turn.State,
 
 
 def _open_for_unseen(turn: Turn, claim: Claim) -> None:
-    """What came too late for this reply starts the next turn."""
-    newer = ConversationMessage.objects.filter(
-        conversation_id=turn.conversation_id,
-        role="user",
-        id__gt=max(claim.seen_ids, default=0),
-        id__lte=turn.last_message_id,
-    )
-    turns.note(
-        [Spoken(turn.conversation_id, pk, at_once=False) for pk in newer.order_by("id").values_list("id", flat=True)]
-    )
+    """What came too late for this reply starts the next turn, and is no part of this one any more."""
+    theirs = ConversationMessage.objects.filter(
+        conversation_id=turn.conversation_id, role="user", id__lte=turn.last_message_id
+    ).order_by("id")
+    seen = max(claim.seen_ids, default=0)
+    if newer := list(theirs.filter(id__gt=seen).values_list("id", flat=True)):
+        Turn.objects.filter(pk=turn.pk).update(
+            last_message=theirs.filter(id__lte=seen).values_list("id", flat=True).last()
+        )
+        turns.note([Spoken(turn.conversation_id, pk, at_once=False) for pk in newer])
 
 
 def _failed(turn: Turn, claim: Claim, conversation: Conversation, outcome: Outcome) -> str:
