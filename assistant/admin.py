@@ -15,6 +15,9 @@ from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
 
+admin.site.index_template = "assistant/first_page.html"
+admin.site.index_title = "Overview"
+
 A_DAY = dt.timedelta(days=1)
 
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -173,6 +174,8 @@ class Turn(models.Model):
             # The sweep: what is due, whose lease is over.
             models.Index(fields=["due_at"], name="turn_due", condition=Q(state="collecting")),
             models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
+            # The first page of the admin: the turns of the last days. Rows come in the order of time.
+            BrinIndex(fields=["opened_at"], name="turn_by_time"),
             # The ledger of a conversation, newest first; the transcript's "tokens of this reply".
             models.Index(F("conversation"), F("opened_at").desc(), name="turn_history"),
         ]

@@ -209,6 +209,8 @@ UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
+    "SIDEBAR": {"navigation": "config.navigation.navigation"},
+    "DASHBOARD_CALLBACK": "assistant.dashboard.fill",
 }
 
 # --- Security -----------------------------------------------------------------------------------------------

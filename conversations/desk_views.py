@@ -63,7 +63,7 @@ class DeskViews(Base):
 
     def back_to(self, conversation: Conversation) -> HttpResponseRedirect:
         page = reverse("admin:conversations_conversation_change", args=[conversation.pk])
-        return HttpResponseRedirect(f"{page}#newest")
+        return HttpResponseRedirect(page)
 
     # --- reading ---
 

@@ -17,7 +17,7 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Func, Q
@@ -210,6 +210,8 @@ class ConversationMessage(models.Model):
             # The desk's search for a word that was written. The beginning alone: PostgreSQL refuses a row whose
             # words fill more than 1 MB, and no message may be lost for an index.
             GinIndex(SearchVector(Left("text", 10_000), config="simple"), name="message_words"),
+            # The first page of the admin: the messages of the last days. Rows come in the order of time.
+            BrinIndex(fields=["created_at"], name="message_by_time"),
             # The transcript: the reactions to the messages of a page.
             models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
             # The sweep: what is due, what is stuck.

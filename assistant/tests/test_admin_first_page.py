@@ -1,0 +1,87 @@
+"""The admin's first page: the numbers of the person's own businesses."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from assistant.models import Turn
+from conversations.models import Conversation
+from conversations.tests.rows import conversation, message
+from tenants.models import Tenant
+from tenants.tests.people import TwoBusinesses
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+def talk(of: Tenant, seconds: float, tokens: int) -> Conversation:
+    """A question and its reply, so many seconds later."""
+    begun = conversation(of, str(seconds), contact_name=f"Customer of {of}", needs_person="Asked for one")
+    asked, reply = message(begun, "Hi"), message(begun, "Hello", "assistant", status="failed")
+    opened = timezone.now() - dt.timedelta(seconds=seconds)
+    Turn.objects.create(
+        conversation=begun,
+        state="replied",
+        first_message=asked,
+        last_message=asked,
+        first_reply=reply,
+        opened_at=opened,
+        due_at=opened,
+        latest_due_at=opened,
+        finished_at=opened + dt.timedelta(seconds=seconds),
+        prompt_tokens=tokens,
+        cost=Decimal("0.5"),
+    )
+    return begun
+
+
+def numbers_for(businesses: TwoBusinesses, who: str) -> dict[str, Any]:
+    found: dict[str, Any] = businesses.browser(who).get("/admin/").context["dashboard"]
+    return found
+
+
+def test_counts_what_belongs_to_the_own_business(businesses: TwoBusinesses) -> None:
+    for seconds in (1.0, 2.0, 9.0):
+        talk(businesses.ours, seconds, 100)
+    talk(businesses.theirs, 500.0, 7)
+    numbers = numbers_for(businesses, "viewer")
+    assert numbers["replies"]["count"] == 3
+    assert numbers["replies"]["median"] == pytest.approx(2.0)
+    assert 8 < numbers["replies"]["slow"] <= 9
+    assert (numbers["days"][-1].received, numbers["days"][-1].sent) == (3, 3)
+    assert (numbers["not_sent"], numbers["waiting_count"]) == (3, 3)
+    row = {"name": "Business ours", "replies": 3, "tokens": 300, "cost": Decimal("1.5")}
+    assert numbers["by_tenant"] == [row]
+
+
+def test_adds_up_the_businesses_for_a_superuser(businesses: TwoBusinesses) -> None:
+    talk(businesses.ours, 1.0, 100)
+    talk(businesses.theirs, 2.0, 7)
+    numbers = numbers_for(businesses, "superuser")
+    assert [row["name"] for row in numbers["by_tenant"]] == ["Business ours", "Business theirs"]
+    assert numbers["replies"]["count"] == 2
+
+
+@pytest.mark.parametrize("who", ["nobody", "owner"])
+def test_is_of_use_while_there_is_nothing(businesses: TwoBusinesses, who: str) -> None:
+    talk(businesses.theirs, 1.0, 7)
+    page = businesses.browser(who).get("/admin/").content.decode()
+    assert "Nobody waits." in page
+    assert "The first reply appears here" in page
+    assert "Customer of" not in page
+
+
+def test_costs_a_constant_number_of_queries(businesses: TwoBusinesses, django_assert_num_queries: Any) -> None:
+    client = businesses.browser("owner")
+    for seconds in range(5):
+        talk(businesses.ours, seconds, 1)
+        if seconds in (0, 4):
+            with django_assert_num_queries(11):
+                client.get("/admin/")
