@@ -1,6 +1,7 @@
 """Web and worker as real processes, each in a group of its own, so that a signal meets all of it."""
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -122,6 +123,12 @@ def worker(environment: dict[str, str], log: Path, patch: str = "") -> Process:
 
 
 def answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    """Not only its socket, which is there before Django is."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
