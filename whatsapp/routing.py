@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.functions import Now
+
+from conversations.times import ago
 
 from .models import WhatsAppAccount
 from .signature import is_valid
+
+# The account's page shows when Meta last delivered; to the minute, so that not every delivery writes it.
+_UNSEEN = Q(last_delivery_at__isnull=True) | Q(last_delivery_at__lt=ago(60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,17 @@ def routes(phone_number_ids: Iterable[str], signer: Signer) -> dict[str, Route]:
         return dict.fromkeys(wanted, Route())
     accounts = WhatsAppAccount.objects.filter(phone_number_id__in=wanted, is_active=True)
     # Whether there is a secret, without decrypting it.
-    rows = accounts.annotate(own_app=~Q(app_secret="")).values_list("phone_number_id", "pk", "tenant_id", "own_app")
-    known = {number: _route(signer, pk, tenant_id, own_app) for number, pk, tenant_id, own_app in rows}
+    marked = accounts.annotate(own_app=~Q(app_secret=""), unseen=_UNSEEN)
+    known: dict[str, Route] = {}
+    unseen = []
+    for number, pk, tenant_id, own_app, is_unseen in marked.values_list(
+        "phone_number_id", "pk", "tenant_id", "own_app", "unseen"
+    ):
+        known[number] = _route(signer, pk, tenant_id, own_app)
+        if is_unseen and not known[number].refusal:
+            unseen.append(pk)
+    if unseen:
+        WhatsAppAccount.objects.filter(pk__in=unseen).update(last_delivery_at=Now())
     return {number: known.get(number, Route(refusal="unknown phone_number_id")) for number in wanted}
 
 

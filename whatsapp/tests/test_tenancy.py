@@ -157,3 +157,20 @@ def test_the_reply_goes_out_with_the_token_of_its_own_account(
     stage.converse(inbound(text_message(), phone_number_id="1001"))
     stage.converse(inbound(text_message(), phone_number_id="2002"))
     assert stage.wire.tokens == ["Bearer north-token", "Bearer south-token"]
+
+
+def test_the_account_shows_when_meta_last_delivered_with_the_right_signature(
+    stage: Stage, north: WhatsAppAccount, south: WhatsAppAccount
+) -> None:
+    south.app_secret = OWN
+    south.save(update_fields=["app_secret"])
+    for number in ("1001", "2002"):
+        stage.post(inbound(text_message(), phone_number_id=number))
+    north.refresh_from_db()
+    south.refresh_from_db()
+    assert north.last_delivery_at is not None
+    assert south.last_delivery_at is None
+    first = north.last_delivery_at
+    stage.post(inbound(text_message(), phone_number_id="1001"))
+    north.refresh_from_db()
+    assert north.last_delivery_at == first, "written at most once a minute"
