@@ -40,13 +40,13 @@ class AssistantAdmin(TenantScopedAdmin):
                     "daily_token_limit",
                     "base_url",
                     "api_key",
-                    "key_state",
+                    "api_key_state",
                 ]
             },
         ),
         ("How long it waits for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
-    readonly_fields = ["key_state"]
+    readonly_fields = ["api_key_state"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("tenant")
@@ -55,8 +55,8 @@ class AssistantAdmin(TenantScopedAdmin):
     def model_in_use(self, assistant: Assistant) -> str:
         return assistant.model_name
 
-    @admin.display(description="API key, stored")
-    def key_state(self, assistant: Assistant) -> str:
+    @admin.display(description="API key")
+    def api_key_state(self, assistant: Assistant) -> str:
         return "set" if assistant.api_key else "not set"
 
 

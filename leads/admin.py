@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,6 +15,7 @@ from conversations.models import Conversation
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
 
+from .export import as_csv
 from .models import Lead
 
 
@@ -30,10 +31,15 @@ class LeadAdmin(TenantScopedAdmin):
     search_help_text = "A name, a phone number, or a word of the first message or the notes"
     ordering = ["-created_at", "-pk"]
     readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
+    actions = ["export"]
     fields = ["name", "phone", "stage", "notes", "fields", *readonly_fields]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("conversation", "tenant")
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export(self, request: HttpRequest, leads: "QuerySet[Lead]") -> StreamingHttpResponse:
+        return as_csv(leads.iterator(chunk_size=500))
 
     @admin.display(description="first message")
     def first_words(self, lead: Lead) -> str:

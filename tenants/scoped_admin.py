@@ -146,12 +146,13 @@ class TenantScopedAdmin(ModelAdmin):
             return False
         return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[arg-type]
 
-    # --- the form: who may not write a secret does not see its input either ---
+    # --- the form: who may not write a secret sees only whether it is set (`<name>_state`) ---
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
-        hidden = [] if writes else secret_names(self.model)
+        secrets = secret_names(self.model)
+        hidden = [f"{name}_state" for name in secrets] if writes else secrets
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets

@@ -29,8 +29,8 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     actions = ["resume"]
     readonly_fields = [
         "state",
-        "token_state",
-        "secret_state",
+        "access_token_state",
+        "app_secret_state",
         "callback_address",
         "verify_token",
         "last_delivery_at",
@@ -39,7 +39,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     fieldsets = [
         (None, {"fields": ["tenant", "display_phone_number", "phone_number_id", "waba_id", "is_active"]}),
         ("State", {"fields": ["state", "last_delivery_at", "created_at"]}),
-        ("Credentials", {"fields": ["access_token", "token_state", "app_secret", "secret_state"]}),
+        ("Credentials", {"fields": ["access_token", "access_token_state", "app_secret", "app_secret_state"]}),
         (
             "To paste into Meta's app (WhatsApp, Configuration, Webhook)",
             {"fields": ["callback_address", "verify_token"]},
@@ -65,19 +65,19 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
-        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until a new token or *resume*"
+        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until a new token or Resume"
         return f"Paused {how_long}: {account.pause_reason}"
 
     @admin.display(description="token set", boolean=True)
     def has_token(self, account: WhatsAppAccount) -> bool:
         return bool(account.access_token)
 
-    @admin.display(description="access token, stored")
-    def token_state(self, account: WhatsAppAccount) -> str:
+    @admin.display(description="access token")
+    def access_token_state(self, account: WhatsAppAccount) -> str:
         return "set" if account.access_token else "not set"
 
-    @admin.display(description="app secret, stored")
-    def secret_state(self, account: WhatsAppAccount) -> str:
+    @admin.display(description="app secret")
+    def app_secret_state(self, account: WhatsAppAccount) -> str:
         return "set" if account.app_secret else "not set"
 
     @admin.display(description="callback URL")
