@@ -43,7 +43,7 @@ step = echo; echo "--- $(1)";
 
 # Settings that would start; the values are worth nothing.
 DEVELOPMENT := DEBUG=true SANDBOX=true WHATSAPP_APP_SECRET=check
-PRODUCTION := DEBUG=false MULTITENANT_ENABLED=true ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=true \
+PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=true \
 	WHATSAPP_APP_SECRET=check WHATSAPP_VERIFY_TOKEN=check \
 	SECRET_KEY=made-up-for-make-check-0123456789-abcdefghijklmnopqrstuvwxyz \
 	FIELD_ENCRYPTION_KEYS=bWFkZS11cC1mb3ItbWFrZS1jaGVjay0wMDAwMDAwMDA=
