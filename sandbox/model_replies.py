@@ -84,7 +84,7 @@ def reply(talk: Talk) -> str:
     ):
         if pattern.search(latest):
             return answer(talk)
-    return f"You wrote: “{_short(latest)}”. This is message {len(talk.said)} of our conversation."
+    return f"You wrote: “{_short(latest)}”. {_count(talk).capitalize()} so far."
 
 
 def _greet(talk: Talk) -> str:
@@ -108,8 +108,13 @@ def _say_last(talk: Talk) -> str:
 
 
 def _say_count(talk: Talk) -> str:
+    return f"I can see {_count(talk)} in this conversation."
+
+
+def _count(talk: Talk) -> str:
+    """Of what the bot showed: it may leave out the oldest."""
     count = len(talk.said)
-    return f"I can see {count} message{'' if count == 1 else 's'} of yours in this conversation."
+    return f"{count} message{'' if count == 1 else 's'} of yours"
 
 
 def _say_all(talk: Talk) -> str:

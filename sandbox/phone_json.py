@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Count, OuterRef, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from sandbox.phone_messages import CHANGES
 from sandbox.templates_known import TEMPLATES, parameters_of
 
 SHOWN = 100
+PEOPLE = 300
 
 
 def chat_json(chat: Chat) -> dict[str, Any]:
@@ -114,12 +116,22 @@ def brief(message: Message) -> str:
 
 
 def people_json() -> dict[str, Any]:
-    """Everybody one can be on the phone, the businesses, and the chats that have messages."""
-    chats = Chat.objects.select_related("number", "customer").filter(messages__isnull=False).distinct()
+    """Everybody one can be on the phone, the businesses, and the chats that have messages, newest first."""
+    shown = Message.objects.exclude(kind__in=CHANGES)
+    newest = shown.filter(chat=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    chats = (
+        Chat.objects.select_related("number")
+        .annotate(newest=Subquery(newest))
+        .filter(newest__isnull=False)
+        .order_by("-newest")[:PEOPLE]
+    )
+    last = Message.objects.in_bulk([chat.newest for chat in chats])
+    waiting = shown.filter(from_customer=False, state="delivered").values("chat").annotate(count=Count("pk"))
+    unread = {row["chat"]: row["count"] for row in waiting.order_by()}
     return {
         "numbers": [number_json(number) for number in PhoneNumber.objects.all()],
-        "customers": [customer_json(customer) for customer in Customer.objects.all()],
-        "chats": [_row(chat) for chat in chats.order_by("-pk")[:200]],
+        "customers": [customer_json(customer) for customer in Customer.objects.order_by("pk")[:PEOPLE]],
+        "chats": [_row(chat, last[chat.newest], unread.get(chat.pk, 0)) for chat in chats],
     }
 
 
@@ -143,13 +155,11 @@ def customer_json(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _row(chat: Chat) -> dict[str, Any]:
-    last = chat.messages.exclude(kind__in=CHANGES).order_by("-pk").first()
-    unread = chat.messages.filter(from_customer=False, state="delivered").exclude(kind__in=CHANGES).count()
+def _row(chat: Chat, last: Message, unread: int) -> dict[str, Any]:
     return {
         "number": chat.number.phone_number_id,
         "customer": chat.customer_id,
-        "last": brief(last) if last else "",
-        "time": last.created_at.isoformat() if last else None,
+        "last": brief(last),
+        "time": last.created_at.isoformat(),
         "unread": unread,
     }

@@ -56,10 +56,10 @@ def deliver(payload: Envelope, number: PhoneNumber) -> Outcome:
     secret = secret_of(number)
     if take("webhook", ["bad_signature"], facts):
         secret = f"not {secret}"
+    again = take("webhook", ["duplicate"], facts)
     outcome = post(payload, secret)
-    if again := take("webhook", ["duplicate"], facts):
-        for _ in range(again["copies"]):
-            post(payload, secret)
+    for _ in range(int(again["copies"]) if again is not None else 0):
+        post(payload, secret)
     return outcome
 
 

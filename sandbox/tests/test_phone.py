@@ -203,6 +203,15 @@ def test_it_shows_the_phone_with_somebody_to_begin_with() -> None:
     assert {customer["hides_phone"] for customer in people["customers"]} == {True, False}
 
 
+def test_it_lists_chats_newest_first_with_what_was_not_read(django_assert_num_queries: Any) -> None:
+    for person in ("15550000011", "15550000012", "15550000013"):
+        send(to=person, text={"body": f"To {person}"})
+    Message.objects.update(state="delivered")
+    with django_assert_num_queries(5):
+        chats = Client().get("/sandbox/phone/people").json()["chats"]
+    assert [(row["last"], row["unread"]) for row in chats][:2] == [("To 15550000013", 1), ("To 15550000012", 1)]
+
+
 def test_it_never_serves_a_customers_file_as_a_page() -> None:
     page = Client().get(f"/sandbox/phone/files/{upload(b'<script>', 'text/html')}")
     assert page["Content-Type"] == "application/octet-stream"

@@ -22,7 +22,14 @@ function draw() {
   if (picture === drawn) return;
   drawn = picture;
   $("number").replaceChildren(...state.people.numbers.map((n) => h("option", { value: n.id, textContent: `${n.name} · ${n.id}`, selected: n.id === state.number })));
-  $("customers").replaceChildren(...state.people.customers.map(row));
+  $("customers").replaceChildren(...sorted().map(row));
+}
+
+// Who was made by hand first; strangers, whom bots wrote to, by their newest message.
+function sorted() {
+  const recent = new Map(state.people.chats.map((chat, place) => [chat.customer, place]));
+  const place = (c) => (c.name === `+${c.phone}` || c.name === c.user_id ? 1 + (recent.get(c.id) ?? 1e6) : 0);
+  return [...state.people.customers].sort((a, b) => place(a) - place(b));
 }
 
 function row(customer) {
