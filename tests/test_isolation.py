@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import pytest
 from django.contrib.auth.models import User
 from django.db.models import Model
@@ -18,6 +19,7 @@ from rest_framework.authtoken.models import Token
 
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
+from whatsapp import graph
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +52,10 @@ BUTTONS = {
     f"{DESK}messages/<int:message_id>/send-again/": WRITERS,
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
 }
+BUTTONS_OF_ACCOUNTS = {
+    "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
+    "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
+}
 # The API: who may see, add, change, delete.
 API: dict[str, tuple[str, Any, Any, Any, Any]] = {
     "api/admin/^whatsapp-accounts": ("whatsapp/whatsappaccount", ALL, OWNER, OWNER, OWNER),
@@ -78,6 +84,13 @@ TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
+@pytest.fixture(autouse=True)
+def no_network() -> Iterator[None]:
+    graph.set_transport(httpx2.MockTransport(lambda request: httpx2.Response(401, json={})))
+    yield
+    graph.set_transport(None)
+
+
 def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         route = before + str(pattern.pattern)
@@ -88,7 +101,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *MIXED, *OPEN, *TESTED_BELOW}
+    known |= {*BUTTONS, *BUTTONS_OF_ACCOUNTS, *MIXED, *OPEN, *TESTED_BELOW}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -194,6 +207,9 @@ def _press_buttons(walk: Walk) -> None:
             address = "/" + route.replace("<int:pk>", str(talk.pk)).replace("<int:message_id>", str(said.pk))
             answer = walk.post(address, {"text": "Hello"})
             walk.expect(own and walk.may(roles), address, answer)
+        for route, roles in BUTTONS_OF_ACCOUNTS.items():
+            address = "/" + route.replace("<int:pk>", str(rows["whatsapp/whatsappaccount"].pk))
+            walk.expect(own and walk.may(roles), address, walk.post(address))
         transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
         walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))
 

@@ -6,17 +6,21 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 
 from conversations import outbox
 from conversations.models import Pause
 from tenants.access import ANYONE, OPERATORS
 from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
-from . import inbound
+from . import connection_check, inbound
 from .models import QuarantinedEvent, WhatsAppAccount
 
 
@@ -27,6 +31,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     list_select_related = ["tenant"]
     search_fields = ["display_phone_number", "phone_number_id", "waba_id", "tenant__name"]
     actions = ["resume"]
+    change_form_template = "whatsapp/account_change_form.html"
     readonly_fields = [
         "state",
         "access_token_state",
@@ -92,6 +97,38 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         super().save_model(request, obj, form, change)
         if change and obj.access_token and "access_token" in form.changed_data:
             self._resume(request, [obj])
+
+    # --- the buttons of the page ---
+
+    def get_urls(self) -> list[URLPattern]:
+        buttons = [
+            ("test-connection", self.test_connection_view, "test_connection"),
+            ("resume", self.resume_view, "resume"),
+        ]
+        return [
+            *(
+                path(f"<int:pk>/{address}/", self.admin_site.admin_view(require_POST(view)), name=f"whatsapp_{name}")
+                for address, view, name in buttons
+            ),
+            *super().get_urls(),
+        ]
+
+    def test_connection_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        account = self._own(request, pk)
+        for finding in connection_check.check(account):
+            level = messages.SUCCESS if finding.is_good else messages.ERROR
+            messages.add_message(request, level, finding.words)
+        return redirect("admin:whatsapp_whatsappaccount_change", pk)
+
+    def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self._resume(request, [self._own(request, pk)])
+        return redirect("admin:whatsapp_whatsappaccount_change", pk)
+
+    def _own(self, request: HttpRequest, pk: int) -> WhatsAppAccount:
+        account: WhatsAppAccount = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_change_permission(request, account):
+            raise PermissionDenied
+        return account
 
     @admin.action(description="Resume: send from these numbers again", permissions=["change"])
     def resume(self, request: HttpRequest, accounts: "QuerySet[WhatsAppAccount]") -> None:
