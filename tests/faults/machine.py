@@ -157,6 +157,15 @@ class Conversing(RuleBasedStateMachine):
     def a_customer_writes(self, customer: str, words: str) -> None:
         self.write(customer, words)
 
+    @rule(
+        customer=st.sampled_from(CUSTOMERS), model=st.sampled_from(sorted(MODEL)), graph=st.sampled_from(sorted(GRAPH))
+    )
+    def a_customer_writes_and_all_goes_its_way(self, customer: str, model: str, graph: str) -> None:
+        self.model, self.graph = model, graph
+        self.write(customer, "Hello again")
+        self.answer()
+        self.deliver()
+
     @rule(customer=st.sampled_from(CUSTOMERS))
     def a_delivery_is_late(self, customer: str) -> None:
         self.held_back.append(inbound(said("late", customer=customer)))
@@ -284,14 +293,14 @@ class Conversing(RuleBasedStateMachine):
             return
         self.model, self.graph, self.interruption = "answers", "accepts", ""
         self.frozen.clear()
-        for _ in range(8):
+        for _ in range(10):
             Pause.objects.all().delete()
             self.time_passes()
             self.the_sweep_runs()
             self.answer()
             self.deliver()
-            for call in [call for call in self.calls if call.wamid]:
-                self.post(status("delivered", call))
+        for call in [call for call in self.calls if call.wamid]:
+            self.post(status("delivered", call))
         invariants.check(Tables(), self.calls, self.acknowledged, excused=self.excused)
 
 

@@ -1,8 +1,7 @@
 """Tests of the tests: the product with one promise broken, chosen by the environment variable MUTANT.
 
-    make faults MUTANT=no-fence
-
-`python -m tests.faults.mutants NAME worker` is `manage.py worker` with that mutant.
+`python -m tests.faults.mutants NAME worker` is `manage.py worker` with that mutant; `mutated_wsgi` is the web.
+Nothing of this is in the product.
 """
 
 import os
@@ -12,45 +11,73 @@ from collections.abc import Callable
 import django
 from django.core.management import execute_from_command_line
 
-NAMES = ("no-unique-wamid", "no-fence", "send-before-commit")
-
 
 def chosen() -> str:
     """The mutant of this run; '' for none."""
     name = os.environ.get("MUTANT", "")
-    assert name in ("", *NAMES), f"MUTANT is one of {NAMES}"
+    assert name in ("", *PATCHES), f"MUTANT is one of {', '.join(PATCHES)}"
     return name
 
 
-def _no_fence() -> None:
-    """The gate takes any turn that is open, whoever holds it."""
-    from assistant import turns  # noqa: PLC0415 - Django is set up now
-    from assistant.models import Turn  # noqa: PLC0415
+def apply(name: str) -> None:
+    """In the process that is to be wrong, once Django is set up."""
+    PATCHES[name]()
 
-    turns.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
+
+def _no_unique_wamid() -> None:
+    """A message is stored as often as it comes; `UNGUARDED` has dropped the index."""
+    from conversations import history  # noqa: PLC0415 - Django is set up now
+
+    conflict = "ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING"
+    assert conflict in history._INSERT
+    history._INSERT = history._INSERT.replace(conflict, "")
+
+
+def _no_fence() -> None:
+    """A worker takes the turn for its own, whoever holds it by now."""
+    from assistant import turns  # noqa: PLC0415
+
+    turns.mine = lambda turn_id, generation: turns.Turn.objects.filter(pk=turn_id).select_for_update().first()
 
 
 def _send_before_commit() -> None:
-    """*sending* is written after the call to Graph."""
+    """*sending* is written after the call to Graph, with what came of it."""
     from conversations import outbox  # noqa: PLC0415
     from conversations.models import ConversationMessage  # noqa: PLC0415
 
-    claim = outbox.claim
+    claim, sent, failed = outbox.claim, outbox.record_sent, outbox.record_failure
 
-    def peek(message_id: int) -> object:
+    def put(message_id: int, before: str, after: str) -> None:
+        ConversationMessage.objects.filter(pk=message_id, status=before).update(status=after)
+
+    def unwritten(message_id: int) -> object:
         outbound = claim(message_id)
-        ConversationMessage.objects.filter(pk=message_id, status="sending").update(status="queued")
+        put(message_id, "sending", "queued")
         return outbound
 
-    outbox.claim = peek  # type: ignore[assignment]
+    def late(record: Callable[..., object]) -> Callable[..., object]:
+        def write(message_id: int, result: object) -> object:
+            put(message_id, "queued", "sending")
+            return record(message_id, result)
+
+        return write
+
+    outbox.claim = unwritten  # type: ignore[assignment]
+    outbox.record_sent, outbox.record_failure = late(sent), late(failed)  # type: ignore[assignment]
 
 
-PATCHES: dict[str, Callable[[], None]] = {"no-fence": _no_fence, "send-before-commit": _send_before_commit}
+PATCHES: dict[str, Callable[[], None]] = {
+    "no-unique-wamid": _no_unique_wamid,
+    "no-fence": _no_fence,
+    "send-before-commit": _send_before_commit,
+}
+# What the mutant takes from the database.
+UNGUARDED = {"no-unique-wamid": "DROP INDEX message_once_by_wamid"}
 
 
 if __name__ == "__main__":
-    name, *arguments = sys.argv[1:]
+    mutant, *arguments = sys.argv[1:]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    PATCHES.get(name, lambda: None)()
+    apply(mutant)
     execute_from_command_line(["manage.py", *arguments])

@@ -112,13 +112,13 @@ class Process:
         wait_until(said, seconds, f"{self.log.name} did not say {words!r}")
 
 
-def web(environment: dict[str, str], log: Path) -> Process:
-    return Process(["-m", "gunicorn", "-c", "config/gunicorn.py"], environment, log)
+def web(environment: dict[str, str], log: Path, mutant: str = "") -> Process:
+    mutated = ["tests.faults.mutated_wsgi"] if mutant else []
+    return Process(["-m", "gunicorn", "-c", "config/gunicorn.py", *mutated], {**environment, "MUTANT": mutant}, log)
 
 
-def worker(environment: dict[str, str], log: Path, patch: str = "") -> Process:
-    """`patch`: a module that is imported first, for the tests of the tests."""
-    start = ["-m", "tests.faults.mutants", patch] if patch else ["manage.py"]
+def worker(environment: dict[str, str], log: Path, mutant: str = "") -> Process:
+    start = ["-m", "tests.faults.mutants", mutant] if mutant else ["manage.py"]
     return Process([*start, "worker"], environment, log)
 
 

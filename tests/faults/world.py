@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 
 from . import behaviour, invariants
 from .meta import NUMBER, Meta
+from .mutants import UNGUARDED
 from .postgres import PROJECT, Database, Row, plain_environment
 from .processes import FIELD_KEY, PRODUCTION, SHORT, Process, answers, free_port, wait_until, web, worker
 from .wire import Wire
@@ -24,6 +25,8 @@ SELECT (SELECT count(*) FROM turns WHERE state IN ('collecting', 'generating'))
 class World:
     def __init__(self, database: Database, folder: Path, mutant: str = "", **settings: object) -> None:
         self.database, self.folder, self.mutant = database, folder, mutant
+        if mutant in UNGUARDED:
+            database.execute(UNGUARDED[mutant])
         self.wire = Wire(behaviour.accept, behaviour.answer)
         self.port = free_port()
         self.meta = Meta(self.port)
@@ -81,7 +84,7 @@ class World:
         self.wait_for_web()
 
     def start_web(self, wait: bool = True, **more: object) -> Process:
-        self.webs.append(web(self.environment(**more), self.folder / "web.log"))
+        self.webs.append(web(self.environment(**more), self.folder / "web.log", self.mutant))
         if wait:
             self.wait_for_web()
         return self.webs[-1]
