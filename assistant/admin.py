@@ -14,6 +14,7 @@ from conversations.models import Conversation, ConversationMessage
 from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
+from .trial import Trial
 
 admin.site.index_template = "assistant/first_page.html"
 admin.site.index_title = "Overview"
@@ -22,7 +23,8 @@ A_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(TenantScopedAdmin):
+class AssistantAdmin(Trial, TenantScopedAdmin):
+    change_form_template = "assistant/change_form.html"
     list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
     list_filter = ["tenant"]
     list_select_related = ["tenant"]

@@ -52,7 +52,8 @@ BUTTONS = {
     f"{DESK}messages/<int:message_id>/send-again/": WRITERS,
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
 }
-BUTTONS_OF_ACCOUNTS = {
+BUTTONS_OF_SETTINGS = {
+    "admin/assistant/assistant/<int:pk>/try/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
 }
@@ -101,7 +102,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_ACCOUNTS, *MIXED, *OPEN, *TESTED_BELOW}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *TESTED_BELOW}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -207,8 +208,9 @@ def _press_buttons(walk: Walk) -> None:
             address = "/" + route.replace("<int:pk>", str(talk.pk)).replace("<int:message_id>", str(said.pk))
             answer = walk.post(address, {"text": "Hello"})
             walk.expect(own and walk.may(roles), address, answer)
-        for route, roles in BUTTONS_OF_ACCOUNTS.items():
-            address = "/" + route.replace("<int:pk>", str(rows["whatsapp/whatsappaccount"].pk))
+        for route, roles in BUTTONS_OF_SETTINGS.items():
+            row = rows["/".join(route.split("/")[1:3])]
+            address = "/" + route.replace("<int:pk>", str(row.pk))
             walk.expect(own and walk.may(roles), address, walk.post(address))
         transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
         walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))

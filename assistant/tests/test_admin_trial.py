@@ -1,0 +1,59 @@
+"""The page "Try it": the configured model answers, and no conversation knows of it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from assistant.models import Assistant, Turn
+from assistant.tests.fake_model import FakeModel, refused, said
+from conversations.models import ConversationMessage
+from tenants.tests.people import TwoBusinesses
+
+pytestmark = pytest.mark.django_db
+
+Models = Callable[..., FakeModel]
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+@pytest.fixture
+def address(businesses: TwoBusinesses) -> str:
+    row = Assistant.objects.create(tenant=businesses.ours, instructions="Sell bread.", model="gpt-bread")
+    return f"/admin/assistant/assistant/{row.pk}/try/"
+
+
+def ask(client: Client, address: str, question: str = "Have you rolls?") -> str:
+    return client.post(address, {"question": question}).content.decode()
+
+
+def test_shows_the_answer_its_tokens_and_its_time(businesses: TwoBusinesses, address: str, fake_model: Models) -> None:
+    model = fake_model(said("<b>Yes</b>, two kinds."))
+    page = ask(businesses.browser("owner"), address)
+    assert "&lt;b&gt;Yes&lt;/b&gt;, two kinds." in page
+    assert "120 + 7 tokens" in page
+    asked = json.loads(model.requests[0].content)
+    assert asked["model"] == "gpt-bread"
+    assert [message["content"] for message in asked["messages"]] == ["Sell bread.", "Have you rolls?"]
+    assert not ConversationMessage.objects.exists()
+    assert not Turn.objects.exists()
+
+
+def test_says_why_there_is_no_answer(businesses: TwoBusinesses, address: str, fake_model: Models) -> None:
+    fake_model(refused(401, message="Incorrect API key"))
+    assert "The model gave no answer: " in ask(businesses.browser("owner"), address)
+
+
+@pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("operator", 403), ("stranger", 404), ("nobody", 404)])
+def test_asks_nothing_for_who_may_not(
+    businesses: TwoBusinesses, address: str, fake_model: Models, who: str, status: int
+) -> None:
+    model = fake_model(said())
+    client = businesses.browser(who)
+    assert client.get(address).status_code == status
+    assert client.post(address, {"question": "Hi"}).status_code == status
+    assert not model.requests
