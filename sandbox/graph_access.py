@@ -1,6 +1,5 @@
 """Who may ask the Graph API stand-in, and what every answer of it goes through."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from sandbox.graph_errors import GraphRefusal
+from sandbox.json_in import loads
 from sandbox.log import begin_request, finish
 from sandbox.models import PhoneNumber
 
@@ -28,8 +28,8 @@ def check_token(request: HttpRequest, number: PhoneNumber) -> None:
 
 def json_of(request: HttpRequest) -> Any:
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError):
+        return loads(request.body)
+    except ValueError:
         raise GraphRefusal(100, "(#100) The request body is not valid JSON.") from None
 
 

@@ -1,13 +1,14 @@
 """What was asked of the stand-ins and what they posted, for the panel and for tests."""
 
-import json
 from typing import Any
 
 from django.http import HttpRequest
 
+from sandbox.json_in import loads
 from sandbox.models import LogEntry
 
 KEPT = 5_000
+LONGEST = 100_000
 _TRIM_EVERY = 500
 UNDER_WAY = "under way"
 
@@ -32,10 +33,20 @@ def finish(entry: LogEntry, outcome: str, status: int | None, opaque: str = "", 
 def storable(raw: bytes) -> Any:
     """The JSON of a request for the log; None when it is none, or none that PostgreSQL takes."""
     try:
-        text = raw.decode()
-        return None if "\\u0000" in text or "\0" in text else json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
+        return shortened(loads(raw))
+    except ValueError:
         return None
+
+
+def shortened(value: Any) -> Any:
+    """Pictures are sent as text; the log need not keep them."""
+    if isinstance(value, dict):
+        return {key: shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"{value[:200]}… ({len(value)} characters)"
+    return value
 
 
 def as_json(entry: LogEntry) -> dict[str, Any]:

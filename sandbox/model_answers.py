@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 JSON = dict[str, Any]
+PICTURE_TOKENS = 765
 
 
 class ModelRefusal(Exception):
@@ -82,9 +83,17 @@ def tokens(text: str) -> int:
     return (len(text) + 3) // 4
 
 
+def _content_tokens(content: Any) -> int:
+    if not isinstance(content, list):
+        return tokens(content or "")
+    pictures = len([part for part in content if isinstance(part, dict) and part.get("type") == "image_url"])
+    words = [str(part.get("text", "")) for part in content if isinstance(part, dict)]
+    return pictures * PICTURE_TOKENS + tokens(" ".join(words))
+
+
 def usage(body: JSON, answer: str) -> JSON:
     """Counts that behave like OpenAI's: a long prompt is cached in steps of 128 tokens from 1,024 on."""
-    prompt = sum(4 + tokens(json.dumps(m.get("content"), ensure_ascii=False)) for m in body["messages"]) + 3
+    prompt = sum(4 + _content_tokens(m.get("content")) for m in body["messages"]) + 3
     cached = prompt // 128 * 128 if prompt >= 1024 else 0
     completion = tokens(answer)
     return {

@@ -1,6 +1,5 @@
 """The HTTP of the model stand-in."""
 
-import json
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
@@ -8,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox import model_answers as answers
+from sandbox.json_in import loads
 from sandbox.log import begin_request, finish, storable
 from sandbox.model_answers import ModelRefusal
 from sandbox.model_hearing import hear
@@ -29,10 +29,10 @@ def refusal(error: ModelRefusal) -> JsonResponse:
     return JsonResponse(error.body(), status=error.status, headers=error.headers)
 
 
-def _json_body(request: HttpRequest) -> Any:
+def _json_body(raw: bytes) -> Any:
     try:
-        return json.loads(request.body)
-    except (ValueError, RecursionError):
+        return loads(raw)
+    except ValueError:
         raise ModelRefusal(400, "We could not parse the JSON body of your request.") from None
 
 
@@ -40,12 +40,14 @@ def _json_body(request: HttpRequest) -> Any:
 def chat_completions(request: HttpRequest) -> HttpResponseBase:
     """POST, streaming when asked."""
     response: HttpResponseBase
-    entry = begin_request("model", request, storable(request.body))
+    # Not request.body: pictures are larger than the limit for webhooks.
+    raw = request.read()
+    entry = begin_request("model", request, storable(raw))
     try:
         if request.method != "POST":
             raise ModelRefusal(405, f"Not allowed to {request.method} on /v1/chat/completions. (HINT: use POST)")
         check_key(request)
-        response, outcome = _complete(request, answers.check(_json_body(request)))
+        response, outcome = _complete(request, answers.check(_json_body(raw)))
     except ModelRefusal as error:
         response = refusal(error)
         outcome = f"refused: {error}"

@@ -1,6 +1,5 @@
 """The phone: its page, and the JSON behind it, which tests of a bot may use too (docs/sandbox.md)."""
 
-import json
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from sandbox.graph_media import keep
 from sandbox.identifiers import digits_of
 from sandbox.inbound import again, send_off
+from sandbox.json_in import loads
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
 from sandbox.people import add_customer, add_number, change_number, first_people
 from sandbox.phone_json import chat_json, customer_json, number_json, people_json
@@ -44,7 +44,7 @@ def json_post(view: Callable[..., dict[str, Any]]) -> View:
         try:
             if request.content_type != "application/json":
                 raise BadGesture("Send JSON, with Content-Type: application/json.")
-            given = json.loads(request.body or b"{}")
+            given = loads(request.body or b"{}")
             if not isinstance(given, dict):
                 raise BadGesture("Send a JSON object.")
             return JsonResponse(view(request, given, *args, **kwargs))

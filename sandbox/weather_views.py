@@ -1,6 +1,5 @@
 """GET, PUT, POST and DELETE /sandbox/weather: for the panel and for tests."""
 
-import json
 from typing import Any
 
 from django.db import transaction
@@ -10,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from sandbox.inbound import release_held
+from sandbox.json_in import loads
 from sandbox.models import WeatherRule
 from sandbox.weather import KINDS, BadRule, add, as_json
 
@@ -35,7 +35,7 @@ def _store(request: HttpRequest) -> None:
     if request.content_type != "application/json":
         # What another site's page can post without asking is never JSON.
         raise BadRule("Send JSON, with Content-Type: application/json.")
-    body = json.loads(request.body)
+    body = loads(request.body)
     with transaction.atomic():
         if request.method == "POST":
             add(body)

@@ -73,7 +73,10 @@ def test_it_refuses_what_meta_refuses(name: str) -> None:
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize("raw", ["{", "[]", "null", '"text"'])
+ODD = ('{"x": NaN}', '{"x": "\\u0000"}', '{"x": "\\ud83d"}', "[" * 100_000)
+
+
+@pytest.mark.parametrize("raw", ["{", "[]", "null", '"text"', *ODD], ids=range(8))
 def test_it_refuses_what_is_no_json_object(raw: str) -> None:
     response = send(raw)
     assert (response.status_code, response.json()["error"]["code"]) == (400, 100)

@@ -56,6 +56,16 @@ def test_it_answers_in_openais_shape() -> None:
     assert long["prompt_tokens_details"]["cached_tokens"] >= 1024
 
 
+def test_it_sees_pictures_and_does_not_log_them() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 6_000_000}}
+    content = [{"type": "text", "text": "What is this?"}, picture]
+    answer = complete({"model": "m", "messages": [{"role": "user", "content": content}]}).json()
+    assert "I can see a picture and read: “What is this?”" in answer["choices"][0]["message"]["content"]
+    assert answer["usage"]["prompt_tokens"] < 2_000
+    entry = Client().get("/sandbox/log").json()["entries"][0]
+    assert len(json.dumps(entry)) < 2_000
+
+
 def test_it_ends_with_length_at_the_asked_limit() -> None:
     answer = complete({"model": "m", "messages": said("two rolls"), "max_completion_tokens": 3}).json()
     assert answer["choices"][0]["finish_reason"] == "length"
