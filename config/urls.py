@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.contrib.auth.views import PasswordResetConfirmView
+from django.urls import URLPattern, URLResolver, include, path, re_path, reverse_lazy
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from tenants.api import TenantViewSet, UnknownAddress
+from tenants.invitations import FirstPasswordForm
 from whatsapp import health
 from whatsapp.api import WhatsAppAccountViewSet
 from whatsapp.views import WebhookView
@@ -19,6 +21,15 @@ api.register("whatsapp-accounts", WhatsAppAccountViewSet)
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path(
+        "set-password/<uidb64>/<token>/",
+        PasswordResetConfirmView.as_view(
+            template_name="tenants/set_password.html",
+            form_class=FirstPasswordForm,
+            success_url=reverse_lazy("admin:login"),
+        ),
+        name="set_password",
+    ),
     path("api/whatsapp/webhook", WebhookView.as_view(), name="webhook"),
     path("api/admin/", include(api.urls)),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from rest_framework.authtoken.models import Token, TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from . import invitations
 from .access import NOBODY, sees_everything, tenants_of
 from .models import Membership, Tenant
 from .scoped_admin import SuperusersAdmin, TenantScopedAdmin
@@ -51,12 +52,42 @@ class MembershipAdmin(TenantScopedAdmin):
     list_select_related = ["user", "tenant"]
     search_fields = ["user__username", "user__email", "user__first_name", "user__last_name", "tenant__name"]
     ordering = ["tenant__name", "user__username"]
+    fields = ["tenant", "user", "role"]
+    actions = ["make_link"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = invitations.MemberForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = list(self.fields) if obj else ["tenant", "email", *self.fields[1:]]
+        return [(None, {"fields": fields})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["tenant", "user"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change and form.cleaned_data.get("email"):
+            obj.user = invitations.user_for(form.cleaned_data["email"])
         super().save_model(request, obj, form, change)
         if not obj.user.is_staff:  # the admin lets nobody else in
             obj.user.is_staff = True
             obj.user.save(update_fields=["is_staff"])
+        if not change:
+            self._show_link(request, obj.user)
+
+    @admin.action(description="Make a link to set the first password", permissions=["change"])
+    def make_link(self, request: HttpRequest, memberships: "QuerySet[Membership]") -> None:
+        for membership in memberships.select_related("user"):
+            if not self._show_link(request, membership.user):
+                messages.info(request, f"{membership.user} has a password, or is invited elsewhere too: no link.")
+
+    def _show_link(self, request: HttpRequest, user: User) -> bool:
+        link = invitations.link_for(user, request.user)
+        if link:
+            messages.success(request, f"Send this link to {user}, who sets a password with it: {link}")
+        return bool(link)
 
 
 @admin.register(User)

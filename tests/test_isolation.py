@@ -80,6 +80,7 @@ OPEN = [
     "api/whatsapp/webhook",
     "healthz",
     "readyz",
+    "set-password/<uidb64>/<token>/",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
 DEVELOPMENT_ONLY = ["sandbox/"]
