@@ -67,7 +67,7 @@ def claim(message_id: int) -> Outbound | None:
     if reason := _why_not(message):
         with transaction.atomic():
             lock(messages=message_id)
-            _fail(message_id, *reason)
+            _fail([Status.QUEUED], message_id, *reason)
         return None
     # A person who takes over between these two lines finds the message queued, and it is not ours any more.
     if not _first_in_line(message_id).update(status=Status.SENDING, sending_at=Now()):
@@ -107,15 +107,13 @@ def _why_not(message: ConversationMessage) -> tuple[int | None, str] | None:
 
 def record_sent(message_id: int, wamid: str) -> int | None:
     """The channel took it. The answer: the next message waiting in this conversation, if any."""
-    behind = RANK[: RANK.index(Status.SENT)]
-    ConversationMessage.objects.filter(pk=message_id).update(
-        # Its status webhook may have come first, and may have moved it further already.
-        status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")),
-        external_id=wamid,
-        sent_at=Now(),
-        error_code=None,
-        error_detail="",
-    )
+    message = ConversationMessage.objects.filter(pk=message_id)
+    known = {"external_id": wamid, "sent_at": Now(), "error_code": None, "error_detail": ""}
+    if not message.filter(status=Status.SENDING).update(status=Status.SENT, **known):
+        # Its status webhook came first and may have moved it further; or the sweep gave up waiting for us.
+        behind = RANK[: RANK.index(Status.SENT)]
+        message.update(status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")), **known)
+        desk.settle(message_id)
     return next_in_line(message_id)
 
 
@@ -135,13 +133,13 @@ def record_failure(message_id: int, failure: SendFailed) -> int | None:
     with transaction.atomic():
         lock(messages=message_id)
         wait = _wait(message_id, failure)
-        if wait is not None:
-            _put_back(message_id, failure, wait)
+        if wait is not None and _put_back(message_id, failure, wait):
             return None
         if failure.uncertain:
             give_up_waiting(message_id, failure.detail)
         else:
-            _fail(message_id, failure.code, failure.detail)
+            # A refusal that was learned after the sweep gave up waiting: others may have gone out meanwhile.
+            _fail([Status.SENDING, Status.UNCERTAIN], message_id, failure.code, failure.detail)
     return next_in_line(message_id)
 
 
@@ -157,7 +155,7 @@ def _wait(message_id: int, failure: SendFailed) -> float | None:
     return failure.waits[attempts] if attempts < len(failure.waits) else None
 
 
-def _put_back(message_id: int, failure: SendFailed, wait: float) -> None:
+def _put_back(message_id: int, failure: SendFailed, wait: float) -> int:
     counted = 0 if failure.on_hold or failure.retry_in is not None else 1
     moved = ConversationMessage.objects.filter(pk=message_id, status=Status.SENDING).update(
         status=Status.QUEUED,
@@ -171,10 +169,11 @@ def _put_back(message_id: int, failure: SendFailed, wait: float) -> None:
         wake([message_id], ConversationMessage.objects.values_list("next_attempt_at", flat=True).get(pk=message_id))
         if failure.needs_person:
             desk.flag(_conversations([message_id]), f"A reply waits: {failure.detail}")
+    return moved
 
 
-def _fail(message_id: int, code: int | None, detail: str) -> None:
-    unsent = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.QUEUED, Status.SENDING])
+def _fail(states: list[Status], message_id: int, code: int | None, detail: str) -> None:
+    unsent = ConversationMessage.objects.filter(pk=message_id, status__in=states)
     moved = unsent.update(status=Status.FAILED, failed_at=Now(), error_code=code, error_detail=detail)
     if moved and detail != desk.TAKEN_OVER:
         desk.flag(_conversations([message_id]), f"A reply was not sent: {detail}")

@@ -36,8 +36,9 @@ def _no_unique_wamid() -> None:
 def _no_fence() -> None:
     """A worker takes the turn for its own, whoever holds it by now."""
     from assistant import turns  # noqa: PLC0415
+    from assistant.models import Turn  # noqa: PLC0415
 
-    turns.mine = lambda turn_id, generation: turns.Turn.objects.filter(pk=turn_id).select_for_update().first()
+    turns.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
 
 
 def _send_before_commit() -> None:

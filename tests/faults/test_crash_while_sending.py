@@ -27,6 +27,11 @@ def killing(worker: list[Process], accepting: bool) -> Behaviour:
     return behave
 
 
+@pytest.fixture
+def world(worlds: Worlds) -> World:
+    return worlds(GRAPH_SECONDS=2, SENDING_SECONDS=4)
+
+
 def sent_as(world: World) -> list[str]:
     return [row["status"] for row in world.replies]
 
@@ -54,6 +59,8 @@ def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: Wo
 @pytest.mark.parametrize("accepting", [True, False])
 def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: bool) -> None:
     """C10. Where Graph did not take it after all, no status comes, and a person is asked."""
+    assert world.meta.statuses
+    world.meta.statuses.delay = 3
     world.start()
     world.wire.graph = killing(world.workers[:], accepting)
     ask(world)
@@ -69,7 +76,7 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
 def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World) -> None:
     """C11; the status comes only after the message has become uncertain."""
     assert world.meta.statuses
-    world.meta.statuses.delay = 8
+    world.meta.statuses.delay = 6
     world.start_web(wait=False)
     died = world.start_worker(CRASH_POINT="C11")
     world.wait_for_web()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from .behaviour import Door, accept, answer, hang, slow
+from .behaviour import Door, accept, always, answer, graph_error, hang, slow
 from .conftest import Worlds
 from .meta import inbound, said
 from .world import World
@@ -36,23 +36,42 @@ def test_a_worker_that_wakes_after_its_lease_is_fenced(worlds: Worlds) -> None:
     assert [(turn["state"], turn["generation"], turn["attempts"]) for turn in world.turns] == [("replied", 2, 1)]
 
 
-def test_a_worker_that_froze_while_sending_writes_down_what_it_learns(world: World) -> None:
+def test_a_worker_that_froze_while_sending_writes_down_what_it_learns(worlds: Worlds) -> None:
+    world = worlds(GRAPH_SECONDS=60, SENDING_SECONDS=4)
     held = Door(accept)
     world.wire.graph = held
     world.meta.statuses = None
     world.start()
     world.meta.deliver(inbound(said("Hello")))
     held.wait()
-    held.open()
     world.workers[0].freeze()
+    held.open()
     world.start_worker()
     world.wait(lambda: world.replies[0]["status"] == "uncertain")
     world.workers[0].thaw()
-    # Its own limit for the call is over by now, or it reads the answer that waits: both are true.
-    world.settle()
+    world.wait(lambda: world.replies[0]["status"] == "sent")
     world.judge(statuses=False)
     assert len(world.wire.of("send")) == 1
-    assert world.replies[0]["status"] in ("sent", "uncertain")
+    assert world.one("SELECT needs_person FROM conversations") == ""
+
+
+def test_a_worker_that_froze_before_a_refusal_writes_it_down(worlds: Worlds) -> None:
+    world = worlds(GRAPH_SECONDS=60, SENDING_SECONDS=4)
+    held = Door(always(graph_error(130429)))
+    world.wire.graph = held
+    world.start()
+    world.meta.deliver(inbound(said("Hello")))
+    held.wait()
+    world.workers[0].freeze()
+    held.open()
+    world.wire.graph = accept
+    world.start_worker()
+    world.wait(lambda: world.replies[0]["status"] == "uncertain")
+    world.workers[0].thaw()
+    world.wait(lambda: world.replies[0]["status"] == "failed")
+    world.judge()
+    assert len(world.wire.of("send")) == 1
+    assert "was not sent" in world.one("SELECT needs_person FROM conversations")
 
 
 def test_sigterm_lets_the_running_turns_finish(worlds: Worlds) -> None:

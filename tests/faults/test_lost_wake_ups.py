@@ -45,5 +45,3 @@ def test_a_job_whose_worker_died_is_taken_out_of_the_queue_by_another(world: Wor
     world.wait(lambda: world.one("SELECT count(*) FROM procrastinate_jobs") == 0, seconds=120)
     world.judge()
     assert len(world.wire.accepted) == 1
-    # The dead worker is forgotten.
-    world.wait(lambda: world.one("SELECT count(*) FROM procrastinate_workers") == 1)
