@@ -14,7 +14,7 @@ from sandbox.accepting import accept, mark_read
 from sandbox.graph_access import check_token, json_of
 from sandbox.graph_errors import GraphRefusal
 from sandbox.graph_requests import ReadRequest, SendRequest, parse
-from sandbox.hangup import hang_up
+from sandbox.hangup import Severed
 from sandbox.models import Message, PhoneNumber
 from sandbox.pool import pool
 from sandbox.statuses import announce, announce_failure
@@ -47,8 +47,8 @@ def answer(request: HttpRequest, phone_number_id: str) -> Answer:
     if rule is not None and rule.kind == "html":
         return Answer(HttpResponse(HTML, status=rule["status"]), "weather: html")
     if rule is not None and rule.kind == "closed":
-        return Answer(hang_up(request), "weather: closed without accepting")
-    return _send(request, number, body, rule)
+        return Answer(Severed(), "weather: closed without accepting")
+    return _send(number, body, rule)
 
 
 def _facts(number: PhoneNumber, body: object) -> Params:
@@ -67,7 +67,7 @@ def _read(number: PhoneNumber, body: object) -> Answer:
     return Answer(JsonResponse({"success": True}), "marked as read")
 
 
-def _send(request: HttpRequest, number: PhoneNumber, body: object, rule: Rule | None) -> Answer:
+def _send(number: PhoneNumber, body: object, rule: Rule | None) -> Answer:
     wanted = parse(body)
     assert isinstance(wanted, SendRequest)  # noqa: S101  `status: read` went the other way
     message = _store(number, wanted, rule)
@@ -77,7 +77,7 @@ def _send(request: HttpRequest, number: PhoneNumber, body: object, rule: Rule | 
     if rule.kind == "unreadable":
         half = json.dumps(whole)[:40]
         return Answer(HttpResponse(half, content_type="application/json"), "weather: accepted, cut", message)
-    return Answer(hang_up(request), "weather: accepted, no answer", message)
+    return Answer(Severed(), "weather: accepted, no answer", message)
 
 
 def _store(number: PhoneNumber, wanted: SendRequest, rule: Rule | None) -> Message:

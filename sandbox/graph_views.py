@@ -9,6 +9,7 @@ from sandbox.graph_errors import GraphRefusal
 from sandbox.graph_media import delete_media, media_json, upload
 from sandbox.graph_messages import Answer, answer
 from sandbox.graph_nodes import node, phone_numbers, subscribed_apps, template_list
+from sandbox.hangup import Severed, sever
 from sandbox.log import begin_request, finish, storable
 from sandbox.models import Media
 
@@ -24,8 +25,11 @@ def messages(request: HttpRequest, version: str, phone_number_id: str) -> HttpRe
     except GraphRefusal as refusal:
         given = Answer(JsonResponse(refusal.body(), status=refusal.status), f"refused: {refusal}")
     sent = given.message
-    status = None if "no answer" in given.outcome or "closed" in given.outcome else given.response.status_code
+    severed = isinstance(given.response, Severed)
+    status = None if severed else given.response.status_code
     finish(entry, given.outcome, status, sent.opaque if sent else "", sent.wamid if sent else "")
+    if severed:
+        sever(request)
     return given.response
 
 

@@ -7,13 +7,18 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 
-def hang_up(request: HttpRequest) -> HttpResponse:
-    """The response is what a server without a reachable socket gets: an empty 502."""
+class Severed(HttpResponse):
+    """Stands for no answer. What a server without a reachable socket sends is an empty 502."""
+
+    status_code = 502
+
+
+def sever(request: HttpRequest) -> None:
+    """Close the connection; call it last, since who asked sees it at once."""
     connection = _socket(request.META)
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
-    return HttpResponse(status=502, content_type="text/plain")
 
 
 def _socket(environ: dict[str, Any]) -> socket.socket | None:

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox import model_answers as answers
+from sandbox.hangup import Severed, sever
 from sandbox.json_in import loads
 from sandbox.log import begin_request, finish, storable
 from sandbox.model_answers import ModelRefusal
@@ -47,20 +48,23 @@ def chat_completions(request: HttpRequest) -> HttpResponseBase:
         if request.method != "POST":
             raise ModelRefusal(405, f"Not allowed to {request.method} on /v1/chat/completions. (HINT: use POST)")
         check_key(request)
-        response, outcome = _complete(request, answers.check(_json_body(raw)))
+        response, outcome = _complete(answers.check(_json_body(raw)))
     except ModelRefusal as error:
         response = refusal(error)
         outcome = f"refused: {error}"
-    finish(entry, outcome, response.status_code)
+    severed = isinstance(response, Severed)
+    finish(entry, outcome, None if severed else response.status_code)
+    if severed:
+        sever(request)
     return response
 
 
-def _complete(request: HttpRequest, body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
+def _complete(body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
     """The answer, and how it went for the log."""
     rule = before(body)
     answer, reason = answers.cut(body, reply(read(body["messages"])))
     if rule is not None:
-        return spoil(request, rule, body, answer), f"weather: {rule.kind}"
+        return spoil(rule, body, answer), f"weather: {rule.kind}"
     if body.get("stream"):
         events = answers.stream(body, answer, reason)
         return StreamingHttpResponse(events, content_type="text/event-stream"), "streamed"

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from sandbox import model_answers as answers
-from sandbox.hangup import hang_up
+from sandbox.hangup import Severed
 from sandbox.model_answers import JSON, ModelRefusal
 from sandbox.weather import KINDS, Rule, take
 
@@ -82,7 +82,7 @@ REFUSALS = {
 }
 
 
-def spoil(request: HttpRequest, rule: Rule, body: JSON, answer: str) -> HttpResponseBase:
+def spoil(rule: Rule, body: JSON, answer: str) -> HttpResponseBase:
     """The answer as this rule has it."""
     whole = answers.completion(body, answer)
     match rule.kind:
@@ -105,7 +105,7 @@ def spoil(request: HttpRequest, rule: Rule, body: JSON, answer: str) -> HttpResp
             return JsonResponse({key: value for key, value in whole.items() if key != "usage"})
         case "hang":
             time.sleep(rule["seconds"])
-            return hang_up(request)
+            return Severed()
     return StreamingHttpResponse(_trickle(json.dumps(whole), rule["seconds"]), content_type="application/json")
 
 

@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { ask, tell } from "./dialogs.js";
 import { $, h, initials } from "./dom.js";
-import { choose, me, onChange, state } from "./state.js";
+import { chatPath, choose, me, onChange, state } from "./state.js";
 
 const EVERY = 3000;
 let drawn = "";
@@ -14,6 +14,8 @@ export async function load() {
       choose(state.number || state.people.numbers[0]?.id || "", state.customer && me() ? state.customer : state.people.customers[0]?.id ?? 0);
     }
     draw();
+    // Nobody can write before it is known who is who.
+    $("controls").disabled = !chatPath();
   } catch { /* the chat says so */ }
 }
 
