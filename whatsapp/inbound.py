@@ -1,11 +1,11 @@
 """One delivery becomes rows: conversations, messages, leads, turns, statuses, or quarantine."""
 
-import contextlib
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import psycopg
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from .routing import Route, Signer, routes
 logger = logging.getLogger(__name__)
 
 INTRODUCTIONS = 3
+NEIGHBOURS = (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,16 @@ def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> lis
 
 
 def _store_in_peace(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
-    """Again when a neighbour introduced the same person another way at the same moment (IntegrityError).
+    """Again when a neighbour introduced the same person another way at the same moment.
 
     A person has three ways to be known (number, user id, both), so after three such neighbours there is peace.
     """
     for _ in range(INTRODUCTIONS):
-        with contextlib.suppress(IntegrityError):
+        try:
             return _store(items, by_number)
+        except (IntegrityError, OperationalError) as error:
+            if not isinstance(error.__cause__, NEIGHBOURS):
+                raise
     return _store(items, by_number)
 
 
