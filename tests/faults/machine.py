@@ -8,10 +8,10 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
 import httpx2
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
@@ -22,9 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import assistant.tasks
 import conversations.tasks
 from assistant import gate, turns
-from assistant.attempts import Outcome
 from assistant.models import Assistant, Turn
-from assistant.openai_service import Completion
 from conversations import desk
 from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.times import ago
@@ -33,47 +31,9 @@ from tests.stage import Stage
 from whatsapp.models import WhatsAppAccount
 
 from . import behaviour, invariants
+from .machine_parts import CUSTOMERS, GRAPH, MODEL, TABLES, Crash, Tables, due_turns, outcome_of, run, token
 from .meta import NUMBER, inbound, said, status
-from .postgres import Row
-from .wire import Call, Json, Reply
-
-CUSTOMERS = ["1001", "1002"]
-MODEL: dict[str, Reply | None] = {
-    "answers": None,
-    "fails": behaviour.model_error(500),
-    "refuses": behaviour.model_error(400),
-    "limits": behaviour.model_error(429, "rate_limit_exceeded"),
-    "has no credit": behaviour.model_error(429, "insufficient_quota"),
-}
-GRAPH: dict[str, Reply] = {
-    "accepts": Reply(accept=True),
-    "accepts silently": Reply(accept=True, cut=True),
-    "hangs up": Reply(cut=True),
-    "throttles": behaviour.graph_error(130429),
-    "refuses": behaviour.graph_error(131026),
-    "holds": behaviour.graph_error(190, 401),
-}
-TABLES = "conversations, leads, quarantined_events, pauses, tenants, auth_user, procrastinate_jobs"
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class Tables:
-    """The machine's own database, for the invariants."""
-
-    def rows(self, query: str, *values: object) -> list[Row]:
-        with connection.cursor() as cursor:
-            cursor.execute(query, cast(Any, values) or None)
-            names = [column.name for column in cursor.description or ()]
-            return [_decoded(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-
-
-def _decoded(row: Row) -> Row:
-    """Django's cursor leaves JSON as text."""
-    seen = row.get("seen_messages")
-    return {**row, "seen_messages": json.loads(seen)} if isinstance(seen, str) else row
+from .wire import Call, Json
 
 
 class Conversing(RuleBasedStateMachine):
@@ -101,7 +61,7 @@ class Conversing(RuleBasedStateMachine):
     # --- the wire ---
 
     async def to_model(self, request: httpx2.Request) -> httpx2.Response:
-        call = Call("model", "default", _token(request), json.loads(request.content))
+        call = Call("model", "default", token(request), json.loads(request.content))
         self.calls.append(call)
         if self.interruption:
             words, self.interruption = self.interruption, ""
@@ -114,7 +74,7 @@ class Conversing(RuleBasedStateMachine):
         if body.get("status") == "read":
             return httpx2.Response(200, json={"success": True})
         found = re.search(r"/(\w+)/messages", str(request.url))
-        call = Call("send", found[1] if found else "", _token(request), body)
+        call = Call("send", found[1] if found else "", token(request), body)
         self.calls.append(call)
         reply = GRAPH[self.graph]
         if reply.accept:
@@ -220,7 +180,7 @@ class Conversing(RuleBasedStateMachine):
 
     @rule()
     def a_worker_freezes(self) -> None:
-        for pk in _due():
+        for pk in due_turns():
             if claim := turns.claim(pk):
                 self.frozen.append(claim)
 
@@ -229,16 +189,16 @@ class Conversing(RuleBasedStateMachine):
     def a_frozen_worker_wakes(self) -> None:
         claim = self.frozen.pop(0)
         text = f"Frozen answer to {claim.messages[-1]['content']}" if claim.messages else "Frozen answer"
-        gate.close(claim, _outcome(text))
+        gate.close(claim, outcome_of(text))
 
     def answer(self) -> None:
-        for pk in _due():
-            _run(assistant.tasks.answer, pk)
+        for pk in due_turns():
+            run(assistant.tasks.answer, pk)
 
     def deliver(self) -> None:
         due = ConversationMessage.objects.filter(status="queued", next_attempt_at__lte=Now())
         for pk in due.order_by("-id").values_list("id", flat=True):  # the wrong way round: rows decide
-            _run(conversations.tasks.deliver, pk)
+            run(conversations.tasks.deliver, pk)
 
     # --- time and people ---
 
@@ -302,30 +262,3 @@ class Conversing(RuleBasedStateMachine):
         for call in [call for call in self.calls if call.wamid]:
             self.post(status("delivered", call))
         invariants.check(Tables(), self.calls, self.acknowledged, excused=self.excused)
-
-
-def _due() -> list[int]:
-    return list(Turn.objects.filter(state="collecting", due_at__lte=Now()).values_list("id", flat=True))
-
-
-def _run(task: Any, pk: int) -> None:
-    """A crash must not leave the loop as an exception, which would be one of the loop's."""
-    if crash := async_to_sync(_until_it_dies)(task, pk):
-        raise crash
-
-
-async def _until_it_dies(task: Any, pk: int) -> Crash | None:
-    try:
-        await task(pk)
-    except Crash as crash:
-        return crash
-    return None
-
-
-def _token(request: httpx2.Request) -> str:
-    return str(request.headers["authorization"]).removeprefix("Bearer ")
-
-
-def _outcome(text: str) -> Outcome:
-    completion = Completion(text, "m", 1, 0, 1, False, "stop", 0.1)
-    return Outcome(completion, None, None, 0.1, 1, False, False)
