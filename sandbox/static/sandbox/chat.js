@@ -8,12 +8,17 @@ const EVERY = 1000;
 const EVERY_HIDDEN = 5000;
 let drawn = "";
 let timer = 0;
+let following = true;
 let actions = {};
 export let messages = [];
 
 export function start(given) {
   actions = { ...given, jump };
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  const list = $("chat");
+  list.addEventListener("scroll", () => { following = list.scrollHeight - list.scrollTop - list.clientHeight < 80; });
+  // A picture gets its height when it has come.
+  list.addEventListener("load", () => { if (following) list.scrollTop = list.scrollHeight; }, true);
   refresh();
 }
 
@@ -64,7 +69,8 @@ function draw(chat, fresh) {
   if (!messages.length) items.push(h("li", { className: "empty", textContent: `Write to ${business()?.name ?? "the business"}. What you send reaches the webhook as Meta would post it.` }));
   if (chat.typing) items.push(h("li", { className: "bubble theirs typing-bubble", "aria-label": "typing" }, h("i"), h("i"), h("i")));
   list.replaceChildren(...items);
-  if (atEnd || (grown && messages.at(-1)?.mine)) list.scrollTop = list.scrollHeight;
+  following = atEnd || (grown && messages.at(-1)?.mine);
+  if (following) list.scrollTop = list.scrollHeight;
   head(chat);
   trouble(chat.trouble ? `The last reaction, edit or deletion did not arrive. ${chat.trouble}` : "");
 }
