@@ -8,6 +8,19 @@ from .meta import inbound, said
 from .world import World
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+ASLEEP = """
+WITH c AS (
+    INSERT INTO conversations (tenant_id, phone_number_id, external_id, last_inbound_at)
+    SELECT t.id, '202020202020', n::text, now() FROM tenants t, generate_series(10000, 11199) n
+    RETURNING id, external_id
+), m AS (
+    INSERT INTO conversation_messages (conversation_id, role, origin, text, external_id)
+    SELECT id, 'user', 'customer', '[202020202020/' || external_id || '] Hello', 'wamid.' || external_id FROM c
+    RETURNING id, conversation_id
+)
+INSERT INTO turns (conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
+SELECT conversation_id, id, id, now() - interval '1 hour', now() - interval '1 hour' FROM m
+"""
 QUEUED = "SELECT count(*) FROM conversation_messages WHERE status = 'queued'"
 
 
@@ -45,3 +58,15 @@ def test_a_job_whose_worker_died_is_taken_out_of_the_queue_by_another(world: Wor
     world.wait(lambda: world.one("SELECT count(*) FROM procrastinate_jobs") == 0, seconds=120)
     world.judge()
     assert len(world.wire.accepted) == 1
+
+
+def test_more_than_one_sweep_takes_is_woken_at_once(worlds: Worlds) -> None:
+    """1,200 turns fell asleep; the sweep takes 500 at a time, and does not wait in between."""
+    world = worlds(SWEEP_SECONDS=60)
+    world.meta.statuses = None
+    world.database.execute(ASLEEP)
+    world.start_worker()
+    world.wait(lambda: world.one("SELECT count(*) FROM turns WHERE woken_at IS NULL") == 0, seconds=45)
+    world.settle(120)
+    world.judge(statuses=False)
+    assert len(world.wire.accepted) == 1200

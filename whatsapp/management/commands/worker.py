@@ -22,6 +22,7 @@ from whatsapp import graph
 logger = logging.getLogger(__name__)
 
 SWEEPS = [assistant.turns.sweep, conversations.tasks.sweep]
+BATCH = min(assistant.turns.SWEPT_AT_ONCE, conversations.tasks.SWEPT_AT_ONCE)
 HEARTBEAT_SECONDS = 10
 STALLED_SECONDS = 30
 AGAIN_SECONDS = 1  # between two looks at a database that is away
@@ -122,8 +123,10 @@ async def _sweep_for_ever() -> None:
 def _sweep() -> None:
     close_old_connections()  # a broken one too: without a job that does it, nobody else would
     for sweep in SWEEPS:
-        if found := sweep():
-            logger.info("sweep: %s woke %s rows", sweep.__module__, found)
+        found = BATCH
+        while found >= BATCH:  # more may be waiting than one sweep takes
+            if found := sweep():
+                logger.info("sweep: %s woke %s rows", sweep.__module__, found)
 
 
 async def _retry_stalled() -> None:
