@@ -22,7 +22,7 @@ SWEPT_AT_ONCE = 500
 WAKE_AGAIN_SECONDS = 60  # a row that is still due is not woken more often than this
 
 
-@app.task
+@app.task(priority=1)  # before the making of further replies, which may be many
 async def deliver(message_id: int) -> None:
     """Send one queued message, then those behind it in its conversation. Harmless to run twice."""
     pending: int | None = message_id

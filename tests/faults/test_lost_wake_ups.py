@@ -70,3 +70,6 @@ def test_more_than_one_sweep_takes_is_woken_at_once(worlds: Worlds) -> None:
     world.settle(120)
     world.judge(statuses=False)
     assert len(world.wire.accepted) == 1200
+    # A reply does not wait for the making of all the others.
+    asked = [call.at for call in world.wire.of("model")]
+    assert world.wire.accepted[100].at < max(asked)
