@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "leads",
     "assistant",
     "whatsapp",
+    "api",
     *(["sandbox"] if SANDBOX or TESTING else []),
 ]
 MIDDLEWARE = [
@@ -189,6 +190,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
+# Requests a minute of one API key.
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import router
-from django.db.models import ForeignKey, Model, QuerySet, URLField
+from django.db.models import ForeignKey, Model, ProtectedError, QuerySet, URLField
 from django.db.models.deletion import Collector
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
@@ -182,7 +182,10 @@ class TenantScopedAdmin(ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with these rows, as numbers: a conversation may have 100,000 messages."""
         collector = Collector(using=router.db_for_write(self.model), origin=objs)
-        collector.collect(objs)
+        try:
+            collector.collect(objs)
+        except ProtectedError as error:  # the page says what stands in the way
+            return [str(obj) for obj in objs], {}, set(), sorted({str(row) for row in error.protected_objects})
         counts = {plural(model): len(rows) for model, rows in collector.data.items()}
         for rows in collector.fast_deletes:
             counts[plural(rows.model)] = counts.get(plural(rows.model), 0) + rows.count()

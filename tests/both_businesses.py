@@ -10,6 +10,7 @@ from assistant.models import Assistant, Turn
 from conversations.models import Pause
 from conversations.tests.rows import conversation, message
 from leads.models import Lead
+from tenants import api_keys
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
@@ -41,6 +42,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     return {
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
+        "tenants/apikey": api_keys.issue(
+            Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant=tenant, name=f"{mark} program"
+        )[0],
         "conversations/conversation": talk,
         "conversations/conversationmessage": reply,
         "leads/lead": Lead.objects.create(

@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import get_resolver
 from rest_framework.authtoken.models import Token
 
+import api.urls
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from whatsapp import graph
@@ -30,6 +31,7 @@ EVIDENCE = None  # refused to superusers too
 ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
+    "tenants/apikey": (OWNER, OWNER, OWNER, NONE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
@@ -66,6 +68,8 @@ API: dict[str, tuple[str, Any, Any, Any, Any]] = {
 MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/"]
 # Stock pages of other packages, for superusers and whoever has Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
+# For programs with a key of one business: api/tests/test_isolation.py walks them.
+FOR_PROGRAMS = [f"api/{pattern.pattern}" for pattern in api.urls.urlpatterns]
 # Without rows of anybody.
 OPEN = [
     "",
@@ -103,7 +107,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *TESTED_BELOW}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"

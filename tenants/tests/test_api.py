@@ -57,7 +57,7 @@ def test_asks_for_a_key(businesses: TwoBusinesses) -> None:
 
 def test_describes_itself(businesses: TwoBusinesses) -> None:
     schema = Client().get("/api/schema", headers={"Accept": "application/json"}).json()
-    assert set(schema["paths"]) == {
+    assert {path for path in schema["paths"] if path.startswith("/api/admin/")} == {
         "/api/admin/tenants",
         "/api/admin/tenants/{id}",
         "/api/admin/whatsapp-accounts",

@@ -1,0 +1,56 @@
+"""The keys of a business's programs: made, listed and revoked by its owners."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tenants import api_keys
+from tenants.access import NOBODY, OWNERS
+from tenants.models import ApiKey
+from tenants.scoped_admin import TenantScopedAdmin
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(TenantScopedAdmin):
+    """A key is shown once, when it is made; afterwards it can be renamed or revoked, and nothing else."""
+
+    may_view = OWNERS
+    may_delete = NOBODY  # a revoked key stays, and says who made it
+    list_display = ["name", "shown_prefix", "tenant", "scope", "created_by", "created_at", "last_used_at", "state"]
+    list_filter = ["tenant", "scope", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["tenant", "created_by"]
+    search_fields = ["name", "prefix", "tenant__name"]
+    ordering = ["-created_at", "-pk"]
+    actions = ["revoke"]
+    evidence_fields = ["shown_prefix", "created_by", "created_at", "last_used_at", "state"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("tenant", "created_by")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = ["tenant", "name", "scope"]
+        return [(None, {"fields": [*fields, *self.evidence_fields] if obj else fields})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["tenant", "scope", *self.evidence_fields] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        token = "" if change else api_keys.fill(obj, request.user)  # type: ignore[arg-type]
+        super().save_model(request, obj, form, change)
+        if token:
+            messages.warning(request, f"The API key “{obj}”, shown only now: {token}")
+
+    @admin.display(description="key", ordering="prefix")
+    def shown_prefix(self, key: ApiKey) -> str:
+        return f"{key.prefix}_…"
+
+    @admin.display(description="state", ordering="revoked_at")
+    def state(self, key: ApiKey) -> str:
+        return f"Revoked {key.revoked_at:%Y-%m-%d %H:%M} UTC" if key.revoked_at else "Active"
+
+    @admin.action(description="Revoke: these keys open nothing any more", permissions=["change"])
+    def revoke(self, request: HttpRequest, keys: "QuerySet[ApiKey]") -> None:
+        revoked = api_keys.revoke(keys)
+        messages.success(request, f"{revoked} API key{'' if revoked == 1 else 's'} revoked.")

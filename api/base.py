@@ -1,0 +1,51 @@
+"""The base of every address for programs: one key, one business, one limit."""
+
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db.models import Model, QuerySet
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants.models import ApiKey
+
+from . import rate_limit
+from .authentication import KeyAuthentication, MayUse
+
+Row = TypeVar("Row", bound=Model)
+
+
+class ProgramView(GenericAPIView[Any]):
+    """What a program sees are the rows of its key's tenant (no tenant: those of none); all others do not exist."""
+
+    authentication_classes = [KeyAuthentication]
+    permission_classes = [MayUse]
+    tenant_path: ClassVar[str] = "tenant"
+    allowance: rate_limit.Allowance | None = None
+
+    @property
+    def key(self) -> ApiKey:
+        return cast(ApiKey, self.request.auth)
+
+    def of_tenant(self, rows: "QuerySet[Row]", path: str = "tenant") -> "QuerySet[Row]":
+        """The one place that keeps businesses apart here."""
+        return rows.filter(**{path: self.key.tenant_id})
+
+    def get_queryset(self) -> "QuerySet[Any]":
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):  # the schema is drawn without a key
+            return rows.none()
+        return self.of_tenant(rows, self.tenant_path)
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        if isinstance(request.auth, ApiKey):
+            self.allowance = rate_limit.count(request.auth)
+            self.allowance.enforce()
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.allowance:
+            for name, value in self.allowance.headers.items():
+                response[name] = value
+        return response

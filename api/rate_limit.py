@@ -1,0 +1,51 @@
+"""How many requests a key may make a minute: a fixed window, counted in the database for all processes."""
+
+import math
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from rest_framework.exceptions import Throttled
+
+from tenants.models import ApiKey
+
+WINDOW = "1 minute"
+
+_COUNT = """
+INSERT INTO api_rate_windows AS w (key_id, started_at, requests) VALUES (%(key)s, clock_timestamp(), 1)
+ON CONFLICT (key_id) DO UPDATE SET
+    started_at = CASE WHEN w.started_at + %(window)s::interval > clock_timestamp() THEN w.started_at ELSE clock_timestamp() END,
+    requests = CASE WHEN w.started_at + %(window)s::interval > clock_timestamp() THEN w.requests + 1 ELSE 1 END
+RETURNING requests, EXTRACT(EPOCH FROM started_at + %(window)s::interval - clock_timestamp())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left to a key in its current window."""
+
+    limit: int
+    used: int
+    resets_in: int  # whole seconds, at least 1
+
+    @property
+    def headers(self) -> dict[str, str]:
+        left = max(0, self.limit - self.used)
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(left),
+            "RateLimit-Reset": str(self.resets_in),
+        }
+
+    def enforce(self) -> None:
+        """Raises Throttled (429, with Retry-After) when it is used up."""
+        if self.used > self.limit:
+            raise Throttled(wait=self.resets_in)
+
+
+def count(key: ApiKey) -> Allowance:
+    """Count one request of this key: one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"key": key.pk, "window": WINDOW})
+        used, seconds = cursor.fetchone()
+    return Allowance(settings.API_RATE_LIMIT, used, max(1, math.ceil(seconds)))

@@ -1,0 +1,8 @@
+import pytest
+
+from .programs import Programs
+
+
+@pytest.fixture
+def programs(db: None) -> Programs:
+    return Programs()
