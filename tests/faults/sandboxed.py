@@ -30,6 +30,10 @@ class Sandboxed:
         world.start()
         self.http = httpx2.Client(base_url=base, timeout=30, headers={"Content-Type": "application/json"})
 
+    def close(self) -> None:
+        self.http.close()
+        self.world.close()
+
     def weather(self, *rules: Json) -> None:
         self._call("PUT", "/weather", json={"rules": list(rules)})
 

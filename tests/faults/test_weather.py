@@ -18,11 +18,9 @@ _numbers = itertools.count(700_000_000_000)
 
 @pytest.fixture(scope="module")
 def sandboxed(server: postgres.Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxed]:
-    world = World(server.create(), Path(tmp_path_factory.mktemp("sandboxed")))
-    try:
-        yield Sandboxed(world)
-    finally:
-        world.close()
+    one = Sandboxed(World(server.create(), Path(tmp_path_factory.mktemp("sandboxed"))))
+    yield one
+    one.close()
 
 
 @pytest.fixture
