@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from .behaviour import Door, answer, slow
+from .behaviour import Door, answer, hang, slow
 from .conftest import Worlds
 from .meta import inbound, said
 from .severed import Severed
@@ -100,3 +100,21 @@ def without_database(world: World, seconds: float) -> list[int]:
     during = [code for code, _ in world.meta.answers[before:]]
     world.database.postgres.start()
     return during
+
+
+def test_sigterm_without_a_database_ends_the_worker(worlds: Worlds) -> None:
+    world = worlds(MODEL_ATTEMPT_SECONDS=50, MODEL_TURN_SECONDS=60, TURN_LEASE_SECONDS=70, WORKER_STOP_SECONDS=5)
+    world.wire.model = hang
+    world.start()
+    world.meta.deliver(inbound(said("Hello")))
+    world.wait(lambda: len(world.wire.of("model")) == 1)
+    world.database.postgres.stop()
+    try:
+        time.sleep(3)
+        asked = time.monotonic()
+        world.workers[0].terminate()
+        world.workers[0].wait(60)
+        assert time.monotonic() - asked < 5 + 15
+    finally:
+        world.database.postgres.start()
+    assert "Traceback" not in world.workers[0].output.partition("worker: stopped")[2]

@@ -8,7 +8,7 @@ import pytest
 
 from .behaviour import Door, answer, by_place, slow
 from .conftest import Worlds
-from .meta import NUMBER, inbound, said
+from .meta import NUMBER, Statuses, echo, inbound, said
 from .world import World
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -91,3 +91,35 @@ def test_two_tenants_at_the_same_time_are_never_mixed(world: World) -> None:
     assert {(call.place, call.to) for call in world.wire.accepted} == {
         (number, f"{1000 + n}") for number in (NUMBER, "777") for n in range(20)
     }
+
+
+def test_door_worker_statuses_and_takeovers_at_once_do_not_deadlock(worlds: Worlds) -> None:
+    """Five conversations, and all that locks their rows: writers, statuses, takeovers, the gate, the sweep."""
+    world = worlds(TURN_QUIET_SECONDS=0, SWEEP_SECONDS=0.1)
+    world.meta.statuses = Statuses(("sent", "failed", "read"), delay=0, shuffled=True)
+    world.start(workers=2)
+    customers = [f"{1000 + n}" for n in range(5)]
+    bodies = []
+    for n in range(400):
+        several = [said(f"{n} {who}", customer=who) for who in random.sample(customers, 3)]
+        bodies.append(echo(random.choice(customers)) if n % 40 == 39 else inbound(*several))
+    done = threading.Event()
+
+    def hand_back() -> None:
+        while not done.wait(0.1):
+            for who in customers:
+                world.database.execute("UPDATE conversations SET handled_by = 'assistant' WHERE external_id = %s", who)
+
+    desk = threading.Thread(target=hand_back)
+    desk.start()
+    try:
+        world.meta.deliver_at_once(bodies, threads=8, pause=0.02)
+    finally:
+        done.set()
+        desk.join()
+    world.settle(90)
+    theirs = world.database.column("SELECT external_id FROM conversation_messages WHERE role = 'user'")
+    world.judge(excused=theirs)
+    assert {code for code, _ in world.meta.answers} == {200}
+    assert world.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+    assert world.wire.accepted
