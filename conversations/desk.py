@@ -38,12 +38,12 @@ def hand_back(conversation_id: int, user: User) -> None:
 def flag(conversation_ids: Iterable[int], reason: str) -> None:
     """Mark conversations as in need of a person, and say why."""
     Conversation.objects.filter(pk__in=list(conversation_ids)).update(
-        needs_person=reason[:255], needs_person_since=Now()
+        needs_person=reason[:255], needs_person_since=Now(), updated_at=Now()
     )
 
 
 def clear_needs_person(conversation_id: int) -> None:
-    Conversation.objects.filter(pk=conversation_id).update(needs_person="", needs_person_since=None)
+    Conversation.objects.filter(pk=conversation_id).update(needs_person="", needs_person_since=None, updated_at=Now())
 
 
 def send_again(message_id: int, user: User) -> bool:
@@ -82,4 +82,6 @@ def mark_delivered(message_id: int, user: User) -> bool:
 def settle(message_id: int) -> None:
     """Take down the *uncertain* sign of a message's conversation when none of its messages is uncertain."""
     conversation = Conversation.objects.filter(messages=message_id, needs_person=UNCERTAIN)
-    conversation.exclude(messages__status=Status.UNCERTAIN).update(needs_person="", needs_person_since=None)
+    conversation.exclude(messages__status=Status.UNCERTAIN).update(
+        needs_person="", needs_person_since=None, updated_at=Now()
+    )

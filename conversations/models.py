@@ -102,6 +102,8 @@ class Conversation(models.Model):
             # The desk's list, newest first: of one tenant, and of all.
             models.Index(F("tenant"), F("last_message_at").desc(nulls_last=True), name="conversation_of_tenant"),
             models.Index(F("last_message_at").desc(nulls_last=True), name="conversation_newest"),
+            # The API's list, the last change first or last; a program asks for what changed since it asked.
+            models.Index(F("tenant"), F("updated_at").desc(), F("id").desc(), name="conversation_by_change"),
             # The desk's filter "needs a person".
             models.Index(
                 fields=["tenant", "needs_person_since"],
