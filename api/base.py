@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from tenants.models import ApiKey
 
@@ -13,6 +14,7 @@ from . import rate_limit
 from .authentication import KeyAuthentication, MayUse
 
 Row = TypeVar("Row", bound=Model)
+Query = TypeVar("Query", bound=Serializer[Any])
 
 
 class ProgramView(GenericAPIView[Any]):
@@ -36,6 +38,16 @@ class ProgramView(GenericAPIView[Any]):
         if getattr(self, "swagger_fake_view", False):  # the schema is drawn without a key
             return rows.none()
         return self.of_tenant(rows, self.tenant_path)
+
+    def asked(self, query: type[Query]) -> Query:
+        """The query of the address, checked. Raises ValidationError (400)."""
+        asked = query(data=self.request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        return asked
+
+    def page_of(self, rows: "QuerySet[Any]") -> Response:
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)

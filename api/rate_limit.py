@@ -9,15 +9,13 @@ from rest_framework.exceptions import Throttled
 
 from tenants.models import ApiKey
 
-WINDOW = "1 minute"
-
 _COUNT = """
-INSERT INTO api_rate_windows AS w (key_id, started_at, requests) VALUES (%(key)s, clock_timestamp(), 1)
+INSERT INTO api_rate_windows AS w (key_id, started_at, requests) VALUES (%s, clock_timestamp(), 1)
 ON CONFLICT (key_id) DO UPDATE SET
-    started_at = CASE WHEN w.started_at + %(window)s::interval > clock_timestamp() THEN w.started_at ELSE clock_timestamp() END,
-    requests = CASE WHEN w.started_at + %(window)s::interval > clock_timestamp() THEN w.requests + 1 ELSE 1 END
-RETURNING requests, EXTRACT(EPOCH FROM started_at + %(window)s::interval - clock_timestamp())
-"""
+    started_at = CASE WHEN w.started_at > clock_timestamp() - {0} THEN w.started_at ELSE clock_timestamp() END,
+    requests = CASE WHEN w.started_at > clock_timestamp() - {0} THEN w.requests + 1 ELSE 1 END
+RETURNING requests, EXTRACT(EPOCH FROM started_at + {0} - clock_timestamp())
+""".format("interval '1 minute'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,6 @@ class Allowance:
 def count(key: ApiKey) -> Allowance:
     """Count one request of this key: one statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"key": key.pk, "window": WINDOW})
+        cursor.execute(_COUNT, [key.pk])
         used, seconds = cursor.fetchone()
     return Allowance(settings.API_RATE_LIMIT, used, max(1, math.ceil(seconds)))

@@ -1,0 +1,108 @@
+"""A program reads and changes its business's assistant, and sees what it used a day."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from api.tests.programs import Programs
+from assistant.models import DEFAULT_INSTRUCTIONS, Assistant, Turn
+from conversations.models import Conversation
+from conversations.tests.rows import conversation
+
+
+def test_shows_the_defaults_until_something_is_set(programs: Programs) -> None:
+    assert programs.reader.get("assistant").json()["instructions"] == DEFAULT_INSTRUCTIONS
+    assert not Assistant.objects.exists()
+    assert programs.writer.patch("assistant", {}).status_code == 200
+    assert not Assistant.objects.exists()
+
+
+def test_changes_what_is_sent_and_never_shows_the_key(programs: Programs) -> None:
+    answer = programs.writer.patch("assistant", {"instructions": "Be brief.", "api_key": "sk-hush"})
+    row = Assistant.objects.get()
+    assert (row.tenant, row.instructions, row.api_key) == (programs.businesses.ours, "Be brief.", "sk-hush")
+    assert answer.json()["has_api_key"] is True
+    assert "hush" not in answer.content.decode()
+    answer = programs.writer.patch("assistant", {"temperature": 0.5})
+    assert (answer.json()["instructions"], answer.json()["has_api_key"]) == ("Be brief.", True)
+    assert programs.writer.patch("assistant", {"api_key": ""}).json()["has_api_key"] is False
+    assert programs.theirs.get("assistant").json()["instructions"] == DEFAULT_INSTRUCTIONS
+
+
+def test_the_stored_key_is_not_given_to_another_address(programs: Programs) -> None:
+    Assistant.objects.create(tenant=programs.businesses.ours, api_key="sk-hush")
+    elsewhere = {"base_url": "https://elsewhere.test/v1"}
+    answer = programs.writer.patch("assistant", elsewhere)
+    assert (answer.status_code, list(answer.json())) == (400, ["base_url"])
+    assert programs.writer.patch("assistant", {**elsewhere, "api_key": "sk-new"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"temperature": 3},
+        {"temperature": "nan"},
+        {"quiet_seconds": "NaN"},
+        {"history_limit": 0},
+        {"max_output_tokens": 10**12},
+        {"base_url": "here"},
+        {"instructions": None},
+    ],
+)
+def test_refuses_what_is_out_of_bounds(programs: Programs, data: dict[str, Any]) -> None:
+    answer = programs.writer.patch("assistant", data)
+    assert (answer.status_code, list(answer.json())) == (400, list(data))
+
+
+def turn(of: Conversation, day: str, state: str = "replied", **columns: Any) -> None:
+    at = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
+    Turn.objects.create(
+        conversation=of, state=state, opened_at=at, due_at=at, latest_due_at=at, first_message_id=1,
+        last_message_id=1, **columns,
+    )  # fmt: skip
+
+
+def test_sums_the_ledger_by_day(programs: Programs) -> None:
+    talk = conversation(programs.businesses.ours)
+    turn(talk, "2026-03-01", prompt_tokens=10, cached_tokens=4, completion_tokens=2, cost=Decimal("0.5"))
+    turn(talk, "2026-03-01", "failed", prompt_tokens=1)
+    turn(talk, "2026-03-03", "suppressed")
+    turn(conversation(programs.businesses.theirs), "2026-03-01", prompt_tokens=99)
+    answer = programs.reader.get("usage", since="2026-03-01", until="2026-03-03")
+    first, second = answer.json()["days"]
+    assert first == {
+        "day": "2026-03-01",
+        "turns": 2,
+        "replies": 1,
+        "prompt_tokens": 11,
+        "cached_tokens": 4,
+        "completion_tokens": 2,
+        "cost": "0.500000",
+    }
+    assert (second["day"], second["turns"], second["replies"], second["cost"]) == ("2026-03-03", 1, 0, None)
+
+
+def test_shows_the_last_30_days_unless_told(programs: Programs) -> None:
+    today = timezone.now().date()
+    talk = conversation(programs.businesses.ours)
+    for ago in (0, 29, 30):
+        turn(talk, (today - dt.timedelta(days=ago)).isoformat())
+    days = [row["day"] for row in programs.reader.get("usage").json()["days"]]
+    assert days == [(today - dt.timedelta(days=29)).isoformat(), today.isoformat()]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "2026-03-02", "until": "2026-03-01"},
+        {"since": "2020-01-01", "until": "2026-03-01"},
+        {"until": "0001-01-01"},
+        {"until": "9999-12-31"},
+        {"since": "soon"},
+    ],
+)
+def test_refuses_impossible_days(programs: Programs, query: dict[str, str]) -> None:
+    assert programs.reader.get("usage", **query).status_code == 400

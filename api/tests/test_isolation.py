@@ -1,0 +1,91 @@
+"""Every address for programs x strangers, the other business's rows, and keys that may only read."""
+
+from typing import Any
+
+import pytest
+
+from api import urls
+from api.tests.programs import Program, Programs
+from conversations.tests.rows import conversation, message
+from leads.models import Lead
+
+# By address: what may be asked of it. A new one fails the test until it is listed.
+WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
+OF_A_CONVERSATION = {
+    "conversations/<int:pk>": "r",
+    "conversations/<int:pk>/messages": "rw",
+    "conversations/<int:pk>/take-over": "w",
+    "conversations/<int:pk>/hand-back": "w",
+}
+OF_A_LEAD = {"leads/<int:pk>": "rw"}
+PATCHED = {"assistant", "leads/<int:pk>"}
+DATA = {"text": "Hello", "stage": "won", "instructions": "Obey."}
+ALL = WITHOUT_ROW | OF_A_CONVERSATION | OF_A_LEAD
+
+
+@pytest.fixture
+def ids(programs: Programs) -> dict[str, dict[str, int]]:
+    """By whose ("ours", "theirs"): the id of one row by the beginning of its address."""
+    found = {}
+    for whose in ("ours", "theirs"):
+        tenant = getattr(programs.businesses, whose)
+        talk = conversation(tenant, contact_name=f"{whose}-customer")
+        message(talk, f"{whose}-text")
+        lead = Lead.objects.create(tenant=tenant, conversation=talk, name=f"{whose}-lead")
+        found[whose] = {"conversations": talk.pk, "leads": lead.pk}
+    return found
+
+
+def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
+    """(what, answer) of each thing that may be asked of an address."""
+    address = route.replace("<int:pk>", str(ids.get(route.partition("/")[0], 0)))
+    answers = []
+    if "r" in ALL[route]:
+        answers.append((f"GET {address}", program.get(address)))
+    if "w" in ALL[route]:
+        write = program.patch if route in PATCHED else program.post
+        answers.append((f"write {address}", write(address, DATA)))
+    return answers
+
+
+def test_every_address_is_in_a_table() -> None:
+    assert {str(pattern.pattern) for pattern in urls.urlpatterns} == set(ALL)
+
+
+def test_strangers_get_nowhere(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
+    for stranger in programs.strangers:
+        for route in ALL:
+            for what, answer in asked(stranger, route, ids["ours"]):
+                assert answer.status_code == 401, what
+                assert "ours-" not in answer.content.decode()
+
+
+def test_a_key_that_reads_does_not_write(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
+    for route in ALL:
+        for what, answer in asked(programs.reader, route, ids["ours"]):
+            assert answer.status_code == (200 if what.startswith("GET") else 403), what
+
+
+def test_a_key_that_writes_does_both_in_its_own_business(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
+    for route in ALL:
+        for what, answer in asked(programs.writer, route, ids["ours"]):
+            assert answer.status_code in (200, 201), what
+            assert "theirs-" not in answer.content.decode(), what
+
+
+def test_the_rows_of_another_business_do_not_exist(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
+    for route in OF_A_CONVERSATION | OF_A_LEAD:
+        for what, answer in asked(programs.writer, route, ids["theirs"]):
+            nothing = dict.fromkeys(ids["theirs"], 999_999_999)
+            (same,) = [other for name, other in asked(programs.writer, route, nothing) if name[:3] == what[:3]]
+            assert (answer.status_code, answer.json()) == (404, same.json()), what
+    theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
+    assert (theirs.stage, theirs.conversation.handled_by) == ("new", "assistant")
+    assert theirs.conversation.messages.count() == 1
+
+
+@pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
+def test_an_id_that_cannot_be_is_not_found(programs: Programs, pk: int) -> None:
+    for route in OF_A_CONVERSATION | OF_A_LEAD:
+        for what, answer in asked(programs.writer, route, {"conversations": pk, "leads": pk}):
+            assert answer.status_code == 404, what

@@ -1,0 +1,141 @@
+"""/api/schema is complete and true: whatever is asked, no answer is a 5xx or one that it does not describe.
+
+The questions are schemathesis' own, good and bad, for every operation; they reach the application as WSGI.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from rest_framework.authtoken.models import Token
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.tests.programs import Programs
+from conversations.tests.rows import conversation, many_messages
+from leads.models import Lead
+from tenants.models import Tenant
+from whatsapp.models import WhatsAppAccount
+
+EXAMPLES = 8  # of each kind of question for each operation
+ROW = 900_001  # the id of a row of every kind
+# schemathesis has further checks, for what DRF does not do: it takes "5" for a number, as forms send it.
+CHECKED: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+questions = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_connection() -> Iterator[None]:
+    """As Django's own client does: the end of a request is not the end of the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def keys(programs: Programs, settings: Any) -> dict[str, dict[str, str]]:
+    """By the beginning of the path: the header that opens it. There is something to find, too."""
+    settings.API_RATE_LIMIT = 1_000_000
+    ours = programs.businesses.ours
+    talk = conversation(ours, "4915112345", id=ROW, operator=programs.owner, needs_person="why")
+    many_messages(talk, 5)
+    Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
+    third = Tenant.objects.create(id=ROW, name="Third", slug="third")
+    WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
+    token = Token.objects.create(user=programs.businesses.people["superuser"]).key
+    program = f"Bearer {programs.writer.token}"
+    return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": program}}
+
+
+def test_every_address_is_described() -> None:
+    described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
+    assert {path for path in described if not path.startswith("/api/admin/")} == {
+        "/api/key",
+        "/api/conversations",
+        "/api/conversations/{id}",
+        "/api/conversations/{id}/messages",
+        "/api/conversations/{id}/take-over",
+        "/api/conversations/{id}/hand-back",
+        "/api/leads",
+        "/api/leads/{id}",
+        "/api/assistant",
+        "/api/usage",
+    }
+
+
+def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
+    schema = described()
+    answered: Counter[int] = Counter()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        key = next(keys[start] for start in keys if operation.path.startswith(start))
+        for mode in GenerationMode:
+            answered += _ask(operation, key, generation_mode=mode)
+            if "{" in operation.path:
+                answered += _ask(operation, key, generation_mode=mode, path_parameters={"id": ROW})
+    assert {200, 201, 204, 400, 404} <= set(answered)
+
+
+def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]], programs: Programs) -> None:
+    schema = described()
+    reader = {"Authorization": f"Bearer {programs.reader.token}"}
+    answered: Counter[int] = Counter()
+    for result in schema.get_all_operations():
+        for key in ({"Authorization": "Bearer prk_no"}, reader):
+            answered += _ask(result.ok(), key, path_parameters={"id": ROW})
+    assert {200, 401, 403} <= set(answered)
+
+
+def described() -> Any:
+    # Without keys of its own making: a stranger has a test.
+    config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
+    return schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application(), config=config)
+
+
+def _ask(operation: Any, key: dict[str, str], **kind: Any) -> Counter[int]:
+    """How it answered to questions of this kind; each question finds the rows as they were."""
+    answered: Counter[int] = Counter()
+
+    @questions
+    @given(case=operation.as_strategy(**kind))
+    def ask(case: Any) -> None:
+        with transaction.atomic():
+            answer = case.call(headers=key)
+            transaction.set_rollback(True)
+        answered[answer.status_code] += 1
+        case.validate_response(answer, checks=CHECKED)
+
+    with contextlib.suppress(Unsatisfiable):  # where nothing can be asked wrongly
+        ask()
+    return answered
