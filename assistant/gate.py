@@ -120,7 +120,7 @@ def _failed(turn: Turn, claim: Claim, conversation: Conversation, outcome: Outco
     """The model failed: later again, or the fallback text, at most once per conversation and outage, or silence."""
     waited = (timezone.now() - turn.opened_at).total_seconds()
     if outcome.postpone_seconds is not None and waited + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
-        turns.collect_again(turn, outcome.postpone_seconds, attempts=F("attempts") + 1)
+        turns.collect_again(turn, outcome.postpone_seconds)
         return "postponed"
     text = claim.assistant.fallback_text
     if text and (outcome.failure is None or outcome.failure.rule.fallback) and not _in_outage(turn):

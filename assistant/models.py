@@ -135,7 +135,7 @@ class Turn(models.Model):
     woken_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     generation = models.PositiveIntegerField(default=0, db_default=0, help_text="The fence: grows with every claim.")
-    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Leases lost and postponements.")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Leases lost.")
     superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")

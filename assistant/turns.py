@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now, TruncDate
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
-from conversations import desk
+from conversations import bell, desk
 from conversations.history import get_last_messages
 from conversations.models import Conversation, lock
 from conversations.times import ago, from_now
@@ -115,6 +116,8 @@ def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
         by_time[at].append({"turn_id": pk})
     for at, jobs in by_time.items():
         app.configure_task("assistant.tasks.answer", schedule_at=at).batch_defer(*jobs)
+        if at is not None and at <= timezone.now():
+            transaction.on_commit(bell.ring)
 
 
 def claim(turn_id: int) -> Claim | None:

@@ -74,6 +74,7 @@ TURN_LEASE_SECONDS = env.float("TURN_LEASE_SECONDS", default=90)
 MODEL_CONNECT_SECONDS = env.float("MODEL_CONNECT_SECONDS", default=5)
 MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
 MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
+WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
@@ -113,6 +114,7 @@ INSTALLED_APPS = [
     "csp",
     "procrastinate.contrib.django",
     "tenants",
+    "events",
     "conversations",
     "leads",
     "assistant",
@@ -174,6 +176,8 @@ DATABASES = {
     "default": {
         **_database,
         "CONN_MAX_AGE": 600,
+        # A server that swallows packets must not hang the door: Meta delivers again.
+        "OPTIONS": {"connect_timeout": 5, **_database.get("OPTIONS", {})},
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
     }
 }
@@ -190,6 +194,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
+# Webhooks of businesses: never into our own network, unless this says so.
+WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=False)
 # Requests a minute of one API key.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 REST_FRAMEWORK = {

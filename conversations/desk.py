@@ -56,6 +56,7 @@ def send_again(message_id: int, user: User) -> bool:
             origin="operator",
             author=user,
             attempts=0,
+            external_id=None,  # the statuses of the next attempt bring a wamid of their own
             next_attempt_at=Now(),
             failed_at=None,
             error_code=None,

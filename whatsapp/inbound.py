@@ -18,7 +18,7 @@ from conversations.history import Arrival, Kept
 from conversations.models import Conversation
 from leads.capture import NewLead, capture
 
-from . import outcomes, quarantine
+from . import one_statement, outcomes, quarantine
 from .events import ChatMessage, Delivery, Echo, InboundMessage, Rejected, StatusUpdate
 from .models import QuarantinedEvent
 from .payloads import as_body, parse
@@ -45,6 +45,8 @@ def accept(delivery: Delivery, signer: Signer) -> list[Rejected]:
     Everything is committed when this returns. Raises OperationalError or InterfaceError when the database is
     away (answer 503: Meta delivers again, and what is stored already is stored once).
     """
+    if _stored_at_once(delivery, signer):
+        return []
     items: list[ChatMessage] = [*delivery.messages, *delivery.echoes]
     everything: list[ChatMessage | StatusUpdate] = [*items, *delivery.statuses]
     by_number = routes((item.phone_number_id for item in everything), signer)
@@ -54,6 +56,25 @@ def accept(delivery: Delivery, signer: Signer) -> list[Rejected]:
     quarantine.keep(rejected)
     _apply((update for update in delivery.statuses if not by_number[update.phone_number_id].refusal), by_number)
     return rejected
+
+
+def _stored_at_once(delivery: Delivery, signer: Signer) -> bool:
+    """The usual delivery goes the short way; False: nothing was stored, take it step by step."""
+    unusual = delivery.echoes or delivery.statuses or delivery.rejected or signer != Signer()
+    if unusual or not one_statement.is_usual(delivery.messages):
+        return False
+    now = timezone.now()
+    try:
+        new = one_statement.store(delivery.messages, [_clamped(item.sent_at, now) for item in delivery.messages])
+    except (DatabaseError, InterfaceError, ValueError) as error:
+        if isinstance(error, OperationalError | InterfaceError) and not isinstance(error.__cause__, NEIGHBOURS):
+            raise
+        return False  # the steps find out which of them it is, or get past the neighbour
+    for message in new or ():
+        if message.corrected:
+            corrections.catch_up(message.conversation_id, message.wamid)
+        logger.info("[WA][CHAT] conv_id=%s stored user msg", message.conversation_id)
+    return new is not None
 
 
 def replay(event: QuarantinedEvent) -> str:

@@ -1,0 +1,101 @@
+"""What a bench runs on: a durable PostgreSQL, gunicorn, workers, and the stand-in for Meta and the model."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATA = PROJECT / ".data" / "bench"
+SECRET = "secret-of-the-bench"
+NUMBER = "100000000000001"
+WEB_PORT, STAND_IN_PORT = 8711, 8712
+WEB_THREADS = 16
+
+ENVIRONMENT = {
+    "DEBUG": "false",
+    "SECRET_KEY": "bench-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789-0123456789",
+    "FIELD_ENCRYPTION_KEYS": "YmVuY2gtb25seS1maWVsZC1rZXktMDAwMDAwMDAwMDE=",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "WHATSAPP_APP_SECRET": SECRET,
+    "WHATSAPP_VERIFY_TOKEN": "bench",
+    "MULTITENANT_ENABLED": "true",
+    "WHATSAPP_GRAPH_URL": f"http://127.0.0.1:{STAND_IN_PORT}",
+    "OPENAI_BASE_URL": f"http://127.0.0.1:{STAND_IN_PORT}/v1",
+    "OPENAI_API_KEY": "bench",
+    "TURN_QUIET_SECONDS": "0",
+    "PORT": str(WEB_PORT),
+    "WEB_CONCURRENCY": "2",
+    "WEB_THREADS": str(WEB_THREADS),
+    "LOG_LEVEL": "ERROR",
+    "EMBEDDED_POSTGRES_FOLDER": str(DATA / "postgres"),
+}
+
+
+def use_environment() -> None:
+    """Make this process, and those it starts, use the bench's settings and database and nobody else's."""
+    given = os.environ.get("DATABASE_URL")
+    os.environ.update(ENVIRONMENT, DJANGO_SETTINGS_MODULE="config.settings")
+    if given:
+        print(f"database: {given.rsplit('@', 1)[-1]} (its tables are emptied)")
+
+
+@contextlib.contextmanager
+def running(*arguments: str, wait_for: int | None = None, **environment: object) -> Iterator[int]:
+    """A process while the block runs; its id. `wait_for`: the port on which it must answer first."""
+    more = {name: str(value) for name, value in environment.items()}
+    log = (DATA / f"{Path(arguments[0]).name}.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=PROJECT, env={**os.environ, **more}, stdout=log, stderr=log
+    )
+    try:
+        if wait_for:
+            _wait_for_port(wait_for, process)
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.close()
+
+
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            raise SystemExit(f"{process.args!r} ended; see {DATA}/*.log")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"nothing answers on port {port}; see {DATA}/*.log")
+
+
+@contextlib.contextmanager
+def web(app: str = "config.wsgi", **environment: object) -> Iterator[str]:
+    """Gunicorn with the production's settings; the address of the webhook."""
+    with running("-m", "gunicorn", "-c", "config/gunicorn.py", app, wait_for=WEB_PORT, **environment):
+        url = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
+        for _ in range(4):  # both processes have loaded the application
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{WEB_PORT}/healthz", timeout=20).read()
+        yield url
+
+
+@contextlib.contextmanager
+def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
+    arguments = ("-m", "bench.stand_in", str(STAND_IN_PORT), str(model_seconds), str(graph_seconds))
+    with running(*arguments, wait_for=STAND_IN_PORT):
+        yield
+
+
+@contextlib.contextmanager
+def worker(**environment: object) -> Iterator[int]:
+    with running("manage.py", "worker", **environment) as pid:
+        yield pid
