@@ -18,11 +18,13 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Businesses", "storefront", "tenants.Tenant"),
         ("Members", "group", "tenants.Membership"),
         ("API keys", "key", "tenants.ApiKey"),
+        ("Webhooks", "webhook", "events.WebhookEndpoint"),
     ],
     "Evidence": [
         ("Messages", "chat", "conversations.ConversationMessage"),
         ("Turns", "receipt_long", "assistant.Turn"),
         ("Quarantine", "report", "whatsapp.QuarantinedEvent"),
+        ("Webhook deliveries", "outgoing_mail", "events.EventDelivery"),
         ("Pauses", "pause_circle", "conversations.Pause"),
     ],
     "Installation": [

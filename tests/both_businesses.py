@@ -9,6 +9,7 @@ from django.utils import timezone
 from assistant.models import Assistant, Turn
 from conversations.models import Pause
 from conversations.tests.rows import conversation, message
+from events.models import Event, EventDelivery, Type, WebhookEndpoint
 from leads.models import Lead
 from tenants import api_keys
 from tenants.models import Membership, Tenant
@@ -39,7 +40,13 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     )
     number: dict[str, Any] = {"tenant": tenant, "phone_number_id": f"number-of-{mark}"}
     event = {"reason": f"{mark} reason", "field": mark, "raw": {"text": mark}, "digest": mark}
+    hook = WebhookEndpoint.objects.create(
+        tenant=tenant, url=f"https://{mark}.example/".lower(), event_types=[Type.NEEDS_PERSON], secret=SECRET
+    )
+    told = Event.objects.create(tenant=tenant, type=Type.NEEDS_PERSON, payload={"reason": f"{mark} reason"})
     return {
+        "events/webhookendpoint": hook,
+        "events/eventdelivery": EventDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
         "tenants/apikey": api_keys.issue(

@@ -32,6 +32,8 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
     "tenants/apikey": (OWNER, OWNER, OWNER, NONE),
+    "events/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
+    "events/eventdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),

@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .receiver import Receiver, receiving
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    """A receiver on this machine, which nothing is sent to unless the setting allows it."""
+    settings.WEBHOOKS_ALLOW_PRIVATE = True
+    with receiving() as receiver:
+        yield receiver

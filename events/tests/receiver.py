@@ -1,0 +1,65 @@
+"""A business's own system: a real server on this machine that keeps what it is sent."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Head = dict[str, str]
+
+
+@dataclass
+class Receiver:
+    """Answers are `codes`, in order, then 200 for ever; `body` and `headers` go with each."""
+
+    url: str = ""
+    codes: list[int] = field(default_factory=list)
+    body: bytes = b"taken"
+    headers: Head = field(default_factory=dict)
+    got: list[tuple[Head, bytes]] = field(default_factory=list)
+    hold: threading.Event | None = None
+
+    @property
+    def told(self) -> list[Any]:
+        return [json.loads(body) for _, body in self.got]
+
+    @property
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.told]
+
+
+@contextlib.contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.got.append((dict(self.headers), body))
+            if receiver.hold:
+                receiver.hold.wait(10)
+            self.send_response(receiver.codes.pop(0) if receiver.codes else 200)
+            for name, value in {"Content-Length": str(len(receiver.body)), **receiver.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(receiver.body)
+
+        def log_message(self, *_: Any) -> None:
+            """Not into the tests' output."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    receiver.url = f"http://127.0.0.1:{server.server_port}/hook?from=parley"
+    try:
+        yield receiver
+    finally:
+        if receiver.hold:
+            receiver.hold.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
