@@ -44,6 +44,7 @@ class Located:
     tenant_id: int | None
     is_active: bool
     handled_by: str
+    is_listened_to: bool  # a webhook of its tenant wants to hear what the customer writes
 
 
 _UPSERT = """
@@ -63,7 +64,9 @@ ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET
     updated_at = clock_timestamp()
 -- A number that went to another tenant must not bring that tenant the former one's conversations.
 WHERE c.tenant_id IS NULL OR EXCLUDED.tenant_id IS NULL OR c.tenant_id = EXCLUDED.tenant_id
-RETURNING phone_number_id, external_id, id, tenant_id, is_active, handled_by
+RETURNING phone_number_id, external_id, id, tenant_id, is_active, handled_by, EXISTS (
+    SELECT FROM webhook_endpoints w WHERE w.is_active AND 'message.received' = ANY (w.event_types) AND (
+        w.tenant_id = c.tenant_id OR (w.tenant_id IS NULL AND c.tenant_id IS NULL)))
 """
 
 

@@ -4,6 +4,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from events.recording import forget_text
+
 from .models import ConversationMessage
 
 
@@ -24,7 +26,9 @@ def revoke(conversation_id: int, wamid: str) -> bool:
     if message is None:
         return False
     told = Q(pk=message.pk) | Q(conversation_id=conversation_id, reply_to=wamid, kind="edit")
-    ConversationMessage.objects.filter(told).update(text="", edits=[], raw_json=None, revoked_at=Now())
+    ids = list(ConversationMessage.objects.filter(told).values_list("pk", flat=True))
+    ConversationMessage.objects.filter(pk__in=ids).update(text="", edits=[], raw_json=None, revoked_at=Now())
+    forget_text(ids)
     return True
 
 

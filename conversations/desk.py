@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
+from . import telling
 from .models import Conversation, ConversationMessage, Status, lock
 
 TAKEN_OVER = "A person took the conversation over before this was sent."
@@ -37,9 +38,10 @@ def hand_back(conversation_id: int, user: User) -> None:
 
 def flag(conversation_ids: Iterable[int], reason: str) -> None:
     """Mark conversations as in need of a person, and say why."""
-    Conversation.objects.filter(pk__in=list(conversation_ids)).update(
-        needs_person=reason[:255], needs_person_since=Now(), updated_at=Now()
-    )
+    ids, words = list(conversation_ids), reason[:255]
+    with transaction.atomic(savepoint=False):
+        telling.needs_person(ids, words)
+        Conversation.objects.filter(pk__in=ids).update(needs_person=words, needs_person_since=Now(), updated_at=Now())
 
 
 def clear_needs_person(conversation_id: int) -> None:
@@ -77,6 +79,7 @@ def mark_delivered(message_id: int, user: User) -> bool:
         )
         if moved:
             settle(message_id)
+            telling.sent(message_id)
     return bool(moved)
 
 

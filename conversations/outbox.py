@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
-from . import bubbles, desk
+from . import bubbles, desk, telling
 from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status, lock
 from .senders import Outbound, SendFailed
 from .statuses import RANK
@@ -109,10 +109,14 @@ def record_sent(message_id: int, wamid: str) -> int | None:
     """The channel took it. The answer: the next message waiting in this conversation, if any."""
     message = ConversationMessage.objects.filter(pk=message_id)
     known = {"external_id": wamid, "sent_at": Now(), "error_code": None, "error_detail": ""}
-    if not message.filter(status=Status.SENDING).update(status=Status.SENT, **known):
-        # Its status webhook came first and may have moved it further; or the sweep gave up waiting for us.
-        behind = RANK[: RANK.index(Status.SENT)]
-        message.update(status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")), **known)
+    with transaction.atomic():
+        in_order = message.filter(status=Status.SENDING).update(status=Status.SENT, **known)
+        if not in_order:
+            # Its status webhook came first and may have moved it further; or the sweep gave up waiting for us.
+            behind = RANK[: RANK.index(Status.SENT)]
+            message.update(status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")), **known)
+        telling.sent(message_id)
+    if not in_order:
         desk.settle(message_id)
     return next_in_line(message_id)
 

@@ -1,5 +1,6 @@
 """Recording an event, in the transaction of what happened. Where nobody listens nothing is written."""
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import IsNull
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
@@ -62,11 +64,15 @@ def record_all(happenings: Sequence[Happening]) -> int:
     return len(deliveries)
 
 
-def wake(delivery_ids: Sequence[int], at: Any = None) -> None:
-    """Defer the sending of these, on Django's connection: row and job live or die together."""
+def wake(delivery_ids: Sequence[int], at: dt.datetime | None = None) -> None:
+    """Defer the sending of these, on Django's connection: row and job live or die together.
+
+    Always with a time: a job without one notifies the workers, and PostgreSQL lets one transaction with a
+    notification commit after the other. The workers look by themselves twice a second.
+    """
     jobs: list[dict[str, JSONValue]] = [{"delivery_id": pk} for pk in delivery_ids]
     if jobs:
-        app.configure_task("events.tasks.deliver", schedule_at=at).batch_defer(*jobs)
+        app.configure_task("events.tasks.deliver", schedule_at=at or timezone.now()).batch_defer(*jobs)
 
 
 def listening(type: Type, tenant: str) -> Exists:

@@ -7,6 +7,9 @@ from typing import Any
 
 from django.db import connection
 
+from events.models import Type
+from events.recording import Happening, record_all
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLead:
@@ -29,6 +32,9 @@ FROM jsonb_to_recordset(%s) AS lead(position int, tenant_id bigint, conversation
     source text, first_text text, referral jsonb)
 ORDER BY conversation_id, position
 ON CONFLICT (conversation_id) DO NOTHING
+RETURNING id, conversation_id, tenant_id, name, phone, source, EXISTS (
+    SELECT FROM webhook_endpoints w WHERE w.is_active AND 'lead.created' = ANY (w.event_types) AND (
+        w.tenant_id = l.tenant_id OR (w.tenant_id IS NULL AND l.tenant_id IS NULL)))
 """
 
 
@@ -38,3 +44,9 @@ def capture(leads: Iterable[NewLead]) -> None:
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_INSERT, [json.dumps(rows)])
+            record_all([_created(*row) for *row, is_listened_to in cursor.fetchall() if is_listened_to])
+
+
+def _created(pk: int, conversation_id: int, tenant_id: int | None, name: str, phone: str, source: str) -> Happening:
+    lead = {"id": pk, "conversation_id": conversation_id, "name": name, "phone": phone, "source": source}
+    return Happening(tenant_id, Type.LEAD_CREATED, {"lead": lead}, subject=pk)

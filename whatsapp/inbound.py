@@ -12,7 +12,7 @@ from django.utils import timezone
 import crashpoints
 from assistant import turns
 from assistant.turns import Spoken
-from conversations import contacts, corrections, desk, history
+from conversations import contacts, corrections, desk, history, telling
 from conversations.contacts import Contact, Located
 from conversations.history import Arrival, Kept
 from conversations.models import Conversation
@@ -187,7 +187,12 @@ def _follow_up(stored: Sequence[Stored]) -> None:
     for conversation_id in echoed:
         desk.take_over(conversation_id, None)
     capture(_lead(new, new.item) for new in stored if isinstance(new.item, InboundMessage))
+    telling.received(new.row.id for new in stored if _is_told(new))
     turns.note([_spoken(new) for new in stored if new.conversation.id not in echoed and _wants_answer(new)])
+
+
+def _is_told(new: Stored) -> bool:
+    return new.conversation.is_listened_to and isinstance(new.item, InboundMessage)
 
 
 def _correct(new: Stored) -> None:

@@ -43,6 +43,10 @@ WITH arrival AS MATERIALIZED (
         SELECT FROM arrival a WHERE (
             SELECT c.tenant_id IS DISTINCT FROM a.tenant_id FROM conversations c WHERE c.channel = 'whatsapp'
                 AND c.phone_number_id = a.phone_number_id AND c.external_id = a.external_id)
+    ) AND NOT EXISTS (  -- and no webhook is to be told
+        SELECT FROM arrival a WHERE EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active
+            AND ('message.received' = ANY (w.event_types) OR 'lead.created' = ANY (w.event_types))
+            AND (w.tenant_id = a.tenant_id OR (w.tenant_id IS NULL AND a.tenant_id IS NULL)))
     )
 ), person AS (
     SELECT tenant_id, phone_number_id, external_id, max(user_id) AS user_id,

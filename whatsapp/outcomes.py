@@ -5,7 +5,7 @@ import logging
 from django.conf import settings
 from django.db.models import QuerySet
 
-from conversations import desk
+from conversations import desk, telling
 from conversations.models import ConversationMessage, Status, lock
 
 from .events import StatusUpdate
@@ -54,4 +54,6 @@ def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
         desk.flag([message.conversation_id], f"A reply did not arrive: {update.error_detail}")
     if moved and message.status == Status.UNCERTAIN:
         desk.settle(message.pk)
+    if moved and to != Status.FAILED and message.status in (Status.SENDING, Status.UNCERTAIN):
+        telling.sent(message.pk)  # whoever sent it may not live to say so
     return bool(moved)

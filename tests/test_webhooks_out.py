@@ -1,0 +1,232 @@
+"""What happens at the door and at the desk reaches a business's own systems, once, and costs nothing where none is."""
+
+import datetime as dt
+from typing import Any
+
+import httpx2
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from conversations import desk, outbox
+from conversations.models import Conversation, ConversationMessage
+from events.models import Event, EventDelivery, Type, WebhookEndpoint
+from events.tests.receiver import Receiver, receiving
+from leads.models import Lead
+from tenants.models import Tenant
+from tests.stage import Stage, graph_error
+from whatsapp import inbound as steps
+from whatsapp.models import WhatsAppAccount
+from whatsapp.tests.factories import (
+    CUSTOMER,
+    PHONE_NUMBER_ID,
+    change,
+    contact,
+    delivery,
+    echo,
+    inbound,
+    message,
+    status,
+    text_message,
+)
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Any:
+    settings.WEBHOOKS_ALLOW_PRIVATE = True
+    with receiving() as receiver:
+        yield receiver
+
+
+def listen(receiver: Receiver, *types: Type, tenant: Tenant | None = None) -> WebhookEndpoint:
+    return WebhookEndpoint.objects.create(
+        tenant=tenant, url=receiver.url, event_types=list(types or Type), secret="whsec_1"
+    )
+
+
+def told(receiver: Receiver, type: str) -> list[Any]:
+    return [event["data"] for event in receiver.told if event["type"] == type]
+
+
+def test_a_conversation_is_told_from_the_first_message_to_the_reply(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver)
+    stage.converse(inbound(text_message("Do you deliver?", id="wamid.1"), contacts=[contact("Ann Lee")]))
+    assert sorted(receiver.types) == ["lead.created", "message.received", "reply.sent"]
+    talk, asked, reply = Conversation.objects.get(), *ConversationMessage.objects.order_by("id")
+    who = {
+        "id": talk.pk,
+        "phone_number_id": PHONE_NUMBER_ID,
+        "external_id": CUSTOMER,
+        "contact_user_id": None,
+        "contact_name": "Ann Lee",
+        "handled_by": "assistant",
+    }
+    (received,), (sent,), (created,) = (
+        told(receiver, type) for type in ("message.received", "reply.sent", "lead.created")
+    )
+    assert received["conversation"] == sent["conversation"] == who
+    assert (received["message"]["id"], received["message"]["text"]) == (asked.pk, "Do you deliver?")
+    assert (received["message"]["external_id"], received["message"]["kind"]) == ("wamid.1", "text")
+    assert (sent["message"]["id"], sent["message"]["origin"]) == (reply.pk, "assistant")
+    assert sent["message"]["external_id"] == reply.external_id
+    lead = Lead.objects.get()
+    assert created["lead"] == {
+        "id": lead.pk,
+        "conversation_id": talk.pk,
+        "name": "Ann Lee",
+        "phone": CUSTOMER,
+        "source": "whatsapp",
+    }
+
+
+def test_what_comes_twice_is_told_once(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver)
+    first = inbound(text_message("Hello", id="wamid.1"))
+    stage.post(first)
+    stage.converse(first)
+    stage.converse(inbound(text_message("Me again")))
+    assert [event["message"]["text"] for event in told(receiver, "message.received")] == ["Hello", "Me again"]
+    assert len(told(receiver, "lead.created")) == 1
+
+
+def test_only_what_is_wanted_is_told(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver, Type.REPLY_SENT)
+    stage.converse(inbound(text_message("Hello")))
+    assert receiver.types == ["reply.sent"]
+    assert Event.objects.count() == 1
+
+
+def test_what_the_business_writes_from_the_app_is_not_received(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver)
+    stage.converse(delivery(change(message_echoes=[echo()])))
+    assert receiver.types == []
+
+
+def test_one_business_is_not_told_of_another(stage: Stage, receiver: Receiver, settings: Any) -> None:
+    settings.MULTITENANT_ENABLED = True
+    ours, theirs = (Tenant.objects.create(name=slug, slug=slug) for slug in ("ours", "theirs"))
+    for number, tenant in (("1", ours), ("2", theirs)):
+        WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=number, access_token="t")
+    listen(receiver, tenant=ours)
+    for number in ("1", "2"):
+        stage.converse(delivery(change(messages=[text_message(f"To {number}")], phone_number_id=number)))
+        stage.converse(delivery(change(messages=[text_message(f"Again {number}")], phone_number_id=number)))
+    assert [event["message"]["text"] for event in told(receiver, "message.received")] == ["To 1", "Again 1"]
+    assert {event["conversation"]["phone_number_id"] for event in told(receiver, "reply.sent")} == {"1"}
+    assert set(Event.objects.values_list("tenant", flat=True)) == {ours.pk}
+
+
+def test_a_person_who_is_needed_is_called_once_for_one_reason(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver, Type.NEEDS_PERSON)
+    stage.wire.model = lambda body: httpx2.Response(500, json={"error": {"message": "no", "code": "x", "type": "x"}})
+    stage.converse(inbound(text_message("Hello")))
+    stage.converse(inbound(text_message("Hello?")))
+    (call,) = told(receiver, "needs_person")
+    talk = Conversation.objects.get()
+    assert (call["reason"], call["conversation"]["id"]) == (talk.needs_person, talk.pk)
+    desk.clear_needs_person(talk.pk)
+    desk.flag([talk.pk], "Angry.")
+    stage.work()
+    assert [call["reason"] for call in told(receiver, "needs_person")][1:] == ["Angry."]
+
+
+def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver, Type.REPLY_SENT, Type.NEEDS_PERSON)
+    stage.wire.graph = lambda body: graph_error(131026)
+    stage.converse(inbound(text_message("Hello")))
+    assert receiver.types == ["needs_person"]
+
+
+@pytest.mark.parametrize("state", ["sending", "uncertain"])
+def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, receiver: Receiver, state: str) -> None:
+    listen(receiver, Type.REPLY_SENT)
+    stage.post(inbound(text_message("Hello")))
+    (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
+    ConversationMessage.objects.filter(pk=reply.pk).update(status=state, sending_at=timezone.now())
+    for name in ("sent", "delivered", "read"):
+        stage.post(delivery(change(statuses=[status(name, wamid="wamid.9", biz_opaque_callback_data=str(reply.pk))])))
+    outbox.record_sent(reply.pk, "wamid.9")  # it lived after all
+    stage.work()
+    assert [event["message"]["text"] for event in told(receiver, "reply.sent")].count("Hello yourself") == 1
+
+
+def test_a_reply_that_a_person_saw_arrive_is_told(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver, Type.REPLY_SENT)
+    stage.post(inbound(text_message("Hello")))
+    (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
+    outbox.claim(reply.pk)
+    outbox.give_up_waiting(reply.pk, "no answer")
+    desk.mark_delivered(reply.pk, "Bo")  # type: ignore[arg-type]
+    stage.work()
+    assert "Hello yourself" in [event["message"]["text"] for event in told(receiver, "reply.sent")]
+
+
+def test_what_a_customer_deletes_is_not_kept_and_not_told_again(stage: Stage, receiver: Receiver) -> None:
+    listen(receiver, Type.MESSAGE_RECEIVED)
+    stage.converse(inbound(text_message("My card is 4711", id="wamid.1")))
+    stage.converse(inbound(message("revoke", {"original_message_id": "wamid.1"})))
+    assert ConversationMessage.objects.get(external_id="wamid.1").text == ""
+    assert "4711" not in str(list(Event.objects.values_list("payload", flat=True)))
+    assert told(receiver, "message.received")[-1]["message"]["kind"] == "revoke"
+    assert told(receiver, "message.received")[-1]["message"]["reply_to"] == "wamid.1"
+
+
+def test_an_event_lives_or_dies_with_what_happened(
+    stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(receiver)
+
+    def cut(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(steps.turns, "note", cut)
+    stage.converse(inbound(text_message("Hello")))
+    assert not ConversationMessage.objects.exists()
+    assert not Event.objects.exists()
+    assert not EventDelivery.objects.exists()
+    assert receiver.got == []
+
+
+def statements(stage: Stage, text: str) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        stage.post(delivery(change(messages=[text_message(text)], statuses=[status("read", wamid="wamid.none")])))
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Receiver) -> None:
+    statements(stage, "the first")
+    before = statements(stage, "nobody")
+    listen(receiver, Type.NEEDS_PERSON, Type.REPLY_SENT)
+    assert len(statements(stage, "somebody, not of this")) == len(before)
+    listen(receiver, Type.MESSAGE_RECEIVED)
+    listened = statements(stage, "somebody")
+    assert len(listened) == len(before) + 3, "what is told, the event, its wake-up"
+    listen(receiver, Type.MESSAGE_RECEIVED)
+    assert len(statements(stage, "several")) == len(listened)
+
+
+def test_the_short_way_is_left_only_to_tell(stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    step_by_step: list[Any] = []
+    store = steps._store
+    monkeypatch.setattr(steps, "_store", lambda *args: step_by_step.append(args) or store(*args))
+    stage.post(inbound(text_message("one")))
+    listen(receiver, Type.NEEDS_PERSON, Type.REPLY_SENT)
+    off = listen(receiver)
+    WebhookEndpoint.objects.filter(pk=off.pk).update(is_active=False)
+    listen(receiver, tenant=Tenant.objects.create(name="Other", slug="other"))
+    stage.post(inbound(text_message("two")))
+    assert not step_by_step
+    listen(receiver, Type.LEAD_CREATED)
+    stage.post(inbound(text_message("three")))
+    assert step_by_step
+
+
+def test_a_webhook_that_hangs_does_not_hold_up_the_reply(stage: Stage, receiver: Receiver, settings: Any) -> None:
+    settings.WEBHOOK_SECONDS, settings.RETRY_TIME_SCALE = 0.2, 1
+    receiver.codes = [500]
+    listen(receiver, Type.MESSAGE_RECEIVED)
+    stage.converse(inbound(text_message("Hello")))
+    assert stage.wire.texts == ["Answer to Hello"]
+    waits = EventDelivery.objects.get().next_attempt_at - timezone.now()
+    assert dt.timedelta(0) < waits < dt.timedelta(seconds=11)
