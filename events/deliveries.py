@@ -25,6 +25,8 @@ from .wire import Answer
 WAITS = (10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 LEASE_SECONDS = 60  # beyond WEBHOOK_SECONDS: how long a claim holds
 BUSY_SECONDS = 1
+# Where the places are full because nothing gets through: looking for one every second would cost the replies theirs.
+BUSY_FAILING_SECONDS = 30
 DISABLED_AFTER_DAYS = 3
 GONE = 410
 
@@ -41,6 +43,7 @@ class Attempt:
     url: str
     body: bytes
     headers: dict[str, str]
+    is_failing: bool  # the last try at its endpoint came to nothing
 
 
 def from_now(seconds: float) -> Combinable:
@@ -72,7 +75,15 @@ def _attempt(delivery: EventDelivery) -> Attempt:
         "Parley-Event-Type": event.type,
         "Parley-Signature": sign(body, delivery.endpoint.secret, int(time.time())),
     }
-    return Attempt(delivery.pk, delivery.endpoint_id, delivery.attempts, delivery.endpoint.url, body, headers)
+    return Attempt(
+        delivery_id=delivery.pk,
+        endpoint_id=delivery.endpoint_id,
+        number=delivery.attempts,
+        url=delivery.endpoint.url,
+        body=body,
+        headers=headers,
+        is_failing=delivery.endpoint.failing_since is not None,
+    )
 
 
 def _mine(attempt: Attempt) -> "QuerySet[EventDelivery]":
@@ -81,8 +92,9 @@ def _mine(attempt: Attempt) -> "QuerySet[EventDelivery]":
 
 def release(attempt: Attempt) -> None:
     """Give a claimed delivery back untried: this process has no place for its endpoint."""
+    wait = BUSY_FAILING_SECONDS if attempt.is_failing else BUSY_SECONDS
     with transaction.atomic():
-        if _mine(attempt).update(attempts=F("attempts") - 1, next_attempt_at=from_now(BUSY_SECONDS)):
+        if _mine(attempt).update(attempts=F("attempts") - 1, next_attempt_at=from_now(wait)):
             _wake_when_due(attempt.delivery_id)
 
 

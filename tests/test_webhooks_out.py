@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from assistant import turns
 from conversations import desk, outbox
 from conversations.models import Conversation, ConversationMessage
 from events.models import Event, EventDelivery, Type, WebhookEndpoint
@@ -180,7 +181,7 @@ def test_an_event_lives_or_dies_with_what_happened(
     def cut(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr(steps.turns, "note", cut)
+    monkeypatch.setattr(turns, "note", cut)
     stage.converse(inbound(text_message("Hello")))
     assert not ConversationMessage.objects.exists()
     assert not Event.objects.exists()
@@ -207,9 +208,14 @@ def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Rece
 
 
 def test_the_short_way_is_left_only_to_tell(stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    step_by_step: list[Any] = []
+    step_by_step = []
     store = steps._store
-    monkeypatch.setattr(steps, "_store", lambda *args: step_by_step.append(args) or store(*args))
+
+    def seen(*args: Any) -> Any:
+        step_by_step.append(args)
+        return store(*args)
+
+    monkeypatch.setattr(steps, "_store", seen)
     stage.post(inbound(text_message("one")))
     listen(receiver, Type.NEEDS_PERSON, Type.REPLY_SENT)
     off = listen(receiver)

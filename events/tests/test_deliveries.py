@@ -3,15 +3,17 @@
 import datetime as dt
 import hashlib
 import hmac
+import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from events import deliveries, tasks
+from events import deliveries, signature, tasks
 from events.models import Event, EventDelivery, Type, WebhookEndpoint
 from events.recording import Happening, record, record_all
 from events.tests.receiver import Receiver
@@ -47,6 +49,19 @@ def test_it_is_signed_and_says_what_happened(stage: Stage, receiver: Receiver) -
     delivery = EventDelivery.objects.get()
     assert (delivery.status, delivery.response_code, delivery.attempts) == ("delivered", 200, 1)
     assert delivery.delivered_at
+
+
+def test_the_documents_way_to_verify_a_signature_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    recipe = text[text.index("    import hashlib") :].split("\n\nTry it")[0]
+    known: dict[str, Any] = {}
+    exec(textwrap.dedent(recipe), known)
+    now = int(time.time())
+    header = signature.sign(b"{}", "whsec_1", now)
+    assert known["is_from_parley"](header, b"{}", "whsec_1")
+    assert not known["is_from_parley"](header, b"{ }", "whsec_1")
+    assert not known["is_from_parley"](header, b"{}", "whsec_2")
+    assert not known["is_from_parley"](signature.sign(b"{}", "whsec_1", now - 600), b"{}", "whsec_1")
 
 
 def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: Receiver) -> None:
