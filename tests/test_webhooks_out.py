@@ -139,7 +139,7 @@ def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver)
     assert receiver.types == ["needs_person"]
 
 
-@pytest.mark.parametrize("state", ["sending", "uncertain"])
+@pytest.mark.parametrize("state", ["queued", "sending", "uncertain", "failed"])
 def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, receiver: Receiver, state: str) -> None:
     listen(receiver, Type.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))

@@ -12,6 +12,8 @@ from .events import StatusUpdate
 
 logger = logging.getLogger(__name__)
 
+SENT = (Status.SENT, Status.DELIVERED, Status.READ)
+
 
 def apply(update: StatusUpdate, tenant_id: int | None) -> bool:
     """Advance the message that this status is about. False when it is none of ours, or got further already."""
@@ -54,6 +56,6 @@ def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
         desk.flag([message.conversation_id], f"A reply did not arrive: {update.error_detail}")
     if moved and message.status == Status.UNCERTAIN:
         desk.settle(message.pk)
-    if moved and to != Status.FAILED and message.status in (Status.SENDING, Status.UNCERTAIN):
-        telling.sent(message.pk)  # whoever sent it may not live to say so
+    if moved and to != Status.FAILED and message.status not in SENT:
+        telling.sent(message.pk)  # whoever sent it may not live to say so, or took it for refused
     return bool(moved)

@@ -202,6 +202,20 @@ def test_an_endpoint_that_hangs_leaves_places_for_the_others(
     assert ProcrastinateJob.objects.filter(args={"delivery_id": delivery.pk}, scheduled_at__gt=timezone.now()).exists()
 
 
+@pytest.mark.parametrize(("failing", "longest"), [(False, 2), (True, 31)])
+def test_the_rest_waits_longer_for_an_endpoint_that_takes_nothing(
+    stage: Stage, receiver: Receiver, failing: bool, longest: int
+) -> None:
+    hook = endpoint(receiver.url)
+    WebhookEndpoint.objects.filter(pk=hook.pk).update(failing_since=timezone.now() if failing else None)
+    record(None, Type.NEEDS_PERSON, PAYLOAD)
+    attempt = deliveries.claim(EventDelivery.objects.get().pk)
+    assert attempt is not None
+    deliveries.release(attempt)
+    wait = (EventDelivery.objects.get().next_attempt_at - timezone.now()).total_seconds()
+    assert longest - 10 < wait < longest
+
+
 def test_the_log_is_kept_for_a_month(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
     record_all([Happening(None, Type.NEEDS_PERSON, PAYLOAD)] * 2)
