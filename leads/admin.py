@@ -37,6 +37,12 @@ class LeadAdmin(TenantScopedAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("conversation", "tenant")
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_choice_field(db_field, request, **kwargs)
+        if field:
+            field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # in the list it has no label
+        return field
+
     @admin.action(description="Export as CSV", permissions=["view"])
     def export(self, request: HttpRequest, leads: "QuerySet[Lead]") -> StreamingHttpResponse:
         return as_csv(leads.iterator(chunk_size=500))
