@@ -222,6 +222,8 @@ UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
+    # Lighter than unfold's own: readable on the dark ground.
+    "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
     "DASHBOARD_CALLBACK": "assistant.dashboard.fill",
 }
