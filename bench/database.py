@@ -23,13 +23,13 @@ def make_ready() -> str:
     return "PostgreSQL " + str(one("SHOW server_version"))
 
 
-def one(query: str, *values: object) -> Any:
+def one(query: str, *values: str | int | float | None) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(query, values or None)
         return cursor.fetchone()[0]
 
 
-def execute(query: str, *values: object) -> None:
+def execute(query: str, *values: str | int | float | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(query, values or None)
 
@@ -40,9 +40,15 @@ def empty() -> None:
     business()
 
 
-def business() -> None:
-    tenant = Tenant.objects.create(name="Bench", slug="bench")
-    WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=NUMBER, access_token="token")
+def business(number: str = NUMBER) -> None:
+    tenant = Tenant.objects.create(name=f"Bench {number}", slug=f"bench-{number}")
+    WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=number, access_token="token")
+
+
+def rows(query: str, *values: str | int | float | None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values or None)
+        return list(cursor.fetchall())
 
 
 def libpq() -> dict[str, str]:

@@ -21,7 +21,7 @@ WORDS = "Hello, do you deliver to the old town on Sunday? I would like two rolls
 def run(rounds: int = ROUNDS) -> None:
     ids = [_conversation(length) for length in LENGTHS]
     database.execute("ANALYZE conversation_messages")
-    times = {"Parley": [_times(pk, rounds) for pk in ids]}
+    times = {"Parley": [times_of(pk, rounds) for pk in ids]}
     times.update(_peers(rounds))
     rows = [
         [name, length, *(percentile(values, part) for part in (50, 95, 99)), len(values)]
@@ -58,12 +58,12 @@ def _conversation(length: int) -> int:
     return pk
 
 
-def _times(pk: int, rounds: int) -> list[float]:
+def times_of(pk: int, rounds: int, least: int = 10) -> list[float]:
     found = []
     for _ in range(rounds + 5):
         began = time.perf_counter()
         add_conversation_message(pk, "user", WORDS)
-        assert len(get_last_messages(pk, 20)) >= 10
+        assert len(get_last_messages(pk, 20)) >= least
         found.append((time.perf_counter() - began) * 1000)
     return found[5:]
 

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +54,13 @@ class Measured:
     requests: int
 
 
-def delivery(messages: int, serial: int, run: int) -> bytes:
-    """One webhook body of so many new messages, as Meta writes it."""
+def delivery(
+    messages: int, serial: int, run: int, number: str = NUMBER, customers: Sequence[str] | None = None
+) -> bytes:
+    """One webhook body of so many new messages, as Meta writes it; from these customers, else from many in turn."""
     pieces = [
         {
-            "from": str(79_000_000_000 + (serial * messages + n) % CUSTOMERS),
+            "from": customers[n] if customers else str(79_000_000_000 + (serial * messages + n) % CUSTOMERS),
             "id": f"wamid.HBgLNzkwMDEyMzQ1NjcVAgASGBQ{run:09}{serial:07}{n:04}",
             "timestamp": str(int(time.time())),
             "type": "text",
@@ -73,6 +77,12 @@ def delivery(messages: int, serial: int, run: int) -> bytes:
     }
     entry = {"id": "102290129340398", "changes": [{"field": "messages", "value": value}]}
     return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}, separators=(",", ":")).encode()
+
+
+def post(url: str, body: bytes) -> None:
+    """One signed delivery; the answer must be 200."""
+    headers = {"Content-Type": "application/json", "X-Hub-Signature-256": sign(body, SECRET)}
+    urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30).read()
 
 
 def prepare(count: int, messages: int = 1) -> Path:

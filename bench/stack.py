@@ -51,9 +51,11 @@ def use_environment() -> None:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, wait_for: int | None = None, python: Path = THIS, **environment: object) -> Iterator[int]:
+def running(
+    *arguments: str, wait_for: int | None = None, python: Path = THIS, environment: dict[str, object] | None = None
+) -> Iterator[int]:
     """A process while the block runs; its id. `wait_for`: the port on which it must answer first."""
-    more = {name: str(value) for name, value in environment.items()}
+    more = {name: str(value) for name, value in (environment or {}).items()}
     log = (DATA / f"{Path(arguments[1]).name}.log").open("ab")
     process = subprocess.Popen([python, *arguments], cwd=PROJECT, env={**os.environ, **more}, stdout=log, stderr=log)
     try:
@@ -85,7 +87,7 @@ def web(app: str = "config.wsgi", python: Path | None = None, **environment: obj
     # The peer's environment knows no Django, so it cannot read our configuration file: the same in words.
     same = ["-b", f"127.0.0.1:{WEB_PORT}", "-k", "gthread", "-w", "2", "--threads", str(WEB_THREADS)]
     settings = same if python else ["-c", "config/gunicorn.py"]
-    with running("-m", "gunicorn", *settings, app, wait_for=WEB_PORT, python=python or THIS, **environment):
+    with running("-m", "gunicorn", *settings, app, wait_for=WEB_PORT, python=python or THIS, environment=environment):
         url = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
         for _ in range(4):  # both processes have loaded the application
             with contextlib.suppress(OSError):
@@ -102,7 +104,7 @@ def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def worker(**environment: object) -> Iterator[int]:
-    with running("manage.py", "worker", **environment) as pid:
+    with running("manage.py", "worker", environment=environment) as pid:
         yield pid
 
 

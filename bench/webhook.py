@@ -35,10 +35,10 @@ def against_the_floor(seconds: int) -> Measured:
     database.empty()
     for _ in range(3):
         with stack.web("bench.floor:application") as url:
-            floors.append(_measured(url, seconds))
+            floors.append(measured(url, seconds))
         with stack.web() as url:
-            ours.append(_measured(url, seconds))
-    floor, webhook = _middle(floors), _middle(ours)
+            ours.append(measured(url, seconds))
+    floor, webhook = middle(floors), middle(ours)
     disk, trips = _pgbench(seconds), _round_trips()
     rows = [row("bare DRF view", floor), row("webhook", webhook, floor)]
     table("Webhook, one new message a delivery, 32 connections", HEADS, rows)
@@ -63,12 +63,12 @@ def against_the_floor(seconds: int) -> Measured:
     return webhook
 
 
-def _measured(url: str, seconds: int) -> Measured:
+def measured(url: str, seconds: int) -> Measured:
     load.wrk(url, load.prepare(load.CUSTOMERS), WARM)
     return load.wrk(url, load.prepare(seconds * 4000), seconds)
 
 
-def _middle(several: list[Measured]) -> Measured:
+def middle(several: list[Measured]) -> Measured:
     return sorted(several, key=lambda found: found.rate)[len(several) // 2]
 
 
@@ -115,12 +115,12 @@ def while_replying(seconds: int) -> None:
     alone, busy = [], []
     with stack.stand_in(0, 0), stack.web() as url:
         for _ in range(2):
-            alone.append(_measured(url, seconds))
+            alone.append(measured(url, seconds))
             database.execute("TRUNCATE procrastinate_jobs, turns CASCADE")
             with stack.worker():
-                busy.append(_measured(url, seconds))
+                busy.append(measured(url, seconds))
             database.execute("TRUNCATE procrastinate_jobs, turns CASCADE")
-    one, two = _middle(alone), _middle(busy)
+    one, two = middle(alone), middle(busy)
     table("Webhook while replies run at full speed", HEADS, [row("alone", one), row("with replies", two, one)])
     print(f"Goal: at least 60 % of itself alone: {verdict(two.rate / one.rate >= 0.6)}.")
 
@@ -139,9 +139,9 @@ def against_the_original(seconds: int) -> None:
         return
     database.empty()
     with stack.stand_in(1, 0.1), _original() as url:
-        old = _measured(url, max(seconds, 8))
+        old = measured(url, max(seconds, 8))
     with stack.stand_in(1, 0.1), stack.web() as url, stack.worker():
-        new = _measured(url, seconds)
+        new = measured(url, seconds)
     table("Webhook with a model that takes 1 s", HEADS, [row("everything inside the request", old), row("Parley", new)])
     rates, tails = new.rate / max(old.rate, 0.01), old.p99 / new.p99
     table(
@@ -158,7 +158,7 @@ def batches(seconds: int) -> None:
     """1,000 messages in one delivery against as many deliveries of one, messages a second."""
     database.empty()
     with stack.web() as url:
-        single = _measured(url, seconds)
+        single = measured(url, seconds)
         load.wrk(url, load.prepare(2, 1000), 1, connections=2)
         batch = load.wrk(url, load.prepare(seconds * 30, 1000), seconds, connections=2)
     ratio = batch.rate * 1000 / single.rate
