@@ -70,8 +70,9 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds
     held = Door(answer)
     world.wire.model = slow(0.3, answer)
     world.start()
-    bodies = [inbound(said(f"{n}", customer=f"{1000 + n % 40}")) for n in range(200)]
-    sender = threading.Thread(target=world.meta.deliver_at_once, args=(bodies,), kwargs={"threads": 4})
+    bodies = [inbound(said(f"{n}", customer=f"{1000 + n % 40}")) for n in range(300)]
+    # Slow enough that there is something left to deliver when the database goes.
+    sender = threading.Thread(target=world.meta.deliver_at_once, args=(bodies, 4, 0.1))
     sender.start()
     world.wait(lambda: len(world.meta.acknowledged) > 50)
     world.wire.model = held
@@ -89,7 +90,7 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds
     assert set(during) <= {503}
     assert during or not seconds
     assert took < 10, f"the worker was back after {took:.1f} s\n{world.story()}"
-    assert len(world.meta.acknowledged) == 201
+    assert len(world.meta.acknowledged) == 301
 
 
 def without_database(world: World, seconds: float) -> list[int]:
