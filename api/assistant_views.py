@@ -43,6 +43,8 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "quiet_seconds",
             "max_wait_seconds",
         ]
+        # Where the server itself connects to is the installation's decision: it reaches inner addresses.
+        read_only_fields = ["base_url"]
         extra_kwargs = {"api_key": SECRET}
 
     def get_fields(self) -> dict[str, Any]:
@@ -51,14 +53,6 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             if isinstance(field, serializers.FloatField):
                 field.validators = [finite, *field.validators]
         return fields
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        moves = attrs.get("base_url", self.instance.base_url) != self.instance.base_url  # type: ignore[union-attr]
-        if moves and self.instance.api_key and "api_key" not in attrs:  # type: ignore[union-attr]
-            raise serializers.ValidationError(
-                {"base_url": ["Send api_key too: the stored key is not given to another address."]}
-            )
-        return attrs
 
 
 class AssistantView(ProgramView):

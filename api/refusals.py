@@ -1,6 +1,11 @@
 """Refusals that DRF has no class for."""
 
-from rest_framework.exceptions import APIException
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
 
 
 class Conflict(APIException):
@@ -13,3 +18,10 @@ class Conflict(APIException):
         super().__init__(detail)
         if wait is not None:
             self.wait = wait  # DRF makes it Retry-After
+
+
+def in_json(error: Exception, context: dict[str, Any]) -> Response | None:
+    """REST_FRAMEWORK's EXCEPTION_HANDLER: also what Django would refuse with a page."""
+    if isinstance(error, RequestDataTooBig):
+        error = ParseError("The body is too large.")
+    return exception_handler(error, context)

@@ -32,12 +32,11 @@ def test_changes_what_is_sent_and_never_shows_the_key(programs: Programs) -> Non
     assert programs.theirs.get("assistant").json()["instructions"] == DEFAULT_INSTRUCTIONS
 
 
-def test_the_stored_key_is_not_given_to_another_address(programs: Programs) -> None:
+def test_a_program_cannot_send_the_server_to_another_address(programs: Programs) -> None:
     Assistant.objects.create(tenant=programs.businesses.ours, api_key="sk-hush")
-    elsewhere = {"base_url": "https://elsewhere.test/v1"}
-    answer = programs.writer.patch("assistant", elsewhere)
-    assert (answer.status_code, list(answer.json())) == (400, ["base_url"])
-    assert programs.writer.patch("assistant", {**elsewhere, "api_key": "sk-new"}).status_code == 200
+    answer = programs.writer.patch("assistant", {"base_url": "http://169.254.169.254/"})
+    assert (answer.status_code, answer.json()["base_url"]) == (200, "")
+    assert Assistant.objects.get().base_url == ""
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,6 @@ def test_the_stored_key_is_not_given_to_another_address(programs: Programs) -> N
         {"quiet_seconds": "NaN"},
         {"history_limit": 0},
         {"max_output_tokens": 10**12},
-        {"base_url": "here"},
         {"instructions": None},
     ],
 )

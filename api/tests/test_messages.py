@@ -81,6 +81,12 @@ def test_refuses_what_is_no_json(programs: Programs, talk: Conversation, body: b
         assert answer.headers["Content-Type"] == "application/json"
 
 
+def test_refuses_a_body_that_is_too_large(programs: Programs, talk: Conversation, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    answer = programs.writer.post(messages(talk), {"text": "x" * 200})
+    assert (answer.status_code, answer.json()) == (400, {"detail": "The body is too large."})
+
+
 def test_says_that_the_window_is_closed(programs: Programs, talk: Conversation) -> None:
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
     answer = programs.writer.post(messages(talk), {"text": "Hello?"}, **KEY)
