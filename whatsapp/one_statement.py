@@ -68,7 +68,9 @@ WITH arrival AS MATERIALIZED (
     RETURNING id, tenant_id, phone_number_id, external_id, is_active, handled_by
 ), placed AS (
     SELECT a.*, l.id AS conversation_id, l.is_active AND l.handled_by = 'assistant' AS is_answered
-    FROM arrival a JOIN located l USING (phone_number_id, external_id)
+    -- As one value: for each further column the planner expects fewer rows, and at one it compares all with all.
+    FROM arrival a JOIN located l
+        ON ARRAY[l.phone_number_id::text, l.external_id] = ARRAY[a.phone_number_id, a.external_id]
 ), stored AS (
     INSERT INTO conversation_messages AS m
         (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to)
@@ -80,13 +82,13 @@ WITH arrival AS MATERIALIZED (
     INSERT INTO leads (tenant_id, conversation_id, name, phone, source, first_text, referral)
     SELECT DISTINCT ON (p.conversation_id) p.tenant_id, p.conversation_id, p.name, p.external_id,
         CASE WHEN p.referral IS NULL THEN 'whatsapp' ELSE 'advertisement' END, p.text, p.referral
-    FROM stored s JOIN placed p ON p.conversation_id = s.conversation_id AND p.wamid = s.external_id
+    FROM stored s JOIN placed p ON p.wamid = s.external_id  -- unique in a delivery: `is_usual`
     ORDER BY p.conversation_id, p.position
     ON CONFLICT (conversation_id) DO NOTHING
 ), burst AS (
     SELECT s.conversation_id, p.tenant_id, min(s.id) AS first_id, max(s.id) AS last_id,
         (array_agg(p.at_once ORDER BY s.id DESC))[1] AS at_once
-    FROM stored s JOIN placed p ON p.conversation_id = s.conversation_id AND p.wamid = s.external_id
+    FROM stored s JOIN placed p ON p.wamid = s.external_id  -- unique in a delivery: `is_usual`
     WHERE p.speaks AND p.is_answered GROUP BY s.conversation_id, p.tenant_id
 ), opened AS (
     INSERT INTO turns AS t (conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
