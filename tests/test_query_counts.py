@@ -1,0 +1,124 @@
+"""How often the ways of a message wait for the database. A number that changes here must be meant to change.
+
+Counts, not times: `make bench` measures the times. Libpq's own trace counts, since Django does not see all of them.
+"""
+
+import functools
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from assistant import gate, turns
+from assistant.attempts import Outcome
+from assistant.models import Turn
+from assistant.openai_service import Completion
+from bench.database import round_trips
+from conversations import outbox
+from conversations.history import add_conversation_message, get_last_messages
+from conversations.models import Conversation, ConversationMessage
+from conversations.tests.rows import conversation, many_messages
+from tenants.tests.people import TwoBusinesses
+from tests.stage import Stage
+from whatsapp.tests.factories import Json, change, delivery, inbound, status, text_message
+
+STATUS, CLAIM, GATE, OUT, SENT, ADD, PAGES = 5, 4, 12, 2, 5, 4, (10, 11)
+COMPLETION = Completion("Yes.", "m", 20, 0, 5, False, "stop", 0.1)
+ANSWERED = Outcome(COMPLETION, None, None, 0.1, 1, False, False)
+
+
+def posted(stage: Stage, body: Json) -> int:
+    def post() -> None:
+        assert stage.post(body).json() == {"ok": True}
+
+    return round_trips(post)
+
+
+def test_a_delivery_is_stored_in_one_and_the_bell_is_another(stage: Stage, settings: Any) -> None:
+    stage.post(inbound(text_message("the first")))
+    assert posted(stage, inbound(text_message("one more of the burst"))) == 1
+    Turn.objects.all().delete()
+    assert posted(stage, inbound(text_message("due at once"))) == 2
+    Turn.objects.all().delete()
+    settings.TURN_QUIET_SECONDS = 3
+    assert posted(stage, inbound(text_message("due later"))) == 1
+
+
+def test_a_delivery_of_many_costs_as_much_as_one(stage: Stage) -> None:
+    stage.post(inbound(text_message("the first")))
+    assert posted(stage, inbound(*(text_message(f"message {n}") for n in range(50)))) == 1
+
+
+def test_a_duplicate_costs_one(stage: Stage) -> None:
+    body = inbound(text_message("twice", id="wamid.twice"))
+    stage.post(body)
+    assert posted(stage, body) == 1
+
+
+def test_a_status_costs_few(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello")))
+    sent = ConversationMessage.objects.get(role="assistant")
+    assert posted(stage, delivery(change(statuses=[status("delivered", wamid=sent.external_id)]))) == STATUS
+
+
+def claimed(turn_id: int) -> tuple[int, turns.Claim]:
+    found: list[turns.Claim | None] = []
+    costs = round_trips(lambda: found.append(turns.claim(turn_id)))
+    assert found[0] is not None
+    return costs, found[0]
+
+
+def test_an_answer_costs_the_same_however_long_the_conversation(stage: Stage) -> None:
+    for before in (0, 300):
+        stage.post(inbound(text_message("Hello")))
+        many_messages(Conversation.objects.get(), before)
+        turn = Turn.objects.get(state="collecting")
+        costs, claim = claimed(turn.pk)
+        assert costs == CLAIM
+        assert round_trips(functools.partial(gate.close, claim, ANSWERED)) == GATE
+        assert Turn.objects.get(pk=turn.pk).state == "replied"
+
+
+def test_a_delivery_to_meta_costs_a_fixed_number(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    reply = outbox.send(Conversation.objects.get(), "Yes.")[0]
+    assert round_trips(lambda: outbox.claim(reply.pk)) == OUT
+    assert round_trips(lambda: outbox.record_sent(reply.pk, "wamid.out")) == SENT
+
+
+@pytest.mark.django_db
+def test_the_history_costs_one_to_load() -> None:
+    talk = conversation(None)
+    for length in (5, 500):
+        many_messages(talk, length)
+        assert round_trips(lambda: get_last_messages(talk.pk)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_costs_four_to_add() -> None:
+    talk = conversation(None)
+    assert round_trips(lambda: add_conversation_message(talk.pk, "user", "Hello")) == ADD
+
+
+def pages(client: Client, address: str) -> int:
+    def get() -> None:
+        assert client.get(address).status_code == 200
+
+    get()  # content types are looked up once a process
+    return round_trips(get)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_list_and_the_transcript_cost_the_same_at_any_length() -> None:
+    businesses = TwoBusinesses()
+    client = businesses.browser("operator")
+    the_list = reverse("admin:conversations_conversation_changelist")
+    talk = conversation(businesses.ours, "491")
+    transcript = reverse("admin:conversations_conversation_change", args=[talk.pk])
+    many_messages(talk, 3)
+    assert (pages(client, the_list), pages(client, transcript)) == PAGES
+    many_messages(talk, 1000)
+    for n in range(40):
+        many_messages(conversation(businesses.ours, f"492{n}"), 3)
+    assert (pages(client, the_list), pages(client, transcript)) == PAGES
