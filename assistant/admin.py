@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 
 from conversations import panels
 from conversations.models import Conversation, ConversationMessage
+from tenants.access import sees_everything
 from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
@@ -52,6 +53,11 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("tenant")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Where the server itself connects to is the installation's decision: it reaches inner addresses."""
+        mine = [] if sees_everything(request.user) else ["base_url"]
+        return [*self.readonly_fields, *mine]
 
     @admin.display(description="model")
     def model_in_use(self, assistant: Assistant) -> str:

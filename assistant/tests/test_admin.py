@@ -60,6 +60,14 @@ def test_an_owner_makes_no_assistant_of_the_whole_installation(businesses: TwoBu
     assert not Assistant.objects.exists()
 
 
+def test_only_superusers_choose_the_address_that_the_server_connects_to(businesses: TwoBusinesses) -> None:
+    row = Assistant.objects.create(tenant=businesses.ours)
+    address = reverse("admin:assistant_assistant_change", args=[row.pk])
+    for who, offered in (("owner", False), ("superuser", True)):
+        page = businesses.browser(who).get(address).content.decode()
+        assert ('name="base_url"' in page) is offered
+
+
 def test_nobody_changes_the_ledger(businesses: TwoBusinesses) -> None:
     row = turn(businesses.ours)
     for who in ("owner", "superuser"):
