@@ -15,6 +15,7 @@ from tests.stage import Stage
 from whatsapp import inbound as steps
 from whatsapp import one_statement
 from whatsapp.models import WhatsAppAccount
+from whatsapp.payloads import parse
 from whatsapp.tests.factories import PHONE_NUMBER_ID, USER_ID, contact, inbound, message, text_message
 
 OTHER = "79005550000"
@@ -71,12 +72,14 @@ SCENARIOS: dict[str, Scenario] = {
         post(text_message("a")), lambda stage: _give_away(), post(text_message("b"))
     ),
     "settings of the tenant": in_turn(
-        lambda stage: (
-            Assistant.objects.create(tenant=Tenant.objects.first(), quiet_seconds=40, max_wait_seconds=30) and None
-        ),
+        lambda stage: _slow_assistant(),
         post(text_message("a")),
     ),
 }
+
+
+def _slow_assistant() -> None:
+    Assistant.objects.create(tenant=Tenant.objects.first(), quiet_seconds=40, max_wait_seconds=30)
 
 
 def _give_away() -> None:
@@ -167,7 +170,7 @@ def test_an_account_that_is_not_in_the_usual_order_is_left_to_the_steps(
     settings.MULTITENANT_ENABLED = True
     columns = {"last_delivery_at": timezone.now(), "phone_number_id": PHONE_NUMBER_ID, **unusual}
     WhatsAppAccount.objects.create(tenant=Tenant.objects.create(name="North", slug="north"), **columns)
-    delivery = steps.parse(inbound(text_message("Hello")))
+    delivery = parse(inbound(text_message("Hello")))
     assert one_statement.store(delivery.messages, [timezone.now()]) is None
     assert not Conversation.objects.exists()
 
@@ -175,8 +178,8 @@ def test_an_account_that_is_not_in_the_usual_order_is_left_to_the_steps(
 def test_a_lookup_is_no_scan_of_all_conversations(stage: Stage) -> None:
     rows = [Conversation(phone_number_id=PHONE_NUMBER_ID, external_id=str(n)) for n in range(3000)]
     Conversation.objects.bulk_create(rows)
-    delivery = steps.parse(inbound(text_message("Hello")))
-    parameters = one_statement._parameters(delivery.messages, [timezone.now()])
+    delivery = parse(inbound(text_message("Hello")))
+    parameters: Any = one_statement._parameters(delivery.messages, [timezone.now()])
     statement = one_statement._STATEMENT
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
