@@ -26,6 +26,8 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
     """`api_key` goes in and never comes out: absent keeps what is stored, "" removes it."""
 
     has_api_key = IsSet(source="api_key")
+    # Where the server itself connects to is the installation's decision: it reaches inner addresses.
+    base_url = serializers.CharField(read_only=True, help_text="Empty: OPENAI_BASE_URL.")
 
     class Meta:
         model: type[Model] = Assistant
@@ -43,8 +45,6 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "quiet_seconds",
             "max_wait_seconds",
         ]
-        # Where the server itself connects to is the installation's decision: it reaches inner addresses.
-        read_only_fields = ["base_url"]
         extra_kwargs = {"api_key": SECRET}
 
     def get_fields(self) -> dict[str, Any]:
