@@ -9,6 +9,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.media_storage import media_storage
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 TESTING = "pytest" in sys.modules
@@ -61,6 +63,8 @@ OPENAI_BASE_URL = env.str(
 ).rstrip("/")
 # Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+# Not among the deprecated ones of openai 3.54 (types/audio_model.py).
+TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; the ledger's cost stays empty without.
 MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
@@ -76,6 +80,8 @@ MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
 MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
 WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
+MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
+ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
 # Multiplies every wait of the two retry tables.
@@ -184,11 +190,17 @@ DATABASES = {
     }
 }
 
+# --- The files of messages: never below an address, only through a view that looks who asks ------------------
+MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))
+# What WhatsApp itself takes.
+_LARGEST_MB = {"image": 5, "audio": 16, "video": 16, "document": 100, "sticker": 1}
+MEDIA_LARGEST_MB = {**_LARGEST_MB, **env.json("MEDIA_LARGEST_MB", default={})}
+
 # --- Static files, the API, the admin's look ----------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": media_storage(env.str("MEDIA_STORAGE_URL", default="")),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG or TESTING

@@ -14,6 +14,7 @@ from tenants.access import NOBODY, OPERATORS, sees_everything, tenants_of
 from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
 
 from . import panels, search, transcript
+from .attachment_views import AttachmentViews
 from .desk_views import DeskViews, mark_seen, why_no_reply
 from .list_rows import ListRow, rows_of
 from .models import Conversation, ConversationMessage, Pause
@@ -23,7 +24,7 @@ SNIPPET = 80
 
 
 @admin.register(Conversation)
-class ConversationAdmin(DeskViews, TenantScopedAdmin):
+class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     may_add = NOBODY  # a conversation begins with a customer's message
     may_change = OPERATORS
     change_form_template = "conversations/change_form.html"

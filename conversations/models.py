@@ -27,10 +27,11 @@ from django.utils.functional import cached_property
 
 from tenants.models import Tenant
 
+from .attachments import Attachment
 from .pauses import Pause
 from .statuses import MessageQuerySet, Status
 
-__all__ = ["ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status", "lock"]
+__all__ = ["Attachment", "ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status", "lock"]
 
 WINDOW = dt.timedelta(hours=24)
 

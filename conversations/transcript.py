@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
-from . import panels
+from . import attachments, panels
+from .attachments import Attachment
 from .models import Conversation, ConversationMessage, Status
 
 PAGE = 50
@@ -34,6 +35,7 @@ class Bubble:
     quote: ConversationMessage | None = None
     reactions: list[str] = field(default_factory=list)
     note: str = ""
+    attachments: list[Attachment] = field(default_factory=list)
 
     @property
     def side(self) -> str:
@@ -97,7 +99,7 @@ def _page(conversation: Conversation, newest_first: "QuerySet[ConversationMessag
 def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) -> list[Bubble]:
     quotes, reactions = _quoted(conversation, messages), _reactions(conversation, messages)
     shown_on_target = {message.external_id for message in messages}
-    notes = panels.notes_of(messages)
+    notes, files = panels.notes_of(messages), attachments.of(messages)
     bubbles: list[Bubble] = []
     day = None
     for message in messages:
@@ -105,6 +107,7 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
             continue  # it stands on the message it is about
         bubble = Bubble(message, sender(conversation, message), note=notes.get(message.pk, ""))
         bubble.quote = quotes.get(message.reply_to) if message.reply_to else None
+        bubble.attachments = files.get(message.pk, [])
         bubble.reactions = reactions.get(message.external_id or "", [])
         if message.created_at.date() != day:
             day = bubble.new_day = message.created_at.date()

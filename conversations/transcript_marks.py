@@ -16,6 +16,7 @@ def digest(conversation: Conversation, page: Page) -> str:
             bool(bubble.message.revoked_at),
             bubble.reactions,
             bubble.note,
+            [(file.state, file.error) for file in bubble.attachments],
         )
         for bubble in page.bubbles
     ]

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import httpx2
@@ -20,7 +21,8 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from assistant import openai_service
-from whatsapp import graph
+from tests.media_at_meta import MediaAtMeta
+from whatsapp import downloads, graph
 from whatsapp.signature import sign
 
 SECRET = "stage-secret"
@@ -51,6 +53,7 @@ class Wire:
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
     graph: Answer | None = None
+    media: MediaAtMeta = field(default_factory=MediaAtMeta)
 
     async def to_model(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(json.loads(request.content))
@@ -58,6 +61,8 @@ class Wire:
         return await sync_to_async(self.model)(self.asked[-1])
 
     async def to_graph(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            return self.media.get(request)
         body = json.loads(request.content)
         if body.get("status") == "read":
             self.marked_read.append(body)
@@ -107,16 +112,19 @@ async def _work() -> None:
 
 
 @pytest.fixture
-def stage(transactional_db: None, settings: Any, client: Client) -> Iterator[Stage]:
+def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path) -> Iterator[Stage]:
     """One business with credentials from the environment, as the report's service was."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     settings.WHATSAPP_ACCESS_TOKEN = "token-of-the-business"
     settings.OPENAI_API_KEY = "key-of-the-installation"
     settings.TURN_QUIET_SECONDS = 0
     settings.RETRY_TIME_SCALE = 0
+    settings.MEDIA_ROOT = str(tmp_path / "media")
     wire = Wire()
     openai_service.set_transport(httpx2.MockTransport(wire.to_model))
     graph.set_transport(httpx2.MockTransport(wire.to_graph))
+    downloads.set_transport(httpx2.MockTransport(wire.to_graph))
     yield Stage(client, wire)
     openai_service.set_transport(None)
     graph.set_transport(None)
+    downloads.set_transport(None)

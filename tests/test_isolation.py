@@ -89,6 +89,8 @@ OPEN = [
     "set-password/<uidb64>/<token>/",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
+# conversations/tests/test_attachment_views.py
+FILES = [f"{DESK}attachments/<int:attachment_id>/"]
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
@@ -109,7 +111,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"

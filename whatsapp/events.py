@@ -7,6 +7,16 @@ from whatsapp.json_body import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """The file of a message, as the webhook names it. The bytes are fetched by a job, see `whatsapp.media`."""
+
+    id: str  # Meta's id, good for 7 days
+    mime_type: str  # as Meta says, '' when unknown
+    sha256: str  # hexadecimal, '' when unknown
+    filename: str  # as the sender calls it: to be shown, never to be opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
     """What a message has whoever sent it. At least one of ``phone`` and ``user_id`` names the customer."""
 
@@ -21,6 +31,7 @@ class ChatMessage:
     sent_at: datetime | None  # aware, UTC; None when missing or absurd. Not held against the clock
     reply_to: str | None  # wamid of the message it quotes
     target: str | None  # wamid of the message that a reaction, an edit or a revoke is about
+    media: Media | None = None
     raw: Json = field(repr=False)  # the message as it came, cleaned
 
 

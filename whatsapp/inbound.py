@@ -18,7 +18,7 @@ from conversations.history import Arrival, Kept
 from conversations.models import Conversation
 from leads.capture import NewLead, capture
 
-from . import one_statement, outcomes, quarantine
+from . import media, one_statement, outcomes, quarantine
 from .events import ChatMessage, Delivery, Echo, InboundMessage, Rejected, StatusUpdate
 from .models import QuarantinedEvent
 from .payloads import as_body, parse
@@ -187,6 +187,7 @@ def _follow_up(stored: Sequence[Stored]) -> None:
     for conversation_id in echoed:
         desk.take_over(conversation_id, None)
     capture(_lead(new, new.item) for new in stored if isinstance(new.item, InboundMessage))
+    media.expect((new.row.id, new.item.kind, new.item.media) for new in stored if new.item.media)
     telling.received(new.row.id for new in stored if _is_told(new))
     turns.note([_spoken(new) for new in stored if new.conversation.id not in echoed and _wants_answer(new)])
 

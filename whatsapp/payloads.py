@@ -7,7 +7,7 @@ Source: Meta, "WhatsApp Cloud API > Webhooks > Reference" (messages, statuses, s
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from whatsapp.events import ChatMessage, Delivery, Echo, InboundMessage, Rejected, StatusUpdate
+from whatsapp.events import ChatMessage, Delivery, Echo, InboundMessage, Media, Rejected, StatusUpdate
 from whatsapp.json_body import Json, Unreadable, clean, items, loads, mapping, words
 from whatsapp.pieces import CUSTOMER, MAX_ID, MAX_LABEL, Change, Refused, echo, inbound, status
 from whatsapp.texts import error_words
@@ -17,6 +17,7 @@ __all__ = [
     "Delivery",
     "Echo",
     "InboundMessage",
+    "Media",
     "Rejected",
     "StatusUpdate",
     "Unreadable",

@@ -3,12 +3,15 @@
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages" and "> smb_message_echoes".
 """
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from whatsapp.events import Echo, InboundMessage, StatusUpdate
+from conversations.attachments import KINDS
+from whatsapp.events import Echo, InboundMessage, Media, StatusUpdate
 from whatsapp.json_body import Json, items, mapping, words
 from whatsapp.texts import error_words, kind_of, readable
 
@@ -107,8 +110,33 @@ def _common(here: Change, key: str, piece: Json) -> Json:
         "sent_at": _time(piece.get("timestamp")),
         "reply_to": _id(mapping(piece.get("context")).get("id")),
         "target": _id(mapping(piece.get(kind)).get(TARGETS[kind])) if kind in TARGETS else None,
+        "media": _media(kind, piece),
         "raw": piece,
     }
+
+
+def _media(kind: str, piece: Json) -> Media | None:
+    content = mapping(piece.get(kind)) if kind in KINDS else {}
+    media_id = words(content.get("id"))
+    if not media_id or len(media_id) > MAX_ID:
+        return None
+    return Media(
+        id=media_id,
+        mime_type=words(content.get("mime_type"))[:MAX_LABEL],
+        sha256=hexadecimal(words(content.get("sha256"))),
+        filename=words(content.get("filename"))[:MAX_NAME],
+    )
+
+
+def hexadecimal(sha256: str) -> str:
+    """Meta writes a checksum in hexadecimal here and in base64 there; '' for what is neither."""
+    if re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        return sha256.lower()
+    try:
+        raw = base64.b64decode(sha256, altchars=b"-_" if set(sha256) & set("-_") else None, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return raw.hex() if len(raw) == 32 else ""
 
 
 def _identity(key: str, piece: Json, contact: Json) -> tuple[str | None, str | None]:

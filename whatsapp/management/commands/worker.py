@@ -18,12 +18,13 @@ import assistant.turns
 import conversations.tasks
 import events.tasks
 from assistant import openai_service
-from whatsapp import graph
+from conversations import attachments
+from whatsapp import graph, media
 
 logger = logging.getLogger(__name__)
 
-SWEEPS = [assistant.turns.sweep, conversations.tasks.sweep, events.tasks.sweep]
-BATCH = min(assistant.turns.SWEPT_AT_ONCE, conversations.tasks.SWEPT_AT_ONCE, events.tasks.SWEPT_AT_ONCE)
+SWEEPS = [assistant.turns.sweep, conversations.tasks.sweep, events.tasks.sweep, media.sweep]
+BATCH = min(module.SWEPT_AT_ONCE for module in (assistant.turns, conversations.tasks, events.tasks, attachments))
 HEARTBEAT_SECONDS = 10
 STALLED_SECONDS = 30
 AGAIN_SECONDS = 1  # between two looks at a database that is away

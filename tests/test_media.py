@@ -1,0 +1,293 @@
+"""Customers' files, through the door: fetched at once, in bounds, and only what they say they are."""
+
+import asyncio
+import re
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as active
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from conversations.attachments import Attachment
+from conversations.models import Conversation, ConversationMessage
+from events import addresses
+from tests.media_at_meta import OGG, PDF, MediaAtMeta, Pieces, body, picture
+from tests.stage import Json, Stage
+from whatsapp import media
+from whatsapp.downloads import Spool
+from whatsapp.tests.factories import change, delivery, echo, inbound, message, text_message
+
+MB = 1024 * 1024
+
+
+def named(value: object) -> str:
+    return value if isinstance(value, str) else "file"
+
+
+@pytest.fixture
+def meta(stage: Stage) -> MediaAtMeta:
+    return stage.wire.media
+
+
+def arrived(stage: Stage, kind: str, content: Json) -> Attachment:
+    stage.converse(inbound(message(kind, content)))
+    return Attachment.objects.get()
+
+
+def stored_files() -> list[Path]:
+    return [file for file in Path(active.MEDIA_ROOT).rglob("*") if file.is_file()]
+
+
+def sits_at(monkeypatch: pytest.MonkeyPatch, *found: str) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return list(found)
+
+    monkeypatch.setattr(addresses, "resolve", resolve)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "mime_type", "real"),
+    [
+        ("image", picture(), "image/jpeg", "image/jpeg"),
+        ("image", picture(format="PNG"), "image/jpeg", "image/png"),
+        ("sticker", picture(format="WEBP"), "image/webp", "image/webp"),
+        ("audio", OGG, "audio/ogg; codecs=opus", "audio/ogg"),
+        ("video", b"\0\0\0\x18ftypmp42" + bytes(50), "video/mp4", "video/mp4"),
+        ("document", PDF, "application/pdf", "application/pdf"),
+        ("document", b"PK\x03\x04" + bytes(50), "application/vnd.openxmlformats-x", "application/vnd.openxmlformats-x"),
+    ],
+    ids=named,
+)
+def test_a_file_is_fetched_and_stored(
+    stage: Stage, meta: MediaAtMeta, kind: str, data: bytes, mime_type: str, real: str
+) -> None:
+    attachment = arrived(stage, kind, meta.put(data, mime_type))
+    assert (attachment.state, attachment.mime_type, attachment.size) == ("ready", real, len(data))
+    assert [file.read_bytes() for file in stored_files()] == [data]
+    assert {token for _, token in meta.asked} == {"Bearer token-of-the-business"}
+    assert attachment.message.kind == kind
+
+
+def test_the_rows_and_their_jobs_come_with_the_messages_in_one_transaction(stage: Stage, meta: MediaAtMeta) -> None:
+    files = [message("image", meta.put(picture(), "image/jpeg")) for _ in range(3)]
+    stage.post(inbound(*files, text_message("these three")))
+    stage.post(inbound(*files))  # Meta repeats itself
+    assert Attachment.objects.filter(state="pending").count() == 3
+    assert ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.fetch").count() == 3
+    assert meta.asked == [], "nothing is fetched within the webhook"
+
+
+def test_a_message_without_a_file_has_no_row(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello"), message("image", {"mime_type": "image/jpeg"})))
+    assert not Attachment.objects.exists()
+
+
+def test_a_file_that_a_person_sent_from_the_app_is_fetched_too(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.converse(delivery(change(message_echoes=[echo("image", meta.put(picture(), "image/jpeg"))])))
+    assert Attachment.objects.get().state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "mime_type"),
+    [
+        ("image", b"<!DOCTYPE html><script>alert(1)</script>", "image/jpeg"),
+        ("image", b"<?xml version='1.0'?><svg onload='alert(1)'/>", "image/svg+xml"),
+        ("image", PDF, "image/png"),
+        ("sticker", picture(), "image/webp"),
+        ("audio", picture(), "audio/ogg"),
+        ("document", b"<html></html>", "application/pdf"),
+        ("document", b"MZ\x90\x00" + bytes(50), "application/vnd.ms-excel"),
+        ("image", b"", "image/jpeg"),
+    ],
+    ids=named,
+)
+def test_a_file_that_is_not_what_it_says_is_refused(
+    stage: Stage, meta: MediaAtMeta, kind: str, data: bytes, mime_type: str
+) -> None:
+    attachment = arrived(stage, kind, meta.put(data, mime_type))
+    assert (attachment.state, attachment.error) == ("failed", f"The file is not the {kind} that it says it is.")
+    assert (stored_files(), attachment.attempts) == ([], 1)
+
+
+@pytest.mark.parametrize("announced", ["all", "length", "nothing"])
+def test_17_mb_of_audio_are_refused_before_they_are_all_read(stage: Stage, meta: MediaAtMeta, announced: str) -> None:
+    pieces = Pieces(OGG[:1000] * 66, 17 * 16)
+    content = meta.put(b"", "audio/ogg", file_size=17 * MB if announced == "all" else None)
+    headers = {"Content-Length": str(17 * MB)} if announced == "length" else {}
+    meta.files[content["id"]].answer = lambda request: httpx2.Response(200, stream=pieces, headers=headers)
+    attachment = arrived(stage, "audio", content)
+    assert (attachment.state, attachment.error) == ("failed", "The file is larger than 16 MB.")
+    assert stored_files() == []
+    assert pieces.given < (17 * 16 if announced == "nothing" else 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../etc/passwd", "..\\..\\boot.ini", "/etc/cron.d/x", "a\x00b.pdf", "..", "x" * 5000 + ".pdf"]
+)
+def test_a_name_like_a_path_leads_nowhere(stage: Stage, meta: MediaAtMeta, name: str) -> None:
+    attachment = arrived(stage, "document", {**meta.put(PDF, "application/pdf"), "filename": name})
+    assert attachment.state == "ready"
+    assert [str(file.relative_to(active.MEDIA_ROOT)) for file in stored_files()] == [attachment.file.name]
+    assert re.fullmatch(r"attachments/[0-9a-f]{32}\.pdf", str(attachment.file.name))
+
+
+def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None:
+    attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", sha256="0" * 64))
+    assert (attachment.state, attachment.attempts) == ("failed", 4)
+    assert "not the file that Meta announced" in attachment.error
+    assert stored_files() == []
+
+
+def test_a_proxys_page_in_its_place_is_tried_again(stage: Stage, meta: MediaAtMeta) -> None:
+    content = meta.put(picture(), "image/jpeg")
+    answers = [body(b"<html>Sorry</html>"), body(b"", 503), body(b"", 403)]
+    file = meta.files[content["id"]]
+    file.answer = lambda request: answers.pop(0) if answers else body(file.data)
+    attachment = arrived(stage, "image", content)
+    assert (attachment.state, attachment.error) == ("ready", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "attempts"),
+    [
+        (httpx2.Response(400, json={"error": {"message": "no", "code": 100}}), "does not have the file", 1),
+        (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid", 6),
+        (httpx2.Response(429, json={"error": {"message": "no", "code": 4}}), "calls Meta too often", 6),
+        (httpx2.Response(502, text="<html>"), "not Meta's JSON", 7),
+        (httpx2.Response(200, json={}), "not at Meta", 1),
+        (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "not at Meta", 1),
+    ],
+)
+def test_what_graph_says_instead_of_an_address(
+    stage: Stage, meta: MediaAtMeta, answer: httpx2.Response, reason: str, attempts: int
+) -> None:
+    content = meta.put(picture(), "image/jpeg")
+    meta.files[content["id"]].describe = lambda request: answer
+    attachment = arrived(stage, "image", content)
+    assert (attachment.state, attachment.attempts) == ("failed", attempts)
+    assert reason in attachment.error
+
+
+def test_a_slow_host_is_not_waited_for_any_longer(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+    settings.MEDIA_SECONDS = 0.05
+    content = meta.put(picture(), "image/jpeg")
+    meta.files[content["id"]].answer = lambda request: httpx2.Response(200, stream=Slow())
+    attachment = arrived(stage, "image", content)
+    assert (attachment.state, attachment.error) == ("failed", "The file did not come within 0.05 seconds.")
+
+
+class Slow(httpx2.AsyncByteStream):
+    async def __aiter__(self) -> Any:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+
+def test_a_file_at_one_of_metas_hosts_is_fetched_from_the_address_that_was_looked_at(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sits_at(monkeypatch, "10.0.0.1", "157.240.1.60")
+    attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", url="https://lookaside.fbsbx.com/files/"))
+    assert attachment.state == "ready"
+    assert meta.asked[-1] == (f"https://157.240.1.60/files/{attachment.media_id}", "Bearer token-of-the-business")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.test/files/",
+        "https://fbsbx.com.evil.test/files/",
+        "https://evilfbsbx.com/files/",
+        "http://lookaside.fbsbx.com/files/",
+        "https://user@lookaside.fbsbx.com/files/",
+        "https://graph.facebook.com@evil.test/files/",
+        "http://127.0.0.1:5432/files/",
+        "http://169.254.169.254/files/",
+        "file:///etc/passwd?",
+        "https://[::1]/files/",
+        "https:///files/",
+    ],
+)
+@pytest.mark.parametrize("how", ["at once", "redirect"])
+def test_the_token_goes_nowhere_but_to_meta(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch, url: str, how: str
+) -> None:
+    sits_at(monkeypatch, "157.240.1.60")
+    content = meta.put(picture(), "image/jpeg", **({"url": url} if how == "at once" else {}))
+    if how == "redirect":
+        meta.files[content["id"]].answer = lambda request: httpx2.Response(302, headers={"Location": url})
+    attachment = arrived(stage, "image", content)
+    assert attachment.state == "failed"
+    assert all(asked.startswith("https://graph.facebook.com/") for asked, _ in meta.asked)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1"])
+def test_metas_name_for_a_private_address_is_not_followed(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    sits_at(monkeypatch, address)
+    attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", url="https://lookaside.fbsbx.com/files/"))
+    assert attachment.error == "lookaside.fbsbx.com is not on the internet: not fetched."
+    assert len(meta.asked) == 1
+
+
+def test_redirects_end(stage: Stage, meta: MediaAtMeta) -> None:
+    content = meta.put(picture(), "image/jpeg")
+    meta.files[content["id"]].answer = lambda request: httpx2.Response(302, headers={"Location": str(request.url)})
+    assert "without end" in arrived(stage, "image", content).error
+
+
+def test_a_document_of_100_mb_takes_little_memory(stage: Stage, meta: MediaAtMeta) -> None:
+    pieces = Pieces(bytes(MB), 99)
+    content = meta.put(b"", "application/pdf", file_size=100 * MB, sha256="")
+
+    class Large(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            yield PDF + bytes(MB - len(PDF))
+            async for piece in pieces:
+                yield piece
+
+    meta.files[content["id"]].answer = lambda request: httpx2.Response(200, stream=Large())
+    tracemalloc.start()
+    attachment = arrived(stage, "document", {**content, "sha256": ""})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (attachment.state, attachment.size) == ("ready", 100 * MB)
+    assert peak < 60 * MB
+
+
+def test_a_lost_job_is_found_by_the_sweep_and_a_lost_worker_by_the_end_of_its_lease(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    ProcrastinateJob.objects.all().delete()
+    assert media.sweep() == 0, "it is due only just now"
+    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
+    attachment = Attachment.objects.take(Attachment.objects.get().pk, "pending", seconds=-5)
+    assert attachment is not None, "a worker has it, and is gone"
+    assert media.sweep() == 1
+    assert media.sweep() == 0, "it is not woken again at once"
+    stage.work()
+    assert Attachment.objects.get().state == "ready"
+    with Spool(5) as spool:
+        assert not media._stored(attachment, "late", "image/png", spool), "the worker that wakes again is fenced"
+
+
+def test_a_job_that_comes_twice_fetches_once(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    media.wake([Attachment.objects.get().pk] * 3)
+    stage.work()
+    assert (len(meta.asked), len(stored_files())) == (2, 1)
+    async_to_sync(media.fetch_one)(Attachment.objects.get().pk)
+    assert len(meta.asked) == 2
+
+
+def test_files_go_with_their_conversation(stage: Stage, meta: MediaAtMeta) -> None:
+    arrived(stage, "image", meta.put(picture(), "image/jpeg"))
+    assert len(stored_files()) == 1
+    Conversation.objects.all().delete()
+    assert (stored_files(), ConversationMessage.objects.count()) == ([], 0)
