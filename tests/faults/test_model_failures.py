@@ -123,9 +123,8 @@ def test_a_rate_limit_puts_the_turn_off_and_ends_in_the_fallback(worlds: Worlds)
     world.start()
     world.meta.deliver(inbound(said("Hello")))
     world.wait(lambda: len(world.wire.of("model")) >= 6)
-    assert [(turn["state"] in ("collecting", "generating"), turn["attempts"] > 0) for turn in world.turns] == [
-        (True, True)
-    ]
+    # Put off, and by no worker lost.
+    assert [(turn["state"] in ("collecting", "generating"), turn["attempts"]) for turn in world.turns] == [(True, 0)]
     world.database.execute("UPDATE turns SET opened_at = opened_at - interval '10 minutes'")
     world.settle()
     world.judge()
