@@ -23,7 +23,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
+from django.utils import timezone
 
+from .contents import FileUpload
 from .file_types import extension
 from .times import ago, from_now
 
@@ -127,6 +129,33 @@ def of(messages: "Iterable[ConversationMessage]") -> dict[int, list[Attachment]]
     for attachment in Attachment.objects.filter(message__in=ids).order_by("id") if ids else ():
         found[attachment.message_id].append(attachment)
     return found
+
+
+def attach(message_id: int, upload: FileUpload) -> Attachment:
+    """The row of a file of ours."""
+    return Attachment.objects.create(
+        message_id=message_id,
+        kind=upload.kind,
+        mime_type=upload.mime_type,
+        size=upload.size,
+        sha256=upload.sha256,
+        filename=upload.filename,
+        file=upload.stored,
+        state=Attachment.State.READY,
+    )
+
+
+def of_ours(message_id: int) -> Attachment | None:
+    """The file of a message of ours, without the channel's id where the channel has forgotten it."""
+    attachment = Attachment.objects.filter(message=message_id).first()
+    if attachment and (attachment.media_id_until is None or attachment.media_id_until < timezone.now()):
+        attachment.media_id = ""
+    return attachment
+
+
+def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:
+    """The channel has this file now, for so many seconds."""
+    Attachment.objects.filter(pk=attachment_id).update(media_id=media_id, media_id_until=from_now(seconds))
 
 
 @receiver(post_delete, sender=Attachment)

@@ -169,6 +169,10 @@ class ConversationMessage(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
+    payload = models.JSONField(
+        null=True, blank=True, help_text="Of ours, besides text: what is sent, see `conversations.contents`."
+    )
+
     status = models.CharField(max_length=16, choices=Status.choices, blank=True, default="", db_default="")
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)

@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
-from . import bubbles, desk, telling
+from . import attachments, bubbles, contents, desk, telling
+from .contents import Content, FileUpload
 from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status, lock
 from .senders import Outbound, SendFailed
 from .statuses import RANK
@@ -36,6 +37,26 @@ def send(
         if messages:
             wake([messages[0].pk])
     return messages
+
+
+def send_message(
+    conversation: Conversation, content: Content, author: User | None = None, reply_to: str = ""
+) -> ConversationMessage:
+    """Queue anything but a text: a file, buttons, a list, the wish for a place, a template (see `contents`).
+
+    A template may go out when the window is closed. `reply_to`: the wamid to quote.
+    """
+    with transaction.atomic():
+        Conversation.objects.filter(pk=conversation.pk).update(
+            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
+        )
+        message = _row(conversation, content.words, author, reply_to)
+        message.kind, message.payload = content.message_kind, contents.to_json(content)
+        message.save(force_insert=True)
+        if isinstance(content, FileUpload):
+            attachments.attach(message.pk, content)
+        wake([message.pk])
+    return message
 
 
 def _row(conversation: Conversation, text: str, author: User | None, reply_to: str) -> ConversationMessage:
@@ -73,6 +94,8 @@ def claim(message_id: int) -> Outbound | None:
     if not _first_in_line(message_id).update(status=Status.SENDING, sending_at=Now()):
         return None
     conversation = message.conversation
+    content = contents.from_json(message.payload) if message.payload else None
+    file = attachments.of_ours(message.pk) if isinstance(content, FileUpload) else None
     return Outbound(
         message_id=message.pk,
         channel=conversation.channel,
@@ -81,6 +104,9 @@ def claim(message_id: int) -> Outbound | None:
         user_id=conversation.contact_user_id,
         text=message.text,
         reply_to=message.reply_to,
+        content=content,
+        attachment_id=file.pk if file else None,
+        media_id=file.media_id if file else "",
     )
 
 
@@ -100,7 +126,7 @@ def _why_not(message: ConversationMessage) -> tuple[int | None, str] | None:
     conversation = message.conversation
     if message.origin == "assistant" and conversation.handled_by == Conversation.Handler.OPERATOR:
         return None, desk.TAKEN_OVER
-    if not conversation.window_is_open():
+    if message.kind != "template" and not conversation.window_is_open():
         return OUTSIDE_WINDOW, "The 24 hours in which the customer can be answered are over."
     return None
 

@@ -12,6 +12,8 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from .contents import Content
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,6 +28,9 @@ class Outbound:
     user_id: str | None  # the contact's BSUID; at least one of the two is set
     text: str
     reply_to: str = ""  # the wamid to quote
+    content: Content | None = None  # instead of the text
+    attachment_id: int | None = None  # the row of a file of ours
+    media_id: str = ""  # the channel's id of that file, where it has it already
 
 
 class SendFailed(Exception):

@@ -42,6 +42,8 @@ class MediaAtMeta:
 
     files: dict[str, File] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    uploaded: list[bytes] = field(default_factory=list)
+    refusals: list[httpx2.Response] = field(default_factory=list)  # of uploads, the next one last
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, data: bytes, mime_type: str, url: str = AT_GRAPH, **described: Any) -> Json:
@@ -51,6 +53,11 @@ class MediaAtMeta:
         known = {"url": f"{url}{media_id}", "mime_type": mime_type, "sha256": digest.hexdigest(), "id": media_id}
         self.files[media_id] = File(data, {**known, "file_size": len(data), **described})
         return {"id": media_id, "mime_type": mime_type, "sha256": base64.b64encode(digest.digest()).decode()}
+
+    def take(self, form: bytes, request: httpx2.Request) -> httpx2.Response:
+        """A file that is uploaded."""
+        self.uploaded.append(form)
+        return self.refusals.pop() if self.refusals else httpx2.Response(200, json={"id": f"up{len(self.uploaded)}"})
 
     def get(self, request: httpx2.Request) -> httpx2.Response:
         file = self.files.get(request.url.path.rpartition("/")[2])

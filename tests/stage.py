@@ -63,6 +63,8 @@ class Wire:
     async def to_graph(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
             return self.media.get(request)
+        if request.url.path.endswith("/media"):
+            return self.media.take(await request.aread(), request)
         body = json.loads(request.content)
         if body.get("status") == "read":
             self.marked_read.append(body)

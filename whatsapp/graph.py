@@ -5,13 +5,15 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 
 import asyncio
 import re
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 from django.conf import settings
 
 from assistant.http_clients import LoopClients, retry_after
 from conversations.senders import Outbound
+
+from . import bodies
 
 # Nothing of the request was written: it was surely not received.
 BEFORE_A_BYTE = (
@@ -67,9 +69,9 @@ def set_transport(transport: httpx2.AsyncBaseTransport | None) -> None:
 class GraphClient:
     """One for a process: `token` decides in whose name a call is made. Raises GraphError."""
 
-    async def send_text(self, outbound: Outbound, token: str) -> str:
-        """Send one text; the answer is its wamid."""
-        answer = await self._post(f"{outbound.phone_number_id}/messages", token, text_message(outbound))
+    async def send(self, outbound: Outbound, token: str, media_id: str = "") -> str:
+        """Send one message; the answer is its wamid. `media_id`: of its file, which Meta has."""
+        answer = await self._post(f"{outbound.phone_number_id}/messages", token, message_body(outbound, media_id))
         try:
             wamid = answer["messages"][0]["id"]
         except (KeyError, IndexError, TypeError):
@@ -77,6 +79,18 @@ class GraphClient:
         if not isinstance(wamid, str) or not wamid:
             raise GraphError("Meta's answer names no message", uncertain=True)
         return wamid
+
+    async def upload(self, phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
+        """Give Meta a file, which is read piece by piece; the answer is its id, good for 30 days.
+
+        https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
+        """
+        form = {"messaging_product": "whatsapp", "type": mime_type}
+        files = {"file": ("file", file, mime_type)}
+        answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form, files=files)
+        if not isinstance(answer.get("id"), str | int) or not str(answer["id"]):
+            raise GraphError("Meta's answer names no file", uncertain=True)
+        return str(answer["id"])
 
     async def mark_read(self, phone_number_id: str, wamid: str, token: str, typing: bool = True) -> None:
         """Mark a customer's message as read; with `typing`, show for up to 25 s that an answer is being written."""
@@ -90,19 +104,19 @@ class GraphClient:
         return await _call("GET", path, token, params=params)
 
     async def _post(self, path: str, token: str, body: dict[str, object]) -> dict[str, Any]:
-        return await _call("POST", path, token, body=body)
+        return await _call("POST", path, token, json=body)
 
 
-def text_message(outbound: Outbound) -> dict[str, object]:
-    """The body of a text message."""
+def message_body(outbound: Outbound, media_id: str = "") -> dict[str, object]:
+    """The body of a message."""
+    text: dict[str, object] = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
     body: dict[str, object] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         # A BSUID in `to` would be accepted and never delivered. By phone where we know it, as Meta recommends:
         # so a refusal of BSUIDs (131062) leaves nothing else to try.
         **({"to": outbound.phone} if outbound.phone else {"recipient": outbound.user_id}),
-        "type": "text",
-        "text": {"body": outbound.text, "preview_url": False},
+        **(text if outbound.content is None else bodies.body(outbound.content, media_id)),
         # Comes back in the statuses: how a message is found whose answer we never read.
         "biz_opaque_callback_data": str(outbound.message_id),
     }
@@ -115,38 +129,39 @@ async def _call(
     method: str,
     path: str,
     token: str,
-    body: dict[str, object] | None = None,
-    params: dict[str, str] | None = None,
+    seconds: float = 0,
+    **parts: Any,
 ) -> dict[str, Any]:
+    """`parts` of the request: `json`, `params`, or a form's `data` and `files`; `seconds`, where not GRAPH_SECONDS."""
+    seconds = seconds or settings.GRAPH_SECONDS
     client = clients.current()
     try:
         request = client.build_request(
             method,
             f"{settings.WHATSAPP_GRAPH_URL}/{settings.WHATSAPP_GRAPH_VERSION}/{path}",
             headers={"Authorization": f"Bearer {token}"},
-            json=body,
-            params=params,
-            timeout=_timeout(),
+            timeout=_timeout(seconds),
+            **parts,
         )
     except (httpx2.InvalidURL, ValueError) as error:
         # Without the cause, here and below: its text may hold the token.
         raise GraphError(f"no request to make: {type(error).__name__}", before_a_byte=True) from None
-    return _read(await _send(client, request), token)
+    return _read(await _send(client, request, seconds), token)
 
 
-def _timeout() -> httpx2.Timeout:
+def _timeout(seconds: float) -> httpx2.Timeout:
     """Name, connection and TLS take less than the whole call: its end is always after the first byte."""
-    connect = min(CONNECT_SECONDS, settings.GRAPH_SECONDS / 4)
-    return httpx2.Timeout(settings.GRAPH_SECONDS, connect=connect, pool=connect)
+    connect = min(CONNECT_SECONDS, seconds / 4)
+    return httpx2.Timeout(seconds, connect=connect, pool=connect)
 
 
-async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+async def _send(client: httpx2.AsyncClient, request: httpx2.Request, seconds: float) -> httpx2.Response:
     """The answer, read to its end."""
     try:
-        async with asyncio.timeout(settings.GRAPH_SECONDS):
+        async with asyncio.timeout(seconds):
             return await client.send(request)
     except TimeoutError:
-        raise GraphError(f"no answer from Meta in {settings.GRAPH_SECONDS:g} s", uncertain=True) from None
+        raise GraphError(f"no answer from Meta in {seconds:g} s", uncertain=True) from None
     except BEFORE_A_BYTE as error:
         raise GraphError(f"no connection to Meta: {type(error).__name__}", before_a_byte=True) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, the request may have arrived

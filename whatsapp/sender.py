@@ -1,12 +1,17 @@
 """WhatsApp as the outbox sees it: Meta's errors become `SendFailed`, by the table in `graph_errors.py`."""
 
+import asyncio
 import logging
 import random
+from typing import IO, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import default_storage
 
+from conversations import attachments
+from conversations.contents import FileUpload
 from conversations.senders import Outbound, SendFailed
 
 from . import way_out
@@ -17,6 +22,7 @@ from .way_out import WayOut
 logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER = 600
+MEDIA_ID_SECONDS = 29 * 86_400  # Meta keeps an uploaded file for 30 days
 
 
 class WhatsAppSender:
@@ -40,13 +46,33 @@ class WhatsAppSender:
             ) from error
 
     async def _send(self, outbound: Outbound, way: WayOut) -> str:
+        media_id = await self._media_id(outbound, way)
         try:
-            wamid = await self._graph.send_text(outbound, way.token)
+            wamid = await self._graph.send(outbound, way.token, media_id)
         except GraphError as error:
             raise await _failure(way, error) from error
         if way.pauses:
             await _forget(way)
         return wamid
+
+    async def _media_id(self, outbound: Outbound, way: WayOut) -> str:
+        """Meta's id of the message's file, which Meta is given once; '' for a message without one of ours."""
+        if outbound.media_id or outbound.attachment_id is None or not isinstance(outbound.content, FileUpload):
+            return outbound.media_id
+        # Within the time after which a message that is being sent counts as uncertain.
+        seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
+        try:
+            with await asyncio.to_thread(default_storage.open, outbound.content.stored) as file:
+                given = cast("IO[bytes]", file.file), outbound.content.mime_type, seconds
+                media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
+        except FileNotFoundError as error:
+            raise SendFailed("The file is not in the storage any more.", permanent=True, needs_person=True) from error
+        except GraphError as error:
+            # The message itself has not gone out: what became of the file does not matter.
+            error.before_a_byte = error.before_a_byte or error.uncertain
+            raise await _failure(way, error) from error
+        await sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
+        return media_id
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
         """Mark a message as read and show that an answer is being written; nothing while a pause holds."""

@@ -16,7 +16,7 @@ from .fake_graph import WAMID, FakeGraph, accepted, outbound, refused
 
 Fake = Callable[..., FakeGraph]
 MESSAGES = "https://graph.test/v24.0/106540352242922/messages"
-send_text = async_to_sync(GraphClient().send_text)
+send = async_to_sync(GraphClient().send)
 mark_read = async_to_sync(GraphClient().mark_read)
 get = async_to_sync(GraphClient().get)
 
@@ -24,13 +24,13 @@ get = async_to_sync(GraphClient().get)
 def failure(fake_graph: Fake, answer: httpx2.Response | Exception) -> GraphError:
     fake_graph(answer)
     with pytest.raises(GraphError) as failed:
-        send_text(outbound(), TOKEN)
+        send(outbound(), TOKEN)
     return failed.value
 
 
 def test_it_posts_a_text_and_returns_its_wamid(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    assert send_text(outbound(), TOKEN) == WAMID
+    assert send(outbound(), TOKEN) == WAMID
     request = fake.requests[0]
     assert (request.method, str(request.url)) == ("POST", MESSAGES)
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
@@ -47,28 +47,28 @@ def test_it_posts_a_text_and_returns_its_wamid(fake_graph: Fake) -> None:
 
 def test_it_writes_to_a_user_id_in_its_own_field(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    send_text(outbound(phone=None, user_id="RU.1000200030004000"), TOKEN)
+    send(outbound(phone=None, user_id="RU.1000200030004000"), TOKEN)
     assert fake.body()["recipient"] == "RU.1000200030004000"
     assert "to" not in fake.body()
 
 
 def test_it_writes_to_the_phone_number_where_it_is_known(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    send_text(outbound(user_id="RU.1000200030004000"), TOKEN)
+    send(outbound(user_id="RU.1000200030004000"), TOKEN)
     assert fake.body()["to"] == "79001234567"
     assert "recipient" not in fake.body()
 
 
 def test_it_quotes_the_message_it_answers(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    send_text(outbound(reply_to="wamid.asked"), TOKEN)
+    send(outbound(reply_to="wamid.asked"), TOKEN)
     assert fake.body()["context"] == {"message_id": "wamid.asked"}
 
 
 def test_it_sends_any_text_as_it_is(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
     text = "Привет 👋 \u202eעברית\n\n*bold* https://example.test"
-    send_text(outbound(text=text), TOKEN)
+    send(outbound(text=text), TOKEN)
     assert fake.body()["text"]["body"] == text
 
 
@@ -103,8 +103,8 @@ def test_it_reads_a_node(fake_graph: Fake) -> None:
 
 def test_it_sends_each_request_with_its_own_token(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    send_text(outbound(), "EAAone")
-    send_text(outbound(), "EAAtwo")
+    send(outbound(), "EAAone")
+    send(outbound(), "EAAtwo")
     assert [request.headers["authorization"] for request in fake.requests] == ["Bearer EAAone", "Bearer EAAtwo"]
 
 
@@ -197,7 +197,7 @@ def test_it_tells_whether_a_byte_went_out(fake_graph: Fake, broken: Exception, b
 def test_it_sends_nothing_with_a_token_that_fits_in_no_header(fake_graph: Fake, token: str) -> None:
     fake_graph(httpx2.LocalProtocolError(f"Illegal header value 'Bearer {token}'"))
     with pytest.raises(GraphError) as failed:
-        send_text(outbound(), token)
+        send(outbound(), token)
     assert failed.value.before_a_byte is True
     assert token not in str(failed.value)
 
@@ -207,7 +207,7 @@ def test_it_sends_nothing_to_an_address_that_is_none(fake_graph: Fake, graph_set
     graph_settings.WHATSAPP_GRAPH_URL = url
     fake_graph(httpx2.UnsupportedProtocol("what?"))
     with pytest.raises(GraphError) as failed:
-        send_text(outbound(), TOKEN)
+        send(outbound(), TOKEN)
     assert failed.value.before_a_byte is True
 
 

@@ -16,7 +16,7 @@ from .fake_graph import WAMID, accepted, outbound
 async def outcome_of(address: str, settings: Settings) -> GraphError | str:
     settings.WHATSAPP_GRAPH_URL = address
     try:
-        return await GraphClient().send_text(outbound(), TOKEN)
+        return await GraphClient().send(outbound(), TOKEN)
     except GraphError as error:
         return error
     finally:
@@ -104,7 +104,7 @@ def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> No
         async with local_server(serve) as address:
             graph_settings.WHATSAPP_GRAPH_URL = address
             for token in ("EAAone", "EAAtwo", "EAAthree"):
-                assert await GraphClient().send_text(outbound(), token) == WAMID
+                assert await GraphClient().send(outbound(), token) == WAMID
             await graph.clients.close()
 
     asyncio.run(calls())
@@ -130,7 +130,7 @@ def test_it_does_not_write_into_a_connection_that_the_server_closed_meanwhile(gr
             graph_settings.WHATSAPP_GRAPH_URL = address
             for _ in range(5):
                 closed.clear()
-                assert await GraphClient().send_text(outbound(), TOKEN) == WAMID
+                assert await GraphClient().send(outbound(), TOKEN) == WAMID
                 await closed.wait()
             await graph.clients.close()
 

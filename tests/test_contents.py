@@ -1,0 +1,73 @@
+"""What can be sent besides text: within Meta's limits or not at all, and in the body that Meta takes."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from conversations.contents import (
+    Button,
+    Buttons,
+    Choices,
+    Content,
+    FileLink,
+    LocationRequest,
+    Row,
+    Template,
+    from_json,
+    to_json,
+)
+from sandbox.graph_content import CHECKS
+from whatsapp.bodies import body
+
+LINK = "https://files.example/menu.pdf"
+ROWS = tuple(Row(f"{n}" * 20, f"{n}" * 24, "d" * 72) for n in range(10))
+# Each as large as it may be.
+CONTENTS: list[Content] = [
+    FileLink("image", LINK, "c" * 1024),
+    FileLink("video", LINK),
+    FileLink("audio", LINK),
+    FileLink("document", LINK, "Our menu", "menu.pdf"),
+    Buttons("t" * 1024, tuple(Button(f"{n}" * 256, f"{n}" * 20) for n in range(3))),
+    Choices("t" * 4096, "b" * 20, ROWS),
+    LocationRequest("Where are you?"),
+    Template("hello_world", "en_US"),
+    Template("order_update", "en", ("Ada", "17")),
+]
+WRONG: list[tuple[str, Callable[[], object]]] = [
+    ("is one of image", lambda: FileLink("sticker", LINK)),
+    ("https://", lambda: FileLink("image", "file:///etc/passwd")),
+    ("takes 1024", lambda: FileLink("image", LINK, "c" * 1025)),
+    ("no caption", lambda: FileLink("audio", LINK, "c")),
+    ("Only a document", lambda: FileLink("image", LINK, "", "a.png")),
+    ("0 buttons", lambda: Buttons("t", ())),
+    ("4 buttons", lambda: Buttons("t", tuple(Button(f"{n}", f"{n}") for n in range(4)))),
+    ("button ids are the same", lambda: Buttons("t", (Button("a", "x"), Button("a", "y")))),
+    ("button titles are the same", lambda: Buttons("t", (Button("a", "x"), Button("b", "x")))),
+    ("takes 20", lambda: Button("a", "t" * 21)),
+    ("takes 1024", lambda: Buttons("t" * 1025, (Button("a", "x"),))),
+    ("11 rows", lambda: Choices("t", "b", (*ROWS, Row("eleven", "t")))),
+    ("row ids are the same", lambda: Choices("t", "b", (Row("a", "x"), Row("a", "y")))),
+    ("takes 72", lambda: Row("a", "t", "d" * 73)),
+    ("is missing", lambda: LocationRequest(" ")),
+    ("is missing", lambda: Template("hello", "en", ("",))),
+    ("no content", lambda: from_json({"content": "hologram"})),
+    ("no content", lambda: from_json({"content": "template", "colour": "red"})),
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.name))
+def test_the_body_passes_the_checks_of_the_graph_api(content: Content) -> None:
+    sent = body(content)
+    CHECKS[sent["type"]](sent[sent["type"]])
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.name))
+def test_a_content_comes_back_from_json_as_it_was(content: Content) -> None:
+    assert from_json(json.loads(json.dumps(to_json(content)))) == content
+
+
+@pytest.mark.parametrize(("reason", "make"), WRONG)
+def test_what_breaks_a_limit_is_refused_with_the_reason(reason: str, make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=reason):
+        make()

@@ -1,0 +1,185 @@
+"""Everything besides text, from the outbox to the wire."""
+
+import datetime as dt
+from typing import Any
+
+import httpx2
+import pytest
+from django.core.files.base import ContentFile
+from django.db.models.functions import Now
+
+from conversations import contents, desk, outbox, uploads
+from conversations.attachments import Attachment
+from conversations.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Template
+from conversations.models import Conversation, ConversationMessage
+from tenants.tests.people import superuser
+from tests.media_at_meta import PDF, picture
+from tests.stage import Stage, graph_error
+from whatsapp.tests.factories import CUSTOMER, inbound, text_message
+
+
+@pytest.fixture
+def talk(stage: Stage) -> Conversation:
+    stage.converse(inbound(text_message("Hello", id="wamid.hello")))
+    stage.wire.sent.clear()
+    return Conversation.objects.get()
+
+
+def kept(data: bytes = PDF, name: str = "bill.pdf", caption: str = "", **more: str) -> FileUpload:
+    return uploads.keep(ContentFile(data, name), caption, **more)
+
+
+def last() -> ConversationMessage:
+    return ConversationMessage.objects.order_by("-id")[0]
+
+
+def test_buttons_go_out_and_are_read_in_the_history(stage: Stage, talk: Conversation) -> None:
+    message = outbox.send_message(talk, Buttons("Which day?", (Button("mo", "Monday"), Button("tu", "Tuesday"))))
+    stage.work()
+    assert stage.wire.sent == [
+        {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": CUSTOMER,
+            "type": "interactive",
+            "interactive": {
+                "type": "button",
+                "body": {"text": "Which day?"},
+                "action": {
+                    "buttons": [
+                        {"type": "reply", "reply": {"id": "mo", "title": "Monday"}},
+                        {"type": "reply", "reply": {"id": "tu", "title": "Tuesday"}},
+                    ]
+                },
+            },
+            "biz_opaque_callback_data": str(message.pk),
+        }
+    ]
+    message.refresh_from_db()
+    assert (message.kind, message.status) == ("interactive", "sent")
+    assert message.text == "Which day?\n[button] Monday\n[button] Tuesday"
+    stage.converse(inbound(text_message("Monday")))
+    assert {"role": "assistant", "content": message.text} in stage.wire.asked[-1]["messages"]
+
+
+def test_a_quotation_goes_with_it(stage: Stage, talk: Conversation) -> None:
+    outbox.send_message(talk, LocationRequest("Where are you?"), reply_to="wamid.hello")
+    stage.work()
+    assert stage.wire.sent[0]["context"] == {"message_id": "wamid.hello"}
+
+
+def test_a_link_is_fetched_by_meta(stage: Stage, talk: Conversation) -> None:
+    outbox.send_message(talk, FileLink("image", "https://files.example/cake.jpg", "A cake"))
+    stage.work()
+    assert stage.wire.sent[0]["image"] == {"link": "https://files.example/cake.jpg", "caption": "A cake"}
+    assert last().text == "[image] A cake https://files.example/cake.jpg"
+    assert not Attachment.objects.exists()
+
+
+def test_a_file_is_uploaded_once(stage: Stage, talk: Conversation) -> None:
+    content = kept(caption="For you")
+    stage.wire.graph = lambda body: graph_error(131057) if len(stage.wire.sent) == 1 else stage.wire.accept()
+    message = outbox.send_message(talk, content)
+    stage.work()
+    assert len(stage.wire.sent) == 2, "the first one was refused for the moment"
+    assert stage.wire.sent[1]["document"] == {"id": "up1", "caption": "For you", "filename": "bill.pdf"}
+    assert len(stage.wire.media.uploaded) == 1
+    assert PDF in stage.wire.media.uploaded[0]
+    attachment = message.attachments.get()
+    assert (attachment.state, attachment.media_id, attachment.filename) == ("ready", "up1", "bill.pdf")
+    assert last().text == "[document] bill.pdf For you"
+
+
+def test_a_file_that_meta_has_forgotten_is_uploaded_again(stage: Stage, talk: Conversation) -> None:
+    message = outbox.send_message(talk, kept(picture(), "cake.jpg"))
+    stage.work()
+    Attachment.objects.update(media_id_until=Now() - dt.timedelta(days=1))
+    ConversationMessage.objects.filter(pk=message.pk).update(status="failed")
+    assert desk.send_again(message.pk, superuser())
+    stage.work()
+    assert [body["image"]["id"] for body in stage.wire.sent] == ["up1", "up2"]
+
+
+@pytest.mark.parametrize("answer", [graph_error(131053), httpx2.Response(502, text="<html>"), graph_error(2, 500)])
+def test_an_upload_that_fails_leaves_nothing_uncertain(
+    stage: Stage, talk: Conversation, answer: httpx2.Response
+) -> None:
+    stage.wire.media.refusals = [answer]
+    outbox.send_message(talk, kept())
+    stage.work()
+    permanent = answer.status_code == 400
+    assert last().status == ("failed" if permanent else "sent")
+    assert len(stage.wire.sent) == (0 if permanent else 1)
+
+
+def test_a_file_that_is_gone_is_said_so(stage: Stage, talk: Conversation) -> None:
+    content = kept()
+    message = outbox.send_message(talk, content)
+    message.attachments.get().file.delete(save=False)
+    stage.work()
+    assert (last().status, last().error_detail) == ("failed", "The file is not in the storage any more.")
+
+
+def close_window(talk: Conversation) -> None:
+    Conversation.objects.update(last_inbound_at=Now() - dt.timedelta(hours=25))
+    talk.refresh_from_db()
+
+
+def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(stage: Stage, talk: Conversation) -> None:
+    close_window(talk)
+    outbox.send_message(talk, LocationRequest("Where are you?"))
+    outbox.send_message(talk, Template("order_update", "en", ("Ann", "17"), text="Hello Ann, your order 17 is ready."))
+    stage.work()
+    assert [body["template"] for body in stage.wire.sent] == [
+        {
+            "name": "order_update",
+            "language": {"code": "en"},
+            "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "17"}]}
+            ],
+        }
+    ]
+    rows = ConversationMessage.objects.filter(payload__isnull=False).order_by("id")
+    assert [(row.kind, row.status) for row in rows] == [("interactive", "failed"), ("template", "sent")]
+    assert last().text == "Hello Ann, your order 17 is ready."
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "more", "kind", "mime_type"),
+    [
+        (picture(), "a.jpg", {}, "image", "image/jpeg"),
+        (picture(format="WEBP"), "a.webp", {}, "document", "image/webp"),
+        (PDF, "../../etc/bill.pdf", {}, "document", "application/pdf"),
+        (b"OggS" + bytes(50), "a.ogg", {}, "audio", "audio/ogg"),
+        (b"a,b\n1,2\n", "t.csv", {"claimed": "text/csv"}, "document", "text/plain"),
+        (picture(), "a.jpg", {"kind": "document"}, "document", "image/jpeg"),
+    ],
+)
+def test_a_file_is_kept_as_what_it_is(
+    stage: Stage, data: bytes, name: str, more: dict[str, str], kind: str, mime_type: str
+) -> None:
+    upload = kept(data, name, **more)
+    assert (upload.kind, upload.mime_type, upload.size) == (kind, mime_type, len(data))
+    assert upload.filename == name.rpartition("/")[2]
+    assert contents.from_json(contents.to_json(upload)) == upload
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "reason"),
+    [
+        (b"", {}, "empty"),
+        (b"<html>", {}, "no web pages"),
+        (b"MZ" + bytes(9), {}, "no programs"),
+        (PDF, {"kind": "image"}, "no image"),
+        (PDF, {"claimed": "image/png"}, "no document"),
+        (b"OggS" + bytes(17 * 1024 * 1024), {}, "too large"),
+        (b"OggS", {"caption": "la"}, "no caption"),
+        (picture(), {"caption": "c" * 1025}, "takes 1024"),
+    ],
+)
+def test_what_whatsapp_does_not_take_is_refused_and_not_kept(
+    stage: Stage, settings: Any, data: bytes, more: dict[str, str], reason: str, tmp_path: Any
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        kept(data, "file", **more)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
