@@ -47,6 +47,7 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
                 ]
             },
         ),
+        ("Besides text", {"fields": ["sees_images", "transcription_language"]}),
         ("How long it waits for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
     readonly_fields = ["api_key_state"]

@@ -13,7 +13,7 @@ import hashlib
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -80,6 +80,21 @@ class Assistant(models.Model):
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(300)],
         help_text="Answer at the latest this long after the first message; empty: TURN_MAX_WAIT_SECONDS.",
+    )
+
+    sees_images = models.BooleanField(
+        default=False,
+        db_default=False,
+        verbose_name="sees pictures",
+        help_text="The model takes pictures: it is shown the last ones that the customer sent. They cost tokens.",
+    )
+    transcription_language = models.CharField(
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator("^[a-z]{2,3}$", "Two or three small letters, for example es.")],
+        help_text="What voice notes are mostly spoken in (ISO 639: es, pt, hi); empty: whatever it sounds like.",
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The only file that talks to a model: `chat_with_gpt`, one attempt. `attempts.py` repeats it."""
+"""The only file that talks to a model: `chat_with_gpt` and `transcribe`, one attempt. Their callers repeat it."""
 
 import asyncio
 import functools
@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import httpx2
 import openai
@@ -102,6 +102,29 @@ async def chat_with_gpt(messages: Sequence[dict[str, object]], assistant: Assist
     return _completion(answer, prompt, assistant, time.monotonic() - started)
 
 
+async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> str:
+    """What is said in an audio file, once asked. Raises ModelFailed, and nothing else.
+
+    name: with the extension of its format, by which the service knows it.
+    """
+    assistant = assistant or Assistant()
+    key = usable_key(assistant)
+    try:
+        async with asyncio.timeout(settings.MODEL_TURN_SECONDS):
+            answer: object = await _client(clients.current(), key, assistant.endpoint).audio.transcriptions.create(
+                file=(name, file, mime_type),
+                model=settings.TRANSCRIPTION_MODEL,
+                language=assistant.transcription_language or openai.omit,
+                timeout=httpx2.Timeout(settings.MODEL_TURN_SECONDS, connect=settings.MODEL_CONNECT_SECONDS),
+            )
+    except Exception as error:  # noqa: BLE001 - as above
+        raise _failure(error, key) from None
+    text = getattr(answer, "text", None)
+    if not isinstance(text, str):
+        raise ModelFailed("unreadable", "the answer is no transcription")
+    return text.replace("\x00", "").strip()
+
+
 def usable_key(assistant: Assistant) -> str:
     """The assistant's key. Raises ModelFailed when there is none that could be put into a header."""
     key = assistant.key.strip()
@@ -193,9 +216,7 @@ def _completion(answer: object, prompt: list[dict[str, object]], assistant: Assi
     return Completion(
         text=trimmed(text) if reason == "length" else text,
         model=str(getattr(answer, "model", None) or assistant.model_name),
-        prompt_tokens=_estimate(*(str(message.get("content", "")) for message in prompt))
-        if estimated
-        else prompt_tokens,
+        prompt_tokens=_estimate(*(_words(message["content"]) for message in prompt)) if estimated else prompt_tokens,
         cached_tokens=cached,
         completion_tokens=completion_tokens or _estimate(text),
         usage_estimated=estimated or not completion_tokens,
@@ -229,6 +250,12 @@ def _counted(answer: object) -> tuple[int, int, int]:
     counts = (prompt, getattr(details, "cached_tokens", 0), completion)
     first, second, third = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
     return first, second, third
+
+
+def _words(content: object) -> str:
+    """Without the pictures, which are counted otherwise."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return " ".join(str(part.get("text", "")) for part in parts)
 
 
 def _estimate(*texts: str) -> int:

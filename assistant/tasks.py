@@ -1,4 +1,4 @@
-"""The answering of a turn: claim, think, gate."""
+"""The answering of a turn: claim, think, gate. And the reading of the files it may be about."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 import crashpoints
 from conversations.senders import SendFailed, load_sender
 
-from . import attempts, gate, turns
+from . import attempts, gate, pictures, reading, turns
 from .turns import Claim
 
 logger = logging.getLogger(__name__)
@@ -36,11 +36,18 @@ async def answer(turn_id: int) -> None:
     logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))
     with _place(claim.tenant_id):
         async with _typing(claim):
-            outcome = await attempts.complete(claim.messages, claim.assistant)
+            question = await pictures.with_data(claim.messages)
+            outcome = await attempts.complete(question, claim.assistant)
     crashpoints.reach("C7")
     result = await sync_to_async(gate.close)(claim, outcome)
     crashpoints.reach("C8")
     logger.info("[WA][CHAT] conv_id=%s turn %s: %s", claim.conversation_id, claim.turn_id, result)
+
+
+@app.task
+async def read(attachment_id: int) -> None:
+    """Learn what is in one file if it is due. Harmless to run twice."""
+    await reading.read_one(attachment_id)
 
 
 @contextlib.contextmanager

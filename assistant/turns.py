@@ -17,12 +17,12 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
-from conversations import bell, desk
+from conversations import attachments, bell, desk
 from conversations.history import get_last_messages
 from conversations.models import Conversation, lock
 from conversations.times import ago, from_now
 
-from . import context
+from . import context, waiting
 from .models import Assistant, Turn
 
 MAX_ATTEMPTS = 5  # leases lost; a turn that kills its workers must not do so for ever
@@ -122,7 +122,8 @@ def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
 
 def claim(turn_id: int) -> Claim | None:
     """Take a due turn: *collecting* to *generating*, with a lease. None when there is nothing to do for this job."""
-    taken = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now()).update(
+    due = Turn.objects.filter(~waiting.for_files(), pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now())
+    taken = due.update(
         state=Turn.State.GENERATING,
         generation=F("generation") + 1,
         lease_until=from_now(settings.TURN_LEASE_SECONDS),
@@ -159,9 +160,9 @@ def release(claim: Claim) -> None:
 
 
 def _come_back_later(turn_id: int) -> None:
-    """A further message moved the turn after its job was deferred."""
-    later = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING).values_list("id", "due_at")
-    wake(later)
+    """A further message moved the turn after its job was deferred, or a file of it is still on its way."""
+    later = Turn.objects.filter(pk=turn_id, state=Turn.State.COLLECTING).annotate(newest=waiting.newest_file())
+    wake((pk, waiting.until(due, newest)) for pk, due, newest in later.values_list("id", "due_at", "newest"))
 
 
 def _load(turn: Turn, assistant: Assistant) -> Claim:
@@ -173,7 +174,7 @@ def _load(turn: Turn, assistant: Assistant) -> Claim:
         conversation_id=turn.conversation_id,
         tenant_id=turn.conversation.tenant_id,
         assistant=assistant,
-        messages=context.build(history, turn.first_message_id),
+        messages=context.build(history, turn.first_message_id, attachments.of(history), assistant.sees_images),
         seen_ids=[message.pk for message in history],
         phone_number_id=turn.conversation.phone_number_id,
         answers=(theirs[-1].external_id or "") if theirs else "",

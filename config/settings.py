@@ -63,6 +63,8 @@ OPENAI_BASE_URL = env.str(
 ).rstrip("/")
 # Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+# Not among the deprecated ones of openai 3.54 (types/audio_model.py).
+TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; the ledger's cost stays empty without.
 MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
@@ -79,6 +81,7 @@ MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
 WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
+ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
 # Multiplies every wait of the two retry tables.

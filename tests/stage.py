@@ -49,13 +49,18 @@ class Wire:
     asked: list[Json] = field(default_factory=list)
     sent: list[Json] = field(default_factory=list)
     marked_read: list[Json] = field(default_factory=list)
+    heard: list[bytes] = field(default_factory=list)  # the forms with the voice notes
     tokens: list[str] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
+    hearing: Callable[[], httpx2.Response] = lambda: httpx2.Response(200, json={"text": "Two cakes, please."})
     graph: Answer | None = None
     media: MediaAtMeta = field(default_factory=MediaAtMeta)
 
     async def to_model(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/audio/transcriptions"):
+            self.heard.append(await request.aread())
+            return await sync_to_async(self.hearing)()
         self.asked.append(json.loads(request.content))
         # On the test's own thread, so that things may happen in the database while the model thinks.
         return await sync_to_async(self.model)(self.asked[-1])

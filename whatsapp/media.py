@@ -17,6 +17,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
+from assistant import reading
 from conversations import bell
 from conversations.attachments import Attachment, stored_name
 from conversations.times import from_now
@@ -120,18 +121,23 @@ def _put(spool: Spool, mime_type: str) -> str:
 
 def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> bool:
     """Whether the row was still ours."""
-    return bool(
-        Attachment.objects.held(attachment).update(
-            state=State.READY,
+    to_read = reading.wants(attachment.kind, mime_type)
+    with transaction.atomic():
+        held = Attachment.objects.held(attachment).update(
+            state=State.READING if to_read else State.READY,
             file=name,
             mime_type=mime_type,
             sha256=spool.sha256,
             size=spool.size,
             error="",
             attempts=0,
-            next_attempt_at=None,
+            next_attempt_at=Now() if to_read else None,
         )
-    )
+        if held and to_read:
+            reading.wake([attachment.pk])
+        elif held:
+            reading.settled(attachment)
+    return bool(held)
 
 
 def _failed(attachment: Attachment, failure: FetchFailed) -> None:
@@ -140,7 +146,8 @@ def _failed(attachment: Attachment, failure: FetchFailed) -> None:
     held = Attachment.objects.held(attachment)
     with transaction.atomic():
         if wait is None:
-            held.update(state=State.FAILED, error=failure.detail, next_attempt_at=None)
+            if held.update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
+                reading.settled(attachment)
         elif held.update(error=failure.detail, next_attempt_at=from_now(wait * settings.RETRY_TIME_SCALE)):
             wake([attachment.pk], Attachment.objects.values_list("next_attempt_at", flat=True).get(pk=attachment.pk))
 

@@ -1,0 +1,79 @@
+"""Pictures for models that can see: made small once, and put into the question as data."""
+
+import asyncio
+import base64
+import io
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import IO, Any
+
+from django.core.files.storage import default_storage
+from PIL import Image, ImageOps
+
+logger = logging.getLogger(__name__)
+
+LONGEST_SIDE = 1024
+MOST_PIXELS = 20_000_000  # a picture is unpacked in memory: this is 60 MB
+FORMATS = ["JPEG", "PNG", "WEBP"]
+STORED = "storage:"  # of an address that `context` writes and `with_data` replaces
+
+
+class BadPicture(Exception):
+    """It cannot be shown; the text says why."""
+
+
+def shrink(file: IO[bytes]) -> bytes:
+    """The picture as a JPEG of at most 1024 pixels a side. Raises BadPicture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as picture:
+                return _small(picture)
+    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, Image.DecompressionBombError, Warning) as error:
+        raise BadPicture(f"The picture cannot be opened: {type(error).__name__}.") from error
+
+
+def _small(picture: Image.Image) -> bytes:
+    """The size stands in the first bytes: nothing is unpacked before it was looked at."""
+    if picture.width * picture.height > MOST_PIXELS:
+        raise BadPicture(f"The picture is too large to be opened: {picture.width} × {picture.height} pixels.")
+    picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode in ("RGBA", "LA", "PA", "P"):
+        clear = turned.convert("RGBA")
+        turned = Image.new("RGB", clear.size, "white")
+        turned.paste(clear, mask=clear.getchannel("A"))
+    small = io.BytesIO()
+    turned.convert("RGB").save(small, "JPEG", quality=80)
+    return small.getvalue()
+
+
+async def with_data(messages: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """These messages with the pictures themselves in the place of their names in the storage."""
+    return [{**message, "content": await _filled(message["content"])} for message in messages]
+
+
+async def _filled(content: object) -> object:
+    if not isinstance(content, list):
+        return content
+    return [await _part(part) for part in content]
+
+
+async def _part(part: dict[str, Any]) -> dict[str, Any]:
+    url = str(part.get("image_url", {}).get("url", ""))
+    if not url.startswith(STORED):
+        return part
+    try:
+        data = await asyncio.to_thread(_read, url.removeprefix(STORED))
+    except Exception:
+        logger.exception("a picture could not be read from the storage; the model is not shown it")
+        return {"type": "text", "text": "(The picture cannot be seen.)"}
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"}}
+
+
+def _read(name: str) -> bytes:
+    with default_storage.open(name) as file:
+        data: bytes = file.read()
+        return data

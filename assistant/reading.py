@@ -1,0 +1,165 @@
+"""What is in a file that was fetched: said in a voice note, seen in a picture, written in a document."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, cast
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.types import JSONValue
+
+from conversations import bell
+from conversations.attachments import Attachment, stored_name
+from conversations.file_types import extension
+from conversations.pauses import active_pause
+from conversations.times import from_now
+
+from . import attempts, documents, openai_service, pictures, turns, waiting
+from .models import Assistant
+from .openai_service import ModelFailed
+
+logger = logging.getLogger(__name__)
+
+State = Attachment.State
+LEASE_SECONDS = 180  # longer than any of it takes
+LONGEST_TRANSCRIPT = 20_000  # characters
+LONG_DUE = dt.timedelta(minutes=1)  # whatever our clock and the database's differ
+# A picture is unpacked in memory: two at once in a process.
+_hands = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    transcript: str = ""
+    preview: str = ""  # its name in the storage
+
+
+class ReadFailed(Exception):
+    """Nothing was learned from a file; `wait`: seconds until the next attempt, None: there is none."""
+
+    def __init__(self, detail: str, wait: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.wait = wait
+
+
+def wants(kind: str, mime_type: str) -> bool:
+    """Whether there is something to learn from such a file."""
+    return kind in ("audio", "image") or (kind == "document" and mime_type in documents.READABLE)
+
+
+def wake(attachment_ids: Iterable[int], at: dt.datetime | None = None) -> None:
+    jobs: list[dict[str, JSONValue]] = [{"attachment_id": pk} for pk in attachment_ids]
+    if jobs:
+        app.configure_task("assistant.tasks.read", schedule_at=at or timezone.now() - LONG_DUE).batch_defer(*jobs)
+    if jobs and at is None:
+        transaction.on_commit(bell.ring)
+
+
+def settled(attachment: Attachment) -> None:
+    """Nothing more comes of this file: the turn that waits for it may go on, once the transaction is committed."""
+    turns.wake(waiting.due_turns(attachment.message_id).values_list("id", "due_at"))
+
+
+async def read_one(attachment_id: int) -> None:
+    """One attempt to learn what is in a file. Harmless to run twice."""
+    attachment = await sync_to_async(Attachment.objects.take)(attachment_id, State.READING, LEASE_SECONDS)
+    if attachment is None:
+        return
+    try:
+        findings = await _read(attachment)
+    except ReadFailed as failure:
+        logger.warning("attachment %s could not be read: %s", attachment_id, failure.detail)
+        await sync_to_async(_failed)(attachment, failure)
+    except Exception as error:
+        logger.exception("attachment %s: not foreseen while it was read", attachment_id)
+        await sync_to_async(_failed)(attachment, ReadFailed(f"It could not be read: {type(error).__name__}."))
+    else:
+        await sync_to_async(_ready)(attachment, transcript=findings.transcript, preview=findings.preview, error="")
+
+
+async def _read(attachment: Attachment) -> Findings:
+    if attachment.kind == "audio":
+        return Findings(transcript=await _heard(attachment))
+    return await asyncio.get_running_loop().run_in_executor(_hands, _seen, attachment)
+
+
+def _seen(attachment: Attachment) -> Findings:
+    try:
+        with default_storage.open(str(attachment.file.name)) as stored:
+            file = cast("IO[bytes]", stored.file)
+            if attachment.kind == "image":
+                small = pictures.shrink(file)
+                return Findings(preview=default_storage.save(stored_name("image/jpeg"), ContentFile(small)))
+            return Findings(transcript=documents.text_of(file, attachment.mime_type))
+    except (pictures.BadPicture, documents.Unreadable) as failure:
+        raise ReadFailed(str(failure)) from failure
+
+
+async def _heard(attachment: Attachment) -> str:
+    assistant = await sync_to_async(_listener)(attachment)
+    name = f"voice.{extension(attachment.mime_type)}"
+    try:
+        with await asyncio.to_thread(default_storage.open, str(attachment.file.name)) as stored:
+            file = cast("IO[bytes]", stored.file)
+            text = await openai_service.transcribe(file, name, attachment.mime_type, assistant)
+    except ModelFailed as failure:
+        raise ReadFailed(
+            f"It could not be transcribed: {failure.detail}", _wait(failure, attachment.attempts)
+        ) from None
+    return text[:LONGEST_TRANSCRIPT]
+
+
+def _listener(attachment: Attachment) -> Assistant:
+    """The assistant whose model transcribes. Raises ReadFailed when it is not to be asked."""
+    conversation = attachment.message.conversation
+    assistant = turns.assistant_of(conversation)
+    if reason := turns.over_budget(assistant, conversation.tenant_id):
+        raise ReadFailed(f"It was not transcribed: {reason}.")
+    if pause := active_pause([attempts.scope(assistant)], assistant.key.strip()):
+        raise ReadFailed(f"It was not transcribed: {pause.reason}")
+    return assistant
+
+
+def _wait(failure: ModelFailed, attempts_made: int) -> float | None:
+    """Seconds until the next attempt, by the table that also holds for answers."""
+    waits = failure.rule.waits
+    if attempts_made > len(waits):
+        return None
+    return float(max(waits[attempts_made - 1], min(failure.retry_after or 0, 60)) * settings.RETRY_TIME_SCALE)
+
+
+def _failed(attachment: Attachment, failure: ReadFailed) -> None:
+    if failure.wait is None:
+        _ready(attachment, error=failure.detail)
+        return
+    with transaction.atomic():
+        held = Attachment.objects.held(attachment)
+        if held.update(error=failure.detail, next_attempt_at=from_now(failure.wait)):
+            wake([attachment.pk], Attachment.objects.values_list("next_attempt_at", flat=True).get(pk=attachment.pk))
+
+
+def _ready(attachment: Attachment, **columns: str) -> None:
+    with transaction.atomic():
+        held = Attachment.objects.held(attachment)
+        if held.update(state=State.READY, attempts=0, next_attempt_at=None, **columns):
+            settled(attachment)
+        elif columns.get("preview"):
+            default_storage.delete(columns["preview"])  # another worker was given the row meanwhile
+
+
+def sweep() -> int:
+    """Find files whose job was lost. How many."""
+    with transaction.atomic():
+        asleep = Attachment.objects.asleep(State.READING)
+        wake(asleep)
+    return len(asleep)

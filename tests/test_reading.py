@@ -1,0 +1,178 @@
+"""What is in the customers' pictures and documents, and what the model is told of it."""
+
+import base64
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as active
+from PIL import Image
+
+from assistant import documents, pictures
+from assistant.models import Assistant, Turn
+from conversations.attachments import Attachment
+from conversations.models import ConversationMessage
+from tests.media_at_meta import MediaAtMeta, picture
+from tests.pdfs import pdf
+from tests.stage import Stage
+from whatsapp.tests.factories import inbound, message, text_message
+
+
+@pytest.fixture
+def meta(stage: Stage) -> MediaAtMeta:
+    return stage.wire.media
+
+
+def last_question(stage: Stage) -> Any:
+    return stage.wire.asked[-1]["messages"][-1]["content"]
+
+
+# --- pictures ---
+
+
+def seen(stage: Stage) -> list[Any]:
+    """The pictures in the last question, opened."""
+    parts = [m["content"] for m in stage.wire.asked[-1]["messages"] if isinstance(m["content"], list)]
+    urls = [part["image_url"]["url"] for content in parts for part in content if part["type"] == "image_url"]
+    assert all(url.startswith("data:image/jpeg;base64,") for url in urls)
+    return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in urls]
+
+
+def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(sees_images=True)
+    stage.converse(inbound(message("image", {**meta.put(picture(3000, 1500), "image/jpeg"), "caption": "This one"})))
+    assert [image.size for image in seen(stage)] == [(1024, 512)]
+    assert last_question(stage)[0] == {"type": "text", "text": "[image] This one"}
+    assert Turn.objects.get().state == "replied"
+
+
+def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+
+
+def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(sees_images=True)
+    stage.converse(inbound(*(message("image", meta.put(picture(10 + n, 10), "image/jpeg")) for n in range(5))))
+    assert [image.size[0] for image in seen(stage)] == [12, 13, 14]
+
+
+def test_a_picture_that_is_not_in_the_storage_any_more_spoils_nothing(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(sees_images=True)
+    stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    for file in Path(active.MEDIA_ROOT).rglob("*.jpg"):
+        file.unlink()
+    stage.converse(inbound(text_message("And?")))
+    assert seen(stage) == []
+    assert len(stage.wire.texts) == 2
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "1"])
+def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (2000, 10)).save(file, "PNG")
+    file.seek(0)
+    assert Image.open(io.BytesIO(pictures.shrink(file))).size == (1024, 5)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (lambda: picture(6000, 6000, "PNG"), "too large to be opened: 6000 × 6000"),
+        (lambda: bomb(), "cannot be opened"),
+        (lambda: picture()[:200], "cannot be opened"),
+        (lambda: picture(500, 500, "PNG")[:400], "cannot be opened"),
+        (lambda: b"GIF89a" + bytes(100), "cannot be opened"),
+    ],
+)
+def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
+    with pytest.raises(pictures.BadPicture, match=reason):
+        pictures.shrink(io.BytesIO(data()))
+
+
+def bomb() -> bytes:
+    """A few bytes that say they are 60,000 × 60,000 pixels."""
+    head = bytearray(picture(1, 1, "PNG"))
+    head[16:24] = (60_000).to_bytes(4, "big") * 2
+    return bytes(head)
+
+
+def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(sees_images=True)
+    stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
+    attachment = Attachment.objects.get()
+    assert (attachment.state, attachment.preview.name) == ("ready", "")
+    assert "The picture cannot be opened" in attachment.error
+    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+
+
+# --- documents ---
+
+
+@pytest.mark.parametrize(
+    ("data", "mime_type", "text"),
+    [
+        (pdf("Invoice 17: two cakes"), "application/pdf", "Invoice 17: two cakes"),
+        ("Öffnungszeiten: 9 bis 18".encode(), "text/plain", "Öffnungszeiten: 9 bis 18"),
+        ("Öffnung".encode("cp1252"), "text/plain", "Öffnung"),
+        (b"day,open\nMo,9\n", "text/csv", "day,open\nMo,9"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "file",
+)
+def test_the_model_reads_a_document(stage: Stage, meta: MediaAtMeta, data: bytes, mime_type: str, text: str) -> None:
+    stage.converse(inbound(message("document", {**meta.put(data, mime_type), "filename": "a"})))
+    assert Attachment.objects.get().transcript == text
+    assert last_question(stage) == f"[document] a\n(It says:)\n{text}"
+
+
+def test_a_long_document_is_read_from_its_beginning(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.converse(inbound(message("document", meta.put(pdf(*["word " * 200] * 60), "application/pdf"))))
+    assert 19_000 < len(Attachment.objects.get().transcript) <= documents.CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"%PDF-1.7\nnonsense", "damaged, or locked"),
+        (pdf(), "no text in the document"),
+        (pdf("Secret", password="x"), "damaged, or locked"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
+    stage.converse(inbound(message("document", meta.put(data, "application/pdf"))))
+    attachment = Attachment.objects.get()
+    assert (attachment.state, attachment.transcript) == ("ready", "")
+    assert reason in attachment.error
+    assert last_question(stage) == "[document]"
+
+
+def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper = tmp_path / "sleep.py"
+    sleeper.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(documents, "PROGRAM", sleeper)
+    monkeypatch.setattr(documents, "SECONDS", 0.5)
+    began = time.monotonic()
+    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="not be read within"):
+        documents.text_of(file, "application/pdf")
+    assert time.monotonic() - began < 10
+
+
+def test_the_reader_of_pdfs_has_bounds_of_its_own() -> None:
+    program = documents.PROGRAM.read_text()
+    greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
+    command = [sys.executable, "-c", greedy, "1", "1"]
+    assert b"MemoryError" in subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr
+
+
+def test_texts_of_old_documents_are_not_repeated(stage: Stage, meta: MediaAtMeta) -> None:
+    for number in range(4):
+        stage.converse(inbound(message("document", meta.put(b"text %d" % number, "text/plain"))))
+    shown = [m["content"] for m in stage.wire.asked[-1]["messages"] if "[document]" in str(m["content"])]
+    theirs = [content for content in shown if not content.startswith("Answer")]
+    assert theirs[0] == "[document]\n(Its text was shown earlier.)"
+    assert ["(It says:)" in content for content in theirs] == [False, True, True, True]
+    assert ConversationMessage.objects.filter(role="user").count() == 4

@@ -1,0 +1,163 @@
+"""Voice notes become words, and a reply waits a while for what is in the customer's files."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from assistant import reading
+from assistant.models import Assistant, Turn
+from conversations.attachments import Attachment
+from conversations.pauses import Pause
+from tests.media_at_meta import OGG, MediaAtMeta
+from tests.stage import Json, Stage
+from whatsapp.tests.factories import inbound, message, text_message
+
+HEARD = "[voice note]\nTwo cakes, please."
+UNHEARD = "[voice note]\n(What is said in it is not known.)"
+
+
+@pytest.fixture
+def meta(stage: Stage) -> MediaAtMeta:
+    return stage.wire.media
+
+
+def voice(meta: MediaAtMeta, **more: Any) -> Json:
+    return message("audio", {**meta.put(OGG, "audio/ogg; codecs=opus"), "voice": True}, **more)
+
+
+def last_question(stage: Stage) -> Any:
+    return stage.wire.asked[-1]["messages"][-1]["content"]
+
+
+def refused(status: int, code: str) -> httpx2.Response:
+    return httpx2.Response(status, json={"error": {"message": code, "code": code, "type": "x"}})
+
+
+def test_a_voice_note_is_answered_by_what_it_says(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.converse(inbound(voice(meta)))
+    attachment = Attachment.objects.get()
+    assert (attachment.state, attachment.transcript, attachment.error) == ("ready", "Two cakes, please.", "")
+    assert last_question(stage) == HEARD
+    assert len(stage.wire.texts) == 1, "one reply, and it waited for the words"
+    form = stage.wire.heard[0]
+    assert OGG in form
+    assert b'filename="voice.ogg"' in form
+    assert b"gpt-transcribe" in form
+    assert b'name="language"' not in form
+
+
+def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(transcription_language="es")
+    stage.converse(inbound(voice(meta)))
+    assert b'name="language"\r\n\r\nes' in stage.wire.heard[0]
+
+
+def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.converse(inbound(voice(meta)))
+    stage.converse(inbound(text_message("And a pie")))
+    assert {"role": "user", "content": HEARD} in stage.wire.asked[-1]["messages"]
+    assert len(stage.wire.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "reason"),
+    [
+        (refused(400, "audio_too_short"), 1, "audio_too_short"),
+        (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
+        (refused(404, "model_not_found"), 1, "model_not_found"),
+        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "no transcription"),
+        (httpx2.Response(200, json={"text": None}), 2, "no transcription"),
+        (refused(500, "server_error"), 3, "server_error"),
+    ],
+)
+def test_what_cannot_be_transcribed_is_said_so_and_answered_all_the_same(
+    stage: Stage, meta: MediaAtMeta, answer: httpx2.Response, asked: int, reason: str
+) -> None:
+    stage.wire.hearing = lambda: answer
+    stage.converse(inbound(voice(meta)))
+    attachment = Attachment.objects.get()
+    assert (attachment.state, attachment.transcript, len(stage.wire.heard)) == ("ready", "", asked)
+    assert reason in attachment.error
+    assert last_question(stage) == UNHEARD
+
+
+def test_a_service_that_fails_for_a_moment_is_asked_again(stage: Stage, meta: MediaAtMeta) -> None:
+    answers = [refused(500, "server_error"), refused(429, "rate_limit_exceeded")]
+    stage.wire.hearing = lambda: answers.pop() if answers else httpx2.Response(200, json={"text": "Yes"})
+    stage.converse(inbound(voice(meta)))
+    assert (Attachment.objects.get().transcript, Attachment.objects.get().error) == ("Yes", "")
+    assert len(stage.wire.texts) == 1
+
+
+def test_nothing_is_transcribed_where_nothing_is_answered(stage: Stage, meta: MediaAtMeta) -> None:
+    Assistant.objects.create(daily_token_limit=0)
+    stage.converse(inbound(voice(meta)))
+    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It was not transcribed: out of budget.")
+
+
+def test_an_endpoint_that_is_paused_is_not_asked(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+    settings.RETRY_TIME_SCALE = 1
+    stage.wire.model = lambda body: refused(401, "invalid_api_key")
+    stage.converse(inbound(text_message("Hello")))
+    assert Pause.objects.exists()
+    stage.converse(inbound(voice(meta)))
+    assert stage.wire.heard == []
+
+
+# --- the wait ---
+
+
+def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+    settings.ATTACHMENT_WAIT_SECONDS = 30
+    settings.RETRY_TIME_SCALE = 1
+    note = voice(meta)
+    meta.files[note["audio"]["id"]].describe = lambda request: httpx2.Response(502)
+    stage.converse(inbound(note))
+    assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
+    jobs = ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer", args={"turn_id": Turn.objects.get().pk})
+    assert jobs.filter(scheduled_at__gt=timezone.now()).count() == 1, "it comes back by itself at the end of the wait"
+    settings.ATTACHMENT_WAIT_SECONDS = 0
+    jobs.update(scheduled_at=timezone.now())
+    stage.work()
+    assert last_question(stage) == UNHEARD
+    assert Attachment.objects.get().state == "pending", "and it is still being fetched, for the people"
+
+
+def test_a_reply_goes_on_at_once_when_the_file_cannot_be_had(stage: Stage, meta: MediaAtMeta) -> None:
+    note = voice(meta)
+    del meta.files[note["audio"]["id"]]
+    stage.converse(inbound(note))
+    assert Attachment.objects.get().state == "failed"
+    assert last_question(stage) == UNHEARD
+
+
+def test_a_file_that_is_there_early_does_not_end_the_quiet_time(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+    settings.TURN_QUIET_SECONDS = 30
+    stage.converse(inbound(voice(meta)))
+    assert Attachment.objects.get().state == "ready"
+    assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
+
+
+def test_a_reply_does_not_wait_for_what_the_model_is_not_shown(stage: Stage, meta: MediaAtMeta) -> None:
+    video = message("video", meta.put(b"\0\0\0\x18ftypmp42" + bytes(50), "video/mp4"))
+    stage.post(inbound(video))
+    ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.fetch").delete()
+    stage.work()
+    assert last_question(stage) == "[video]"
+
+
+def test_a_lost_reading_is_found_by_the_sweep(stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.post(inbound(voice(meta)))
+    ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer").delete()
+    monkeypatch.setattr(reading, "wake", lambda *ids: None)
+    stage.work()
+    monkeypatch.undo()
+    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
+    assert Attachment.objects.get().state == "reading"
+    assert reading.sweep() == 1
+    stage.work()
+    assert Attachment.objects.get().state == "ready"
+    assert last_question(stage) == HEARD, "the turn had no job left, and was woken by the file"
