@@ -9,6 +9,7 @@ from .pictures import STORED
 
 # These rows tell of changes to other rows, or of the channel: they say nothing themselves.
 NOT_SPOKEN = {"edit", "revoke", "system", "note", "request_welcome"}
+SILENT = NOT_SPOKEN | {"reaction"}  # nobody waits for an answer to these
 QUOTED = 120  # characters of a quoted message
 RECENT = 3  # so many pictures are shown, and the text of so many documents: the last ones
 UNSEEN = "(The picture itself cannot be seen here.)"

@@ -43,7 +43,8 @@ def close(claim: Claim, outcome: Outcome) -> str:
         if _must_reconsider(turn, claim):
             turns.collect_again(turn, _quiet(turn, claim), superseded=F("superseded") + 1)
             return "superseded"
-        _reply(turn, conversation, outcome.completion.text, Turn.State.REPLIED, "replied")
+        quoted = claim.asked if claim.several or _unseen(turn, claim) else ""
+        _reply(turn, conversation, outcome.completion.text, Turn.State.REPLIED, "replied", quoted)
         _open_for_unseen(turn, claim)
         return "replied"
 
@@ -96,8 +97,10 @@ def _quiet(turn: Turn, claim: Claim) -> float:
     return max(0, min(settings.TURN_QUIET_SECONDS if quiet is None else quiet, left))
 
 
-def _reply(turn: Turn, conversation: Conversation, text: str, state: Turn.State, outcome: str) -> None:
-    sent = outbox.send(conversation, text)
+def _reply(
+    turn: Turn, conversation: Conversation, text: str, state: Turn.State, outcome: str, quoted: str = ""
+) -> None:
+    sent = outbox.send(conversation, text, reply_to=quoted)
     turns.finish(
         turn, state, outcome=outcome, first_reply=sent[0] if sent else None, last_reply=sent[-1] if sent else None
     )

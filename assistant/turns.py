@@ -53,6 +53,8 @@ class Claim:
     seen_ids: list[int]  # of the rows behind them, all kinds
     phone_number_id: str
     answers: str  # wamid of the customer's newest message; '' when it has none
+    asked: str  # wamid of the newest one that can be quoted
+    several: bool  # other messages are open besides, or something stands after it: a reply says what it answers
 
 
 _OPEN = """
@@ -168,6 +170,9 @@ def _come_back_later(turn_id: int) -> None:
 def _load(turn: Turn, assistant: Assistant) -> Claim:
     history = get_last_messages(turn.conversation_id, limit=assistant.history_limit)
     theirs = [message for message in history if message.role == "user" and message.external_id]
+    spoken = [message for message in history if message.kind not in context.SILENT]
+    asked = [message for message in spoken if message in theirs]
+    open_ones = [message for message in asked if message.pk >= turn.first_message_id]
     return Claim(
         turn_id=turn.pk,
         generation=turn.generation,
@@ -178,6 +183,8 @@ def _load(turn: Turn, assistant: Assistant) -> Claim:
         seen_ids=[message.pk for message in history],
         phone_number_id=turn.conversation.phone_number_id,
         answers=(theirs[-1].external_id or "") if theirs else "",
+        asked=(asked[-1].external_id or "") if asked else "",
+        several=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
     )
 
 
