@@ -44,6 +44,7 @@ MULTITENANT_ENABLED = env.bool("MULTITENANT_ENABLED", default=False)
 WHATSAPP_APP_SECRETS = [secret.strip() for secret in required("WHATSAPP_APP_SECRET", "").split(",") if secret.strip()]
 WHATSAPP_VERIFY_TOKEN = required("WHATSAPP_VERIFY_TOKEN", "parley-verify")
 WHATSAPP_ACCESS_TOKEN = env.str("WHATSAPP_ACCESS_TOKEN", default="")
+WHATSAPP_WABA_ID = env.str("WHATSAPP_WABA_ID", default="")
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG:
     raise ImproperlyConfigured("SANDBOX=true needs DEBUG=true: the sandbox answers anybody, without a password.")
@@ -70,6 +71,7 @@ MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
     OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
+    WHATSAPP_WABA_ID = WHATSAPP_WABA_ID or "1"
 
 # --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
 TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from . import bubbles, desk, outbox, transcript
+from . import bubbles, desk, outbox, transcript, uploads
 from .models import Conversation, ConversationMessage
 from .transcript_marks import digest
 
@@ -106,13 +106,21 @@ class DeskViews(Base):
 
     def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
-        text = request.POST.get("text", "").replace("\x00", "").strip()
-        if refusal := why_no_reply(conversation, request.user, text):
+        text, file = request.POST.get("text", "").replace("\x00", "").strip(), request.FILES.get("file")
+        if refusal := why_no_reply(conversation, request.user, text or ("a file" if file else "")):
             messages.error(request, refusal)
+            return self.back_to(conversation)
+        try:
+            upload = uploads.keep(file, text, file.content_type or "") if file else None
+        except ValueError as error:
+            messages.error(request, f"{error} Nothing was sent.")
             return self.back_to(conversation)
         if conversation.handled_by == Conversation.Handler.ASSISTANT:
             desk.take_over(conversation.pk, _person(request))
-        outbox.send(conversation, text, author=_person(request))
+        if upload:
+            outbox.send_message(conversation, upload, author=_person(request))
+        else:
+            outbox.send(conversation, text, author=_person(request))
         return self.back_to(conversation)
 
     def send_again_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:

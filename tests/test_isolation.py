@@ -89,8 +89,8 @@ OPEN = [
     "set-password/<uidb64>/<token>/",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
-# conversations/tests/test_attachment_views.py
-FILES = [f"{DESK}attachments/<int:attachment_id>/"]
+# conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py
+FILES = [f"{DESK}attachments/<int:attachment_id>/", "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/"]
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 

@@ -22,10 +22,11 @@ from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
 from . import connection_check, inbound
 from .models import QuarantinedEvent, WhatsAppAccount
+from .template_views import TemplateViews
 
 
 @admin.register(WhatsAppAccount)
-class WhatsAppAccountAdmin(TenantScopedAdmin):
+class WhatsAppAccountAdmin(TemplateViews, TenantScopedAdmin):
     list_display = ["__str__", "tenant", "phone_number_id", "state", "has_token", "last_delivery_at"]
     list_filter = ["tenant", "is_active"]
     list_select_related = ["tenant"]

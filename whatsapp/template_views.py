@@ -1,0 +1,82 @@
+"""The page "Send a template", for when the 24 hours are over; linked from the desk."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+
+from conversations import desk, outbox, panels
+from conversations.models import Conversation
+
+from . import templates
+from .templates import Known, NoTemplates
+
+if TYPE_CHECKING:
+    from tenants.scoped_admin import TenantScopedAdmin
+
+    Base = TenantScopedAdmin
+else:
+    Base = object
+
+
+class TemplateViews(Base):
+    """Mixed into the admin of the numbers; who may is said by the admin of the conversations."""
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.templates_view)
+        return [path("templates/<int:conversation_id>/", page, name="whatsapp_templates"), *super().get_urls()]
+
+    def templates_view(self, request: HttpRequest, conversation_id: int) -> HttpResponse:
+        conversation = self._writable(request, conversation_id)
+        try:
+            known = templates.listed(conversation.phone_number_id)
+        except NoTemplates as error:
+            known, failure = [], str(error)
+        else:
+            failure = "" if known else "This number has no approved template that can be filled here."
+        if request.method == "POST" and self._sent(request, conversation, known):
+            return redirect("admin:conversations_conversation_change", conversation.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Send a template to {conversation}",
+            "conversation": conversation,
+            "known": known,
+            "failure": failure,
+        }
+        return render(request, "whatsapp/templates.html", context)
+
+    def _writable(self, request: HttpRequest, conversation_id: int) -> Conversation:
+        """As the desk has it: the conversations of the person's own tenants, where they may write."""
+        theirs: Any = self.admin_site.get_model_admin(Conversation)
+        conversation: Conversation = get_object_or_404(theirs.get_queryset(request), pk=conversation_id)
+        if not theirs.has_change_permission(request, conversation):
+            raise PermissionDenied
+        return conversation
+
+    def _sent(self, request: HttpRequest, conversation: Conversation, known: list[Known]) -> bool:
+        chosen = (request.POST.get("name"), request.POST.get("language"))
+        template = next((one for one in known if (one.name, one.language) == chosen), None)
+        values = [value.replace("\x00", "").strip() for value in request.POST.getlist("value")]
+        person: Any = request.user
+        try:
+            content = template.filled(values) if template else None
+        except ValueError as error:
+            messages.error(request, f"{error} Nothing was sent.")
+            return False
+        if content is None:
+            messages.error(request, "That template is not among the approved ones. Nothing was sent.")
+            return False
+        if conversation.handled_by == Conversation.Handler.ASSISTANT:
+            desk.take_over(conversation.pk, person)
+        outbox.send_message(conversation, content, author=person)
+        return True
+
+
+@panels.show_panel
+def send_a_template(conversation: Conversation) -> str:
+    return render_to_string("whatsapp/template_link.html", {"conversation": conversation})

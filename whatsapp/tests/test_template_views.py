@@ -1,0 +1,156 @@
+"""The page "Send a template": Meta's list, filled in by those who may write, within Meta's limits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from conversations import contents
+from conversations.contents import Template
+from conversations.models import Conversation, ConversationMessage
+from conversations.tests.rows import conversation
+from tenants.tests.people import TwoBusinesses
+from whatsapp import graph
+from whatsapp.models import WhatsAppAccount
+
+pytestmark = pytest.mark.django_db
+
+BODY = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
+TEXT_HEADER = {"type": "HEADER", "format": "TEXT", "text": "Order {{1}}"}
+LIST: list[dict[str, Any]] = [
+    {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY", "components": [BODY]},
+    {"name": "headed", "language": "en", "status": "APPROVED", "components": [TEXT_HEADER, BODY]},
+    {"name": "rejected", "language": "en", "status": "REJECTED", "components": [BODY]},
+    {
+        "name": "picture",
+        "language": "en",
+        "status": "APPROVED",
+        "components": [{"type": "HEADER", "format": "IMAGE"}, BODY],
+    },
+    {"name": "named", "language": "en", "status": "APPROVED", "parameter_format": "NAMED", "components": [BODY]},
+    {"name": "bare", "language": "en", "status": "APPROVED", "components": None},
+]
+
+
+class Meta:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer = httpx2.Response(200, json={"data": LIST})
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(f"{request.url.path} {request.headers['Authorization']}")
+        return self.answer
+
+
+@pytest.fixture
+def meta(settings: Any) -> Iterator[Meta]:
+    settings.MULTITENANT_ENABLED = True
+    meta = Meta()
+    graph.set_transport(httpx2.MockTransport(meta))
+    yield meta
+    graph.set_transport(None)
+
+
+@pytest.fixture
+def businesses() -> TwoBusinesses:
+    return TwoBusinesses()
+
+
+@pytest.fixture
+def ours(businesses: TwoBusinesses) -> Conversation:
+    talk = conversation(businesses.ours, last_inbound_at=None)
+    WhatsAppAccount.objects.create(
+        tenant=businesses.ours, phone_number_id=talk.phone_number_id, access_token="our-token", waba_id="707"
+    )
+    return talk
+
+
+def page(of: Conversation) -> str:
+    return f"/admin/whatsapp/whatsappaccount/templates/{of.pk}/"
+
+
+def test_it_lists_what_can_be_filled(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+    shown = businesses.browser("operator").get(page(ours)).content.decode()
+    names = [name for name in (one["name"] for one in LIST) if f'value="{name}"' in shown]
+    assert names == ["order_update", "headed"]
+    assert "Hello {{1}}, your order {{2}} is ready." in shown
+    assert meta.asked == ["/v24.0/707/message_templates Bearer our-token"]
+
+
+def test_it_sends_one_and_takes_the_conversation_over(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation
+) -> None:
+    form = {"name": "headed", "language": "en", "value": ["17", "Ann", "17"]}
+    assert businesses.browser("operator").post(page(ours), form).status_code == 302
+    message = ConversationMessage.objects.get()
+    assert (message.kind, message.status, message.author) == ("template", "queued", businesses.people["operator"])
+    assert message.text == "Order 17\nHello Ann, your order 17 is ready."
+    assert contents.from_json(message.payload or {}) == Template(
+        "headed", "en", ("Ann", "17"), header=("17",), text=message.text
+    )
+    ours.refresh_from_db()
+    assert ours.handled_by == "operator"
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ({"name": "order_update", "language": "en", "value": ["Ann"]}, "takes 2 values"),
+        ({"name": "order_update", "language": "en", "value": ["Ann", " "]}, "is missing"),
+        ({"name": "order_update", "language": "en", "value": ["Ann", "7" * 1025]}, "takes 1024"),
+        ({"name": "rejected", "language": "en", "value": ["Ann", "7"]}, "not among the approved ones"),
+        ({}, "not among the approved ones"),
+    ],
+)
+def test_it_refuses_what_meta_would(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, form: dict[str, Any], reason: str
+) -> None:
+    assert reason in businesses.browser("operator").post(page(ours), form).content.decode()
+    assert not ConversationMessage.objects.exists()
+
+
+@pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("stranger", 404), ("nobody", 404), ("owner", 200)])
+def test_only_those_who_may_write_there(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, who: str, status: int
+) -> None:
+    client = businesses.browser(who)
+    assert client.get(page(ours)).status_code == status
+    client.post(page(ours), {"name": "order_update", "language": "en", "value": ["Ann", "7"]})
+    assert ConversationMessage.objects.count() == (1 if who == "owner" else 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid"),
+        (httpx2.Response(502, text="<html>"), "not Meta&#x27;s JSON"),
+        (httpx2.Response(200, json={"data": None}), "no approved template"),
+    ],
+)
+def test_it_says_why_there_are_none(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, answer: httpx2.Response, words: str
+) -> None:
+    meta.answer = answer
+    assert words in businesses.browser("operator").get(page(ours)).content.decode()
+
+
+def test_it_says_what_is_missing(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+    client = businesses.browser("operator")
+    WhatsAppAccount.objects.update(waba_id="")
+    assert "put it into the number&#x27;s account" in client.get(page(ours)).content.decode()
+    WhatsAppAccount.objects.update(access_token="")
+    assert "has no access token" in client.get(page(ours)).content.decode()
+
+
+def test_the_desk_leads_to_it(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+    shown = businesses.browser("operator").get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
+    assert page(ours) in shown
+    assert meta.asked == [], "Meta is asked only when somebody wants to send one"
+
+
+def test_the_one_business_has_its_account_in_the_settings(meta: Meta, businesses: TwoBusinesses, settings: Any) -> None:
+    settings.MULTITENANT_ENABLED, settings.WHATSAPP_WABA_ID = False, "808"
+    settings.WHATSAPP_ACCESS_TOKEN = "the-token"
+    businesses.browser("superuser").get(page(conversation(None)))
+    assert meta.asked == ["/v24.0/808/message_templates Bearer the-token"]
