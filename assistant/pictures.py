@@ -70,7 +70,19 @@ async def _part(part: dict[str, Any]) -> dict[str, Any]:
     except Exception:
         logger.exception("a picture could not be read from the storage; the model is not shown it")
         return {"type": "text", "text": "(The picture cannot be seen.)"}
-    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"}}
+    return as_part(data)
+
+
+def as_part(jpeg: bytes) -> dict[str, Any]:
+    """A picture as a part of a question."""
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}}
+
+
+def square(color: str) -> bytes:
+    """A picture of one colour, to ask a model about."""
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), color).save(picture, "JPEG")
+    return picture.getvalue()
 
 
 def _read(name: str) -> bytes:

@@ -116,6 +116,8 @@ async def _heard(attachment: Attachment) -> str:
         raise ReadFailed(
             f"It could not be transcribed: {failure.detail}", _wait(failure, attachment.attempts)
         ) from None
+    if not text:
+        raise ReadFailed("Nothing was heard in it.")
     return text[:LONGEST_TRANSCRIPT]
 
 

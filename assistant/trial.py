@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 
-from . import openai_service
+from . import openai_service, pictures
 from .models import Assistant
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ else:
     Base = object
 
 LONGEST_QUESTION = 4096
+LOOK = "Which colour is this picture? Answer with the one English word for it."
 
 
 class Trial(Base):
@@ -39,12 +40,12 @@ class Trial(Base):
             "title": f"Try {str(assistant)[0].lower()}{str(assistant)[1:]}",
             "assistant": assistant,
             "question": question,
-            **(ask(assistant, question) if question else {}),
+            **(probe(assistant) if "probe" in request.POST else ask(assistant, question) if question else {}),
         }
         return render(request, "assistant/try.html", context)
 
 
-def ask(assistant: Assistant, question: str) -> dict[str, Any]:
+def ask(assistant: Assistant, question: object) -> dict[str, Any]:
     """The model's `answer`, or the `failure` in words."""
     try:
         return {"answer": async_to_sync(_answer)(assistant, question)}
@@ -52,7 +53,13 @@ def ask(assistant: Assistant, question: str) -> dict[str, Any]:
         return {"failure": failure}
 
 
-async def _answer(assistant: Assistant, question: str) -> openai_service.Completion:
+def probe(assistant: Assistant) -> dict[str, Any]:
+    """Whether the model can see: `sees`, beside what `ask` gives."""
+    found = ask(assistant, [{"type": "text", "text": LOOK}, pictures.as_part(pictures.square("red"))])
+    return {**found, "probed": True, "sees": "answer" in found and "red" in found["answer"].text.lower()}
+
+
+async def _answer(assistant: Assistant, question: object) -> openai_service.Completion:
     try:
         return await openai_service.chat_with_gpt([{"role": "user", "content": question}], assistant)
     finally:

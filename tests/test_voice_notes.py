@@ -67,6 +67,7 @@ def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
     [
         (refused(400, "audio_too_short"), 1, "audio_too_short"),
         (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
+        (httpx2.Response(200, json={"text": " "}), 1, "Nothing was heard"),
         (refused(404, "model_not_found"), 1, "model_not_found"),
         (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "no transcription"),
         (httpx2.Response(200, json={"text": None}), 2, "no transcription"),

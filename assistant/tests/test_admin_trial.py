@@ -57,3 +57,25 @@ def test_asks_nothing_for_who_may_not(
     assert client.get(address).status_code == status
     assert client.post(address, {"question": "Hi"}).status_code == status
     assert not model.requests
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"), [("Red.", "this model takes pictures"), ("I see none.", "did not name the colour")]
+)
+def test_finds_out_whether_the_model_sees(
+    businesses: TwoBusinesses, address: str, fake_model: Models, answer: str, verdict: str
+) -> None:
+    model = fake_model(said(answer))
+    assert verdict in businesses.browser("owner").post(address, {"probe": "1"}).content.decode()
+    text, picture = json.loads(model.requests[0].content)["messages"][-1]["content"]
+    assert text["type"] == "text"
+    assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_says_why_a_model_could_not_be_shown_anything(
+    businesses: TwoBusinesses, address: str, fake_model: Models
+) -> None:
+    fake_model(refused(400, message="image_url is not supported"))
+    page = businesses.browser("owner").post(address, {"probe": "1"}).content.decode()
+    assert "image_url is not supported" in page
+    assert "takes pictures" not in page

@@ -80,6 +80,10 @@ class Process:
         return self.log.read_bytes()[self._began :].decode(errors="replace")
 
     @property
+    def id(self) -> int:
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 
