@@ -28,6 +28,11 @@ logger = logging.getLogger(__name__)
 
 INTRODUCTIONS = 3
 NEIGHBOURS = (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)
+PARTS = 4  # in halves, a thousand messages with one poison take half as long again
+
+
+class OneIsRefused(Exception):
+    """A message of a delivery is one that PostgreSQL does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +50,25 @@ def accept(delivery: Delivery, signer: Signer) -> list[Rejected]:
     Everything is committed when this returns. Raises OperationalError or InterfaceError when the database is
     away (answer 503: Meta delivers again, and what is stored already is stored once).
     """
-    if _stored_at_once(delivery, signer):
-        return []
+    store = _store_all
+    try:
+        if _stored_at_once(delivery, signer):
+            return []
+    except OneIsRefused:
+        store = _store_in_parts
     items: list[ChatMessage] = [*delivery.messages, *delivery.echoes]
     everything: list[ChatMessage | StatusUpdate] = [*items, *delivery.statuses]
     by_number = routes((item.phone_number_id for item in everything), signer)
     refused = [_refused(item, by_number) for item in everything if by_number[item.phone_number_id].refusal]
     welcome = [item for item in items if not by_number[item.phone_number_id].refusal]
-    rejected = [*delivery.rejected, *refused, *_store_all(welcome, by_number)]
+    rejected = [*delivery.rejected, *refused, *store(welcome, by_number)]
     quarantine.keep(rejected)
     _apply((update for update in delivery.statuses if not by_number[update.phone_number_id].refusal), by_number)
     return rejected
 
 
 def _stored_at_once(delivery: Delivery, signer: Signer) -> bool:
-    """The usual delivery goes the short way; False: nothing was stored, take it step by step."""
+    """The usual delivery goes the short way; False, or OneIsRefused: nothing was stored, take it step by step."""
     unusual = delivery.echoes or delivery.statuses or delivery.rejected or signer != Signer()
     if unusual or not one_statement.is_usual(delivery.messages):
         return False
@@ -67,9 +76,11 @@ def _stored_at_once(delivery: Delivery, signer: Signer) -> bool:
     try:
         new = one_statement.store(delivery.messages, [_clamped(item.sent_at, now) for item in delivery.messages])
     except (DatabaseError, InterfaceError, ValueError) as error:
-        if isinstance(error, OperationalError | InterfaceError) and not isinstance(error.__cause__, NEIGHBOURS):
+        if isinstance(error.__cause__, NEIGHBOURS):
+            return False  # the steps get past the neighbour
+        if isinstance(error, OperationalError | InterfaceError):
             raise
-        return False  # the steps find out which of them it is, or get past the neighbour
+        raise OneIsRefused from error  # the steps find out which of them it is
     for message in new or ():
         if message.corrected:
             corrections.catch_up(message.conversation_id, message.wamid)
@@ -96,7 +107,7 @@ def _aside(item: ChatMessage | StatusUpdate, reason: str) -> Rejected:
 
 
 def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
-    """All in one transaction. Where PostgreSQL refuses one, in halves, until that one is alone."""
+    """All in one transaction. Where PostgreSQL refuses one, in parts, until that one is alone."""
     if not items:
         return []
     try:
@@ -105,10 +116,15 @@ def _store_all(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> lis
         raise
     except (DatabaseError, ValueError) as error:
         if len(items) > 1:
-            middle = len(items) // 2
-            return [*_store_all(items[:middle], by_number), *_store_all(items[middle:], by_number)]
+            return _store_in_parts(items, by_number)
         logger.exception("a message cannot be stored; it is quarantined")
         return [_aside(items[0], f"cannot be stored: {type(error).__name__}")]
+
+
+def _store_in_parts(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:
+    size = max(1, -(-len(items) // PARTS))
+    parts = (items[at : at + size] for at in range(0, len(items), size))
+    return [rejected for part in parts for rejected in _store_all(part, by_number)]
 
 
 def _store_in_peace(items: Sequence[ChatMessage], by_number: dict[str, Route]) -> list[Rejected]:

@@ -1,7 +1,6 @@
 """Meta delivers the same again, at the same time, to processes that die, and in large heaps."""
 
 import threading
-import time
 
 import pytest
 
@@ -76,41 +75,36 @@ REPLAY = """
 from whatsapp import inbound, models
 print([inbound.replay(event) for event in models.QuarantinedEvent.objects.order_by("id")])
 """
+HEAPS, LONG = 3, "x" * 2800  # of 3 MB each
 ASIDE = "SELECT count(*) FROM quarantined_events WHERE resolved_at IS NULL"
 
 
-def share_of_others() -> float:
-    """How much longer than its own time a piece of work takes here and now: 1 when nobody else works."""
-    wall, own = time.perf_counter(), time.thread_time()
-    while time.thread_time() - own < 0.3:
-        pass
-    return max(1.0, (time.perf_counter() - wall) / 0.3)
+def seconds_for(world: World, heap: list[Json]) -> float:
+    assert world.meta.post(inbound(*heap)) == 200
+    return world.meta.answers[-1][1]
 
 
 def test_a_thousand_messages_with_one_poison_are_stored_within_a_second(world: World) -> None:
     """The poison is one that PostgreSQL refuses; the fix is that it does so no more. Then it can be replayed.
 
-    One of three such heaps must make it, in a second of a machine that is ours: others' share of it is measured.
+    On a machine that takes a third of a second for such a heap without poison, that is: others get more.
     """
     world.database.execute(REFUSE)
     world.start_web()
-    world.meta.deliver(inbound(said("first, so that all is warm", customer="999")))
-    for attempt in range(3):
-        heap = [said("x" * 2800, customer=f"{1000 + n % 100}") for n in range(1000)]
+    clean, poisoned = [], []
+    for attempt in range(HEAPS):
+        clean.append(seconds_for(world, [said(LONG, customer=f"{1000 + n % 100}") for n in range(1000)]))
+        heap = [said(LONG, customer=f"{1000 + n % 100}") for n in range(1000)]
         heap[617] = said("poison", customer=f"{2000 + attempt}")
-        assert world.meta.post(inbound(*heap)) == 200
-        took = world.meta.answers[-1][1] / share_of_others()
-        if took < 1:
-            break
-    assert took < 1
-    heaps = attempt + 1
+        poisoned.append(seconds_for(world, heap))
+    assert min(poisoned) < max(1, 3.5 * min(clean)), (clean, poisoned)
     world.start_worker()
-    assert (world.one(STORED), world.one(ASIDE)) == (1 + 999 * heaps, heaps)
+    assert (world.one(STORED), world.one(ASIDE)) == (1999 * HEAPS, HEAPS)
     world.settle(120)
     world.judge()
     world.database.execute("DROP TRIGGER refuse ON conversation_messages")
-    assert world.run(REPLAY) == str([""] * heaps)
-    assert (world.one(STORED), world.one(ASIDE)) == (1 + 1000 * heaps, 0)
+    assert world.run(REPLAY) == str([""] * HEAPS)
+    assert (world.one(STORED), world.one(ASIDE)) == (2000 * HEAPS, 0)
     world.settle(120)
     world.judge()
-    assert {call.to for call in world.wire.accepted} >= {f"{2000 + n}" for n in range(heaps)}
+    assert {call.to for call in world.wire.accepted} >= {f"{2000 + n}" for n in range(HEAPS)}
