@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-pytest_plugins = ["tests.stage"]
+pytest_plugins = ["tests.stage", "tests.isolation_report"]
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _LEFT_OUT = "needs Chromium"

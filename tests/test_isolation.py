@@ -14,12 +14,13 @@ from django.db.models import Model
 from django.forms.models import model_to_dict
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve
 from rest_framework.authtoken.models import Token
 
 import api.urls
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
+from tests.isolation_report import Report
 from whatsapp import graph
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,8 @@ class Walk:
         self.who, self.ours, self.theirs = who, ours, theirs
         self.client = Client() if who == "anonymous" else businesses.browser(who)
         self.seen: Counter[str] = Counter()
+        self.routes: set[str] = set()
+        self.refusals = 0
         self.faults: list[str] = []
 
     def may(self, roles: set[str] | None) -> bool:
@@ -141,6 +144,8 @@ class Walk:
 
     def look(self, what: str, answer: Any) -> None:
         self.seen[f"{answer.status_code}"] += 1
+        self.routes.add(resolve(answer.wsgi_request.path_info).route)
+        self.refusals += is_refusal(answer)
         body = answer.content.decode(errors="replace")
         if SECRET in body:
             self.faults.append(f"{self.who}: {what} shows a secret")
@@ -148,11 +153,18 @@ class Walk:
             self.faults.append(f"{self.who}: {what} shows a row of another business")
 
     def expect(self, allowed: bool, what: str, answer: Any) -> None:
-        """Refused is 403, 404, 405, 401, or sent away: to the login, or to the first page as if it were not there."""
-        sent_away = answer.status_code == 302 and answer["Location"].split("?")[0] in ("/admin/", "/admin/login/")
-        refused = answer.status_code in (401, 403, 404, 405) or sent_away
-        if refused == allowed:
+        if is_refusal(answer) == allowed:
             self.faults.append(f"{self.who}: {what} answered {answer.status_code}, allowed: {allowed}")
+
+    def tell(self, report: Report, where: str) -> None:
+        report(f"{self.who}, {where}", len(self.routes), self.refusals, self.seen)
+        assert not self.faults, "\n".join(self.faults)
+
+
+def is_refusal(answer: Any) -> bool:
+    """401, 403, 404, 405, or sent away: to the login, or to the first page as if it were not there."""
+    sent_away = answer.status_code == 302 and answer["Location"].split("?")[0] in ("/admin/", "/admin/login/")
+    return answer.status_code in (401, 403, 404, 405) or sent_away
 
 
 @pytest.fixture
@@ -161,7 +173,7 @@ def businesses() -> TwoBusinesses:
 
 
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "stranger", "viewer", "operator", "owner", "superuser"])
-def test_walks_every_address(businesses: TwoBusinesses, who: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_walks_every_address(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     theirs = {**rows_of(businesses.theirs, THEIRS), **rows_of_the_installation(businesses)}
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), theirs)
     for path, rules in ADMINS.items():
@@ -170,9 +182,7 @@ def test_walks_every_address(businesses: TwoBusinesses, who: str, capsys: pytest
     for address in MIXED:
         if "<" not in address:
             walk.get(f"/{address}")
-    with capsys.disabled():
-        print(f"\n{who}: {sum(walk.seen.values())} requests, answers {dict(sorted(walk.seen.items()))}", end=" ")
-    assert not walk.faults, "\n".join(walk.faults)
+    walk.tell(isolation_report, "the admin")
 
 
 def _walk_admin(walk: Walk, path: str, sees: Any, adds: Any, changes: Any, deletes: Any) -> None:
@@ -226,7 +236,7 @@ def _press_buttons(walk: Walk) -> None:
 
 
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "viewer", "operator", "owner", "superuser"])
-def test_walks_the_api(businesses: TwoBusinesses, who: str) -> None:
+def test_walks_the_api(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), rows_of(businesses.theirs, THEIRS))
     key = "" if who == "anonymous" else Token.objects.create(user=User.objects.get(pk=businesses.people[who].pk)).key
     walk.client = Client(headers={"Authorization": f"Token {key}"} if key else {})
@@ -241,11 +251,11 @@ def test_walks_the_api(businesses: TwoBusinesses, who: str) -> None:
                 answer = getattr(walk.client, method)(page, {}, content_type="application/json")
                 walk.look(f"{method} {page}", answer)
                 walk.expect(own and walk.may(roles), f"{method} {page}", answer)
-    assert not walk.faults, "\n".join(walk.faults)
+    walk.tell(isolation_report, "the admin API")
 
 
 @pytest.mark.parametrize("who", ["nobody", "viewer", "operator", "owner"])
-def test_suggests_no_name_of_another_business(businesses: TwoBusinesses, who: str) -> None:
+def test_suggests_no_name_of_another_business(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), rows_of(businesses.theirs, THEIRS))
     fields = {"tenants.membership": ["tenant", "user"], "leads.lead": ["conversation", "tenant"]}
     for model, names in fields.items():
@@ -255,4 +265,4 @@ def test_suggests_no_name_of_another_business(businesses: TwoBusinesses, who: st
     theirs = businesses.people["stranger"]
     answer = walk.post(f"/admin/auth/user/{theirs.pk}/password/", {"password1": "x", "password2": "x"})
     walk.expect(False, "the password of another", answer)
-    assert not walk.faults, "\n".join(walk.faults)
+    walk.tell(isolation_report, "suggestions")

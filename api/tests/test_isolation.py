@@ -1,5 +1,7 @@
 """Every address for programs x strangers, the other business's rows, and keys that may only read."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from api import urls
 from api.tests.programs import Program, Programs
 from conversations.tests.rows import conversation, message
 from leads.models import Lead
+from tests.isolation_report import Report
 
 # By address: what may be asked of it. A new one fails the test until it is listed.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
@@ -48,37 +51,54 @@ def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, 
     return answers
 
 
+@pytest.fixture
+def walk(isolation_report: Report) -> Any:
+    """As `asked`, over many addresses; what was met goes into the report."""
+
+    def walk(who: str, program: Program, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
+        met: Counter[str] = Counter()
+        for route in routes:
+            for what, answer in asked(program, route, ids):
+                met[str(answer.status_code)] += 1
+                yield what, answer
+        refusals = sum(met[status] for status in ("401", "403", "404"))
+        isolation_report(f"{who}, the API for programs", len(list(routes)), refusals, met)
+
+    return walk
+
+
 def test_every_address_is_in_a_table() -> None:
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == set(ALL)
 
 
-def test_strangers_get_nowhere(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
-    for stranger in programs.strangers:
-        for route in ALL:
-            for what, answer in asked(stranger, route, ids["ours"]):
-                assert answer.status_code == 401, what
-                assert "ours-" not in answer.content.decode()
+def test_strangers_get_nowhere(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for number, stranger in enumerate(programs.strangers, start=1):
+        for what, answer in walk(f"stranger {number}", stranger, ALL, ids["ours"]):
+            assert answer.status_code == 401, what
+            assert "ours-" not in answer.content.decode()
 
 
-def test_a_key_that_reads_does_not_write(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
-    for route in ALL:
-        for what, answer in asked(programs.reader, route, ids["ours"]):
-            assert answer.status_code == (200 if what.startswith("GET") else 403), what
+def test_a_key_that_reads_does_not_write(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for what, answer in walk("key that reads", programs.reader, ALL, ids["ours"]):
+        assert answer.status_code == (200 if what.startswith("GET") else 403), what
 
 
-def test_a_key_that_writes_does_both_in_its_own_business(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
-    for route in ALL:
-        for what, answer in asked(programs.writer, route, ids["ours"]):
-            assert answer.status_code in (200, 201), what
-            assert "theirs-" not in answer.content.decode(), what
+def test_a_key_that_writes_does_both_in_its_own_business(
+    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
+) -> None:
+    for what, answer in walk("key that writes", programs.writer, ALL, ids["ours"]):
+        assert answer.status_code in (200, 201), what
+        assert "theirs-" not in answer.content.decode(), what
 
 
-def test_the_rows_of_another_business_do_not_exist(programs: Programs, ids: dict[str, dict[str, int]]) -> None:
-    for route in OF_A_CONVERSATION | OF_A_LEAD:
-        for what, answer in asked(programs.writer, route, ids["theirs"]):
-            nothing = dict.fromkeys(ids["theirs"], 999_999_999)
-            (same,) = [other for name, other in asked(programs.writer, route, nothing) if name[:3] == what[:3]]
-            assert (answer.status_code, answer.json()) == (404, same.json()), what
+def test_the_rows_of_another_business_do_not_exist(
+    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
+) -> None:
+    rows, nothing = OF_A_CONVERSATION | OF_A_LEAD, dict.fromkeys(ids["theirs"], 999_999_999)
+    foreign = list(walk("key, another business's rows", programs.writer, rows, ids["theirs"]))
+    missing = list(walk("key, rows that are not", programs.writer, rows, nothing))
+    for (what, answer), (_, same) in zip(foreign, missing, strict=True):
+        assert (answer.status_code, answer.json()) == (404, same.json()), what
     theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
     assert (theirs.stage, theirs.conversation.handled_by) == ("new", "assistant")
     assert theirs.conversation.messages.count() == 1
