@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,15 +108,18 @@ class Meta:
             thread.join()
         assert not errors, errors[0]
 
-    async def follow(self, call: Call) -> None:
-        """The status webhooks of an accepted message."""
-        if self.statuses is None:
+    def follow(self, call: Call) -> Awaitable[None]:
+        """The status webhooks of an accepted message. They count as open from this call on, not from its first step."""
+        if self.statuses is not None:
+            self.statuses_open += 1
+        return self._follow(call, self.statuses)
+
+    async def _follow(self, call: Call, how: Statuses | None) -> None:
+        if how is None:
             return
-        how = self.statuses
         words = list(how.words) * how.times
         if how.shuffled:
             random.shuffle(words)
-        self.statuses_open += 1
         try:
             await asyncio.sleep(how.delay)
             for word in words:

@@ -40,6 +40,12 @@ def ask(world: World) -> None:
     world.meta.deliver(inbound(said("Hello")))
 
 
+def settled_with_its_status(world: World) -> None:
+    """When the delivery of the status has been answered, and not some seconds later."""
+    world.wait(lambda: world.wire.accepted and world.meta.statuses_open == 0)
+    assert sent_as(world) == ["delivered"]
+
+
 def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: World) -> None:
     """C9"""
     world.start_web(wait=False)
@@ -66,6 +72,8 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
     ask(world)
     world.wait(lambda: not world.workers[0].is_running, what="nobody died")
     world.start_worker()
+    if accepting:
+        settled_with_its_status(world)
     world.settle()
     world.judge()
     assert sent_as(world) == (["delivered"] if accepting else ["uncertain"])
@@ -84,6 +92,7 @@ def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: 
     world.wait(lambda: not died.is_running, what="nobody died")
     world.start_worker()
     world.wait(lambda: sent_as(world) == ["uncertain"])
+    settled_with_its_status(world)
     world.settle()
     world.judge()
     assert sent_as(world) == ["delivered"]
