@@ -22,9 +22,11 @@ WORDS = {
     "404": "There is no such row in this business, or no such page.",
     "406": "Only JSON is spoken here.",
     "409": "Not as things are now; `detail` says why. Or the Idempotency-Key is taken.",
-    "415": "The body is not JSON.",
+    "415": "The body is not of the type that is taken here.",
+    "503": "Meta did not tell what is needed for this; `detail` says why.",
     "429": "Too many requests in this minute; Retry-After says when to come again.",
 }
+ASKS_META = {"templates_list", "conversations_messages_create"}
 RATE_HEADERS = {
     "RateLimit-Limit": "Requests a minute.",
     "RateLimit-Remaining": "How many are left.",
@@ -66,6 +68,7 @@ def _refusals(path: str, operation: Json) -> list[str]:
         "409": is_idempotent,
         "415": "requestBody" in operation,
         "429": _is_for_programs(operation),
+        "503": operation["operationId"] in ASKS_META,
     }
     return [status for status, applies in told.items() if applies]
 

@@ -5,10 +5,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from rest_framework.exceptions import ParseError, ValidationError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 
 MAX_DEPTH = 32
+MARGIN_MB = 1  # of a form around its file
 
 
 class SafeJSONParser(JSONParser):
@@ -21,6 +23,17 @@ class SafeJSONParser(JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
+
+
+class FormParser(MultiPartParser):
+    """400 for a form that is larger than any file may be, before it fills the disk."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        largest = max(settings.MEDIA_LARGEST_MB.values()) + MARGIN_MB
+        length = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or ""
+        if length.isdecimal() and int(length) > largest * 1024 * 1024:
+            raise ParseError("The body is too large.")
+        return super().parse(stream, media_type, parser_context)
 
 
 def storable(value: Any, depth: int = MAX_DEPTH) -> None:

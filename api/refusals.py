@@ -20,6 +20,13 @@ class Conflict(APIException):
             self.wait = wait  # DRF makes it Retry-After
 
 
+class Unavailable(APIException):
+    """503: Meta was asked, and did not tell."""
+
+    status_code = 503
+    default_code = "unavailable"
+
+
 def in_json(error: Exception, context: dict[str, Any]) -> Response | None:
     """REST_FRAMEWORK's EXCEPTION_HANDLER: also what Django would refuse with a page."""
     if isinstance(error, RequestDataTooBig):

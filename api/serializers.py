@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
-from conversations import bubbles
 from conversations.models import Conversation, ConversationMessage, Status
 from leads.models import Lead
 
@@ -71,12 +70,6 @@ class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
             "created_at",
         ]
         read_only_fields = fields
-
-
-class NewMessageSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField(
-        max_length=bubbles.LIMIT * 10, help_text=f"More than {bubbles.LIMIT} characters become several messages."
-    )
 
 
 class SentSerializer(serializers.Serializer[Any]):

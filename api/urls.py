@@ -3,15 +3,18 @@
 from django.urls import path
 
 from .assistant_views import AssistantView, UsageView
-from .conversation_views import ConversationDetail, ConversationList, HandBack, Messages, TakeOver
+from .conversation_views import ConversationDetail, ConversationList, HandBack, TakeOver
 from .key_views import KeyView
 from .lead_views import LeadDetail, LeadList
+from .message_views import Files, Messages, Templates
 
 urlpatterns = [
     path("key", KeyView.as_view(), name="api_key"),
     path("conversations", ConversationList.as_view(), name="api_conversations"),
     path("conversations/<int:pk>", ConversationDetail.as_view(), name="api_conversation"),
     path("conversations/<int:pk>/messages", Messages.as_view(), name="api_messages"),
+    path("conversations/<int:pk>/files", Files.as_view(), name="api_files"),
+    path("conversations/<int:pk>/templates", Templates.as_view(), name="api_templates"),
     path("conversations/<int:pk>/take-over", TakeOver.as_view(), name="api_take_over"),
     path("conversations/<int:pk>/hand-back", HandBack.as_view(), name="api_hand_back"),
     path("leads", LeadList.as_view(), name="api_leads"),

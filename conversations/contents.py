@@ -12,7 +12,7 @@ from typing import Any, ClassVar, get_args
 FILE_KINDS = ("image", "video", "audio", "document")
 MOST_BUTTONS, MOST_ROWS = 3, 10
 CAPTION, BODY, LIST_BODY, BUTTON, TITLE, DESCRIPTION = 1024, 1024, 4096, 20, 24, 72
-BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE = 256, 200, 512, 15
+BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID = 256, 200, 512, 15, 255
 
 
 def _fits(what: str, value: str, limit: int) -> None:

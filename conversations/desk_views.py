@@ -152,8 +152,8 @@ def _person(request: HttpRequest) -> Any:
     return request.user
 
 
-def why_no_reply(conversation: Conversation, person: Any, text: str) -> str:
-    """Why that person's reply cannot be sent, in words; "" when it can."""
+def why_no_reply(conversation: Conversation, person: Any, text: str, at_any_time: bool = False) -> str:
+    """Why that person's reply cannot be sent, in words; "" when it can. `at_any_time`: it needs no open window."""
     taken_by = conversation.operator
     if not text:
         return "Write something first: an empty message cannot be sent."
@@ -161,4 +161,4 @@ def why_no_reply(conversation: Conversation, person: Any, text: str) -> str:
         return f"That is too long: at most {bubbles.LIMIT * 10} characters. Nothing was sent."
     if taken_by and taken_by.pk != person.pk and conversation.handled_by == Conversation.Handler.OPERATOR:
         return f"{taken_by} has this conversation. Take it over first. Nothing was sent."
-    return "" if conversation.window_is_open() else WINDOW_CLOSED
+    return "" if at_any_time or conversation.window_is_open() else WINDOW_CLOSED

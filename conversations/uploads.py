@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from .attachments import stored_name
+from .attachments import Attachment, stored_name
 from .contents import FileUpload
 from .file_types import HEAD, real_type, sniffed
 
@@ -18,6 +18,7 @@ KINDS = {
     **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), "audio"),
     **dict.fromkeys(("video/mp4", "video/3gpp"), "video"),
 }
+REFUSED = ("text/html", "application/x-executable")
 
 
 def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> FileUpload:
@@ -31,7 +32,7 @@ def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
     mime_type = real_type(kind, claimed, head)
     if mime_type is None or (kind != "document" and KINDS.get(mime_type) != kind):
         raise ValueError(f"This file is no {kind} that WhatsApp takes.")
-    if mime_type in ("text/html", "application/x-executable"):
+    if sniffed(head) in REFUSED:  # whatever its sender calls it
         raise ValueError("WhatsApp takes no programs and no web pages.")
     upload = FileUpload(
         kind=kind,
@@ -43,6 +44,12 @@ def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
         filename=_name(file),
     )
     return replace(upload, stored=default_storage.save(stored_name(mime_type), file))
+
+
+def drop_unused(upload: FileUpload) -> None:
+    """Remove a file from the storage that no message took."""
+    if not Attachment.objects.filter(file=upload.stored).exists():
+        default_storage.delete(upload.stored)
 
 
 def _check_size(file: "File[bytes]", kind: str) -> None:

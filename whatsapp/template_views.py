@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 
 from conversations import desk, outbox, panels
+from conversations.desk_views import why_no_reply
 from conversations.models import Conversation
 
 from . import templates
@@ -70,6 +71,9 @@ class TemplateViews(Base):
             return False
         if content is None:
             messages.error(request, "That template is not among the approved ones. Nothing was sent.")
+            return False
+        if refusal := why_no_reply(conversation, person, content.words, at_any_time=True):
+            messages.error(request, refusal)
             return False
         if conversation.handled_by == Conversation.Handler.ASSISTANT:
             desk.take_over(conversation.pk, person)

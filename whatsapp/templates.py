@@ -3,6 +3,7 @@
 https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account/message_templates
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ def listed(phone_number_id: str) -> list[Known]:
         raise NoTemplates("The id of the WhatsApp Business Account is not known: put it into the number's account.")
     try:
         found = async_to_sync(_all)(waba_id, way.token)
+    except TimeoutError as error:
+        raise NoTemplates("Meta did not list the templates in time; try again in a moment.") from error
     except graph.GraphError as error:
         reason = f"{graph_errors.words(error.code)}: {error.message}" if error.code else error.message
         raise NoTemplates(f"Meta did not list the templates: {reason}.") from error
@@ -87,14 +90,15 @@ def _waba_id(phone_number_id: str) -> str:
 async def _all(waba_id: str, token: str) -> list[Json]:
     path, found, after = f"{quote(waba_id, safe='')}/message_templates", [], ""
     try:
-        for _ in range(PAGES):
-            more = {"after": after} if after else {}
-            answer = await graph.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
-            found += [piece for piece in items(answer.get("data")) if isinstance(piece, dict)]
-            paging = mapping(answer.get("paging"))
-            after = words(mapping(paging.get("cursors")).get("after"))
-            if not after or not paging.get("next"):
-                break
+        async with asyncio.timeout(settings.GRAPH_SECONDS):  # all pages together: somebody waits
+            for _ in range(PAGES):
+                more = {"after": after} if after else {}
+                answer = await graph.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
+                found += [piece for piece in items(answer.get("data")) if isinstance(piece, dict)]
+                paging = mapping(answer.get("paging"))
+                after = words(mapping(paging.get("cursors")).get("after"))
+                if not after or not paging.get("next"):
+                    break
     finally:
         await graph.clients.close()  # this loop ends here, and so do its connections
     return found

@@ -1,8 +1,38 @@
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
 import pytest
 
+from whatsapp import graph
+
 from .programs import Programs
+
+PLACES = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
+APPROVED = {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY"}
 
 
 @pytest.fixture
 def programs(db: None) -> Programs:
     return Programs()
+
+
+class Meta:
+    """Graph as far as it lists templates."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer = httpx2.Response(200, json={"data": [APPROVED | {"components": [PLACES]}]})
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(request.url.path)
+        return self.answer
+
+
+@pytest.fixture
+def meta(settings: Any) -> Iterator[Meta]:
+    settings.WHATSAPP_ACCESS_TOKEN, settings.WHATSAPP_WABA_ID = "token", "707"
+    one = Meta()
+    graph.set_transport(httpx2.MockTransport(one))
+    yield one
+    graph.set_transport(None)

@@ -24,6 +24,10 @@ class Program:
     def post(self, address: str, data: Any = None, **headers: str) -> Any:
         return self._write("post", address, data, headers)
 
+    def send(self, address: str, form: dict[str, Any], **headers: str) -> Any:
+        """A form, with its file."""
+        return self.client.post(f"/api/{address}", form, headers=self._headers() | headers)
+
     def patch(self, address: str, data: Any = None, **headers: str) -> Any:
         return self._write("patch", address, data, headers)
 

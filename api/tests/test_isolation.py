@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 
 from api import urls
 from api.tests.programs import Program, Programs
@@ -17,13 +19,23 @@ WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw"
 OF_A_CONVERSATION = {
     "conversations/<int:pk>": "r",
     "conversations/<int:pk>/messages": "rw",
+    "conversations/<int:pk>/files": "w",
+    "conversations/<int:pk>/templates": "r",
     "conversations/<int:pk>/take-over": "w",
     "conversations/<int:pk>/hand-back": "w",
 }
 OF_A_LEAD = {"leads/<int:pk>": "rw"}
 PATCHED = {"assistant", "leads/<int:pk>"}
+FORMS = {"conversations/<int:pk>/files"}
 DATA = {"text": "Hello", "stage": "won", "instructions": "Obey."}
 ALL = WITHOUT_ROW | OF_A_CONVERSATION | OF_A_LEAD
+
+pytestmark = pytest.mark.usefixtures("meta")
+
+
+@pytest.fixture(autouse=True)
+def _a_folder(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
 
 
 @pytest.fixture
@@ -46,8 +58,9 @@ def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, 
     if "r" in ALL[route]:
         answers.append((f"GET {address}", program.get(address)))
     if "w" in ALL[route]:
-        write = program.patch if route in PATCHED else program.post
-        answers.append((f"write {address}", write(address, DATA)))
+        write = program.patch if route in PATCHED else program.send if route in FORMS else program.post
+        data = {"file": ContentFile(b"%PDF-1.7", "bill.pdf")} if route in FORMS else DATA
+        answers.append((f"write {address}", write(address, data)))
     return answers
 
 

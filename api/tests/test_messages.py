@@ -206,7 +206,7 @@ def test_what_was_sent_is_forgotten_with_its_answer(
     def cut(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(idempotency, "_keep", cut)
+    monkeypatch.setattr(idempotency.Once, "_keep", cut)
     with pytest.raises(ZeroDivisionError):
         programs.writer.post(messages(talk), {"text": "Once"}, **KEY)
     assert not connection.needs_rollback

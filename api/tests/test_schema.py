@@ -6,6 +6,7 @@ The questions are schemathesis' own, good and bad, for every operation; they rea
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import urls
+from api.tests.conftest import Meta
 from api.tests.programs import Programs
 from conversations.tests.rows import conversation, many_messages
 from leads.models import Lead
@@ -65,9 +67,9 @@ def one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def keys(programs: Programs, settings: Any) -> dict[str, dict[str, str]]:
+def keys(programs: Programs, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
     """By the beginning of the path: the header that opens it. There is something to find, too."""
-    settings.API_RATE_LIMIT = 1_000_000
+    settings.API_RATE_LIMIT, settings.MEDIA_ROOT = 1_000_000, str(tmp_path)
     ours = programs.businesses.ours
     talk = conversation(ours, "4915112345", id=ROW, operator=programs.owner, needs_person="why")
     many_messages(talk, 5)

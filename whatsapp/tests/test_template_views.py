@@ -1,17 +1,18 @@
 """The page "Send a template": Meta's list, filled in by those who may write, within Meta's limits."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from conversations import contents
+from conversations import contents, desk
 from conversations.contents import Template
 from conversations.models import Conversation, ConversationMessage
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses
-from whatsapp import graph
+from whatsapp import graph, templates
 from whatsapp.models import WhatsAppAccount
 
 pytestmark = pytest.mark.django_db
@@ -37,8 +38,10 @@ class Meta:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answer = httpx2.Response(200, json={"data": LIST})
+        self.slow = 0.0
 
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        await asyncio.sleep(self.slow)
         self.asked.append(f"{request.url.path} {request.headers['Authorization']}")
         return self.answer
 
@@ -118,6 +121,26 @@ def test_only_those_who_may_write_there(
     assert client.get(page(ours)).status_code == status
     client.post(page(ours), {"name": "order_update", "language": "en", "value": ["Ann", "7"]})
     assert ConversationMessage.objects.count() == (1 if who == "owner" else 0)
+
+
+def test_it_sends_nothing_into_what_another_person_has(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation
+) -> None:
+    desk.take_over(ours.pk, businesses.people["owner"])
+    form = {"name": "order_update", "language": "en", "value": ["Ann", "7"]}
+    shown = businesses.browser("operator").post(page(ours), form).content.decode()
+    assert "our-owner has this conversation" in shown
+    assert not ConversationMessage.objects.exists()
+
+
+def test_it_does_not_wait_for_a_list_without_end(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any
+) -> None:
+    settings.GRAPH_SECONDS = 0.05
+    meta.answer = httpx2.Response(200, json={"data": LIST, "paging": {"cursors": {"after": "a"}, "next": "more"}})
+    meta.slow = 0.03
+    assert "in time" in businesses.browser("operator").get(page(ours)).content.decode()
+    assert len(meta.asked) < templates.PAGES
 
 
 @pytest.mark.parametrize(
