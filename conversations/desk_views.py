@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from . import bubbles, desk, outbox, transcript, uploads
+from . import bubbles, desk, notes, outbox, transcript, uploads
 from .models import Conversation, ConversationMessage
 from .transcript_marks import digest
 
@@ -35,6 +35,7 @@ class DeskViews(Base):
             ("take-over", self.take_over_view, "take_over"),
             ("hand-back", self.hand_back_view, "hand_back"),
             ("reply", self.reply_view, "reply"),
+            ("note", self.note_view, "note"),
             ("clear-needs-person", self.clear_needs_person_view, "clear_needs_person"),
             ("messages/<int:message_id>/send-again", self.send_again_view, "send_again"),
             ("messages/<int:message_id>/delivered", self.mark_delivered_view, "mark_delivered"),
@@ -106,7 +107,7 @@ class DeskViews(Base):
 
     def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
-        text, file = request.POST.get("text", "").replace("\x00", "").strip(), request.FILES.get("file")
+        text, file = _text_of(request), request.FILES.get("file")
         if refusal := why_no_reply(conversation, request.user, text or ("a file" if file else "")):
             messages.error(request, refusal)
             return self.back_to(conversation)
@@ -121,6 +122,15 @@ class DeskViews(Base):
             outbox.send_message(conversation, upload, author=_person(request))
         else:
             outbox.send(conversation, text, author=_person(request))
+        return self.back_to(conversation)
+
+    def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A note is for the people here: whoever has the conversation, and whether the window is open or not."""
+        conversation = self.writable(request, pk)
+        if text := _text_of(request):
+            notes.add(conversation.pk, _person(request), text)
+        else:
+            messages.error(request, "Write something first: an empty note is not kept.")
         return self.back_to(conversation)
 
     def send_again_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
@@ -146,6 +156,10 @@ def mark_seen(conversation: Conversation, page: transcript.Page) -> None:
         newest = page.bubbles[-1].message.created_at
         unseen = Q(seen_at__isnull=True) | Q(seen_at__lt=newest)
         Conversation.objects.filter(unseen, pk=conversation.pk).update(seen_at=newest)
+
+
+def _text_of(request: HttpRequest) -> str:
+    return request.POST.get("text", "").replace("\x00", "").strip()
 
 
 def _person(request: HttpRequest) -> Any:

@@ -28,10 +28,20 @@ from django.utils.functional import cached_property
 from tenants.models import Tenant
 
 from .attachments import Attachment
+from .notes import ConversationNote
 from .pauses import Pause
 from .statuses import MessageQuerySet, Status
 
-__all__ = ["Attachment", "ClockTimestamp", "Conversation", "ConversationMessage", "Pause", "Status", "lock"]
+__all__ = [
+    "Attachment",
+    "ClockTimestamp",
+    "Conversation",
+    "ConversationMessage",
+    "ConversationNote",
+    "Pause",
+    "Status",
+    "lock",
+]
 
 WINDOW = dt.timedelta(hours=24)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
-from . import attachments, panels
+from . import attachments, notes, panels
 from .attachments import Attachment
-from .models import Conversation, ConversationMessage, Status
+from .models import Conversation, ConversationMessage, ConversationNote, Status
 
 PAGE = 50
 LIVE_LIMIT = 200  # what one live update may bring
@@ -38,6 +38,10 @@ class Bubble:
     attachments: list[Attachment] = field(default_factory=list)
 
     @property
+    def created_at(self) -> dt.datetime:
+        return self.message.created_at
+
+    @property
     def side(self) -> str:
         return SIDES[self.message.role]
 
@@ -51,11 +55,24 @@ class Bubble:
         return self.message.status == Status.QUEUED and bool(self.message.error_detail)
 
 
+@dataclass(slots=True)
+class Remark:
+    """A note of a person, in its place between the messages."""
+
+    remark: ConversationNote
+    new_day: dt.date | None = None
+
+    @property
+    def created_at(self) -> dt.datetime:
+        return self.remark.created_at
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     bubbles: list[Bubble]
     has_older: bool
     first_id: int | None
+    entries: list[Bubble | Remark] = field(default_factory=list)  # the bubbles, and the notes between them
 
 
 def newest(conversation: Conversation, size: int = PAGE) -> Page:
@@ -69,7 +86,7 @@ def older(conversation: Conversation, before_id: int, size: int = PAGE) -> Page:
         return Page([], False, None)
     # Two conditions instead of one OR: the first is a range of the index, the second thins out one instant.
     earlier = _newest_first(conversation).filter(Q(created_at__lt=mark) | Q(pk__lt=before_id), created_at__lte=mark)
-    return _page(conversation, earlier, size)
+    return _page(conversation, earlier, size, mark)
 
 
 def since(conversation: Conversation, first_id: int) -> Page:
@@ -86,31 +103,46 @@ def _newest_first(conversation: Conversation) -> "QuerySet[ConversationMessage]"
     return rows.defer("raw_json").order_by("-created_at", "-id")
 
 
-def _page(conversation: Conversation, newest_first: "QuerySet[ConversationMessage]", size: int) -> Page:
+def _page(
+    conversation: Conversation,
+    newest_first: "QuerySet[ConversationMessage]",
+    size: int,
+    before: dt.datetime | None = None,
+) -> Page:
     rows = list(newest_first[: size + 1])
     messages = rows[:size][::-1]
+    bubbles = _bubbles(conversation, messages)
+    first = messages[0].created_at if messages else None
+    written = notes.between(conversation.pk, first, before, conversation.messages.all())
     return Page(
-        bubbles=_bubbles(conversation, messages),
+        bubbles=bubbles,
         has_older=len(rows) > size,
         first_id=messages[0].pk if messages else None,
+        entries=_in_order(bubbles, [Remark(note) for note in written]),
     )
+
+
+def _in_order(bubbles: list[Bubble], remarks: list[Remark]) -> list[Bubble | Remark]:
+    entries: list[Bubble | Remark] = sorted([*bubbles, *remarks], key=lambda entry: entry.created_at)
+    day = None
+    for entry in entries:
+        if entry.created_at.date() != day:
+            day = entry.new_day = entry.created_at.date()
+    return entries
 
 
 def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) -> list[Bubble]:
     quotes, reactions = _quoted(conversation, messages), _reactions(conversation, messages)
     shown_on_target = {message.external_id for message in messages}
-    notes, files = panels.notes_of(messages), attachments.of(messages)
+    origins, files = panels.notes_of(messages), attachments.of(messages)
     bubbles: list[Bubble] = []
-    day = None
     for message in messages:
         if message.kind == "reaction" and message.reply_to in shown_on_target:
             continue  # it stands on the message it is about
-        bubble = Bubble(message, sender(conversation, message), note=notes.get(message.pk, ""))
+        bubble = Bubble(message, sender(conversation, message), note=origins.get(message.pk, ""))
         bubble.quote = quotes.get(message.reply_to) if message.reply_to else None
         bubble.attachments = files.get(message.pk, [])
         bubble.reactions = reactions.get(message.external_id or "", [])
-        if message.created_at.date() != day:
-            day = bubble.new_day = message.created_at.date()
         bubbles.append(bubble)
     return bubbles
 

@@ -20,5 +20,6 @@ def digest(conversation: Conversation, page: Page) -> str:
         )
         for bubble in page.bubbles
     ]
-    state = (conversation.handled_by, conversation.operator_id, conversation.needs_person)
+    notes = len(page.entries) - len(page.bubbles)
+    state = (notes, conversation.handled_by, conversation.operator_id, conversation.needs_person)
     return hashlib.sha256(repr((state, shown)).encode()).hexdigest()[:16]

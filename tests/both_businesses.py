@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from assistant.models import Assistant, Turn
-from conversations.models import Pause
+from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message
 from events.models import Event, EventDelivery, Type, WebhookEndpoint
 from leads.models import Lead
@@ -26,6 +26,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     talk = conversation(tenant, f"49{tenant.pk}", contact_name=f"{mark} customer", needs_person=f"{mark} asked")
     asked = message(talk, f"{mark} question", external_id=f"wamid.{mark}")
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
+    ConversationNote.objects.create(conversation=talk, text=f"{mark} note")
     turn = Turn.objects.create(
         conversation=talk,
         state="failed",

@@ -53,6 +53,7 @@ BUTTONS = {
     f"{DESK}take-over/": WRITERS,
     f"{DESK}hand-back/": WRITERS,
     f"{DESK}reply/": WRITERS,
+    f"{DESK}note/": WRITERS,
     f"{DESK}clear-needs-person/": WRITERS,
     f"{DESK}messages/<int:message_id>/send-again/": WRITERS,
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,

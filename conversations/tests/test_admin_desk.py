@@ -12,7 +12,7 @@ from tenants.tests.people import Role, TwoBusinesses, browser_of, person
 
 pytestmark = pytest.mark.django_db
 
-BUTTONS = ["take-over", "hand-back", "reply", "clear-needs-person"]
+BUTTONS = ["take-over", "hand-back", "reply", "note", "clear-needs-person"]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_refuses_a_reply_when_the_window_is_closed(businesses: TwoBusinesses, ou
     client = businesses.browser("operator")
     page = client.get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
     assert "more than 24 hours ago" in page
-    assert 'name="text"' not in page
+    assert 'id="reply-text"' not in page
     press(client, ours, "reply", text="Too late")
     assert not ConversationMessage.objects.exists()
 

@@ -36,7 +36,6 @@
     document.addEventListener("DOMContentLoaded", () => {
         const box = document.getElementById("transcript");
         if (box) followNewest(box);
-        const text = document.getElementById("reply-text");
-        if (text) countAndSend(text);
+        document.querySelectorAll(".desk-reply textarea").forEach(countAndSend);
     });
 })();

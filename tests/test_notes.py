@@ -1,0 +1,93 @@
+"""Notes: seen by the people of the business, and by nobody and nothing else."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from conversations.list_rows import rows_of
+from conversations.models import Conversation, ConversationMessage, ConversationNote
+from conversations.tests.rows import conversation, many_messages, message
+from conversations.tests.test_admin_desk import press
+from conversations.tests.test_admin_transcript import page_of
+from tenants.models import Tenant
+from tenants.tests.people import TwoBusinesses, browser_of, superuser
+from tests.stage import Stage
+from whatsapp.tests.factories import inbound, text_message
+
+NOTE = "Careful, she knows the boss."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("who", "answer"), [("operator", 302), ("viewer", 403), ("stranger", 404)])
+def test_who_writes_a_note_and_who_reads_it(who: str, answer: int) -> None:
+    businesses = TwoBusinesses()
+    ours = conversation(businesses.ours, handled_by="operator", operator=businesses.people["owner"])
+    assert press(businesses.browser(who), ours, "note", text=NOTE) == answer
+    assert ConversationNote.objects.exists() == (answer == 302)
+    assert (NOTE in page_of(businesses.browser("viewer"), ours)) == (answer == 302)
+    assert 'action="/admin/conversations' not in page_of(businesses.browser("viewer"), ours)
+
+
+@pytest.mark.django_db
+def test_an_empty_note_is_not_kept() -> None:
+    businesses = TwoBusinesses()
+    press(businesses.browser("operator"), conversation(businesses.ours), "note", text=" \x00 ")
+    assert not ConversationNote.objects.exists()
+
+
+def test_no_note_is_sent_or_shown_to_the_model(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello")))
+    talk = Conversation.objects.get()
+    before = rows_of([talk])[talk.pk]
+    press(browser_of(superuser()), talk, "note", text=NOTE)
+    stage.work()
+    assert rows_of([talk])[talk.pk] == before
+    talk.refresh_from_db()
+    assert talk.handled_by == "assistant"
+    stage.converse(inbound(text_message("And now?")))
+    assert len(stage.wire.sent) == 2
+    assert NOTE not in json.dumps([stage.wire.asked, stage.wire.sent])
+
+
+def times_of(note: str, client: Client, of: Conversation) -> list[int]:
+    """On how many pages of the conversation the note stands, from the newest page on."""
+    found: list[int] = []
+    page = page_of(client, of)
+    while True:
+        found.append(page.count(note))
+        older = page.split("change/?before=")[1:2]
+        if not older:
+            return found
+        page = page_of(client, of, before=older[0].split('"')[0])
+
+
+@pytest.mark.django_db
+def test_a_note_stands_once_in_its_place_among_the_pages() -> None:
+    businesses = TwoBusinesses()
+    ours, client = conversation(businesses.ours), businesses.browser("operator")
+    many_messages(ours, 120)
+    all_ids = list(ours.messages.order_by("created_at", "id").values_list("created_at", flat=True))
+    for place, words in ((70, "Note at the seam"), (10, "Note on the last page"), (119, "Note at the end")):
+        note = ConversationNote.objects.create(conversation=ours, text=words)
+        ConversationNote.objects.filter(pk=note.pk).update(created_at=all_ids[place])
+    first = ConversationNote.objects.create(conversation=ours, text="Note before all")
+    ConversationNote.objects.filter(pk=first.pk).update(created_at=all_ids[0].replace(year=2020))
+    assert times_of("Note at the end", client, ours) == [1, 0, 0]
+    assert sorted(times_of("Note at the seam", client, ours)) == [0, 0, 1]
+    assert times_of("Note on the last page", client, ours) == [0, 0, 1]
+    assert times_of("Note before all", client, ours) == [0, 0, 1]
+
+
+@pytest.mark.django_db
+def test_an_open_page_gets_a_new_note(client: Client) -> None:
+    talk = conversation(Tenant.objects.create(name="One", slug="one"))
+    first = message(talk, "Hello")
+    client.force_login(superuser())
+    address = f"/admin/conversations/conversation/{talk.pk}/transcript/"
+    page = client.get(address, {"since": str(first.pk)}).content.decode()
+    seen = page.split('data-seen="')[1].split('"')[0]
+    assert client.get(address, {"since": str(first.pk), "seen": seen}).status_code == 204
+    press(client, talk, "note", text=NOTE)
+    assert NOTE in client.get(address, {"since": str(first.pk), "seen": seen}).content.decode()
+    assert ConversationMessage.objects.count() == 1
