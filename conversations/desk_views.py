@@ -159,7 +159,8 @@ def mark_seen(conversation: Conversation, page: transcript.Page) -> None:
 
 
 def _text_of(request: HttpRequest) -> str:
-    return request.POST.get("text", "").replace("\x00", "").strip()
+    # A browser sends each new line as two characters.
+    return request.POST.get("text", "").replace("\x00", "").replace("\r\n", "\n").strip()
 
 
 def _person(request: HttpRequest) -> Any:
