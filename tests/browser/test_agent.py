@@ -55,7 +55,7 @@ def test_an_agent_finds_takes_over_answers_and_hands_back(desk: Desk) -> None:
     desk.work()
     expect(bubble(page, "Answer to Without sugar")).to_have_count(0)  # the assistant is silent
     page.get_by_label("Your reply").fill("We have one with fruit only.\nShall I keep it for you?")
-    expect(page.locator(".desk-count")).to_have_text("53 / 4096")
+    expect(page.locator(".desk-reply .desk-count").first).to_have_text("53 / 4096")
     page.keyboard.press("Control+Enter")
     mine = bubble(page, "We have one with fruit only.")
     expect(mine).to_contain_text("our-operator")
