@@ -42,6 +42,7 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "base_url",
             "api_key",
             "has_api_key",
+            "returns_after_minutes",
             "quiet_seconds",
             "max_wait_seconds",
         ]

@@ -8,12 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.formats import date_format
 
 from conversations import panels
 from conversations.models import Conversation, ConversationMessage
 from tenants.access import sees_everything
 from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
 
+from . import returning
 from .models import Assistant, Turn
 from .trial import Trial
 
@@ -48,6 +50,7 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
             },
         ),
         ("Besides text", {"fields": ["sees_images", "transcription_language"]}),
+        ("After a person", {"fields": ["returns_after_minutes"]}),
         ("How long it waits for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
     readonly_fields = ["api_key_state"]
@@ -106,6 +109,12 @@ class TurnAdmin(EvidenceAdmin):
 def last_turn(conversation: Conversation) -> str:
     turn = Turn.objects.filter(conversation=conversation).order_by("-opened_at").first()
     return render_to_string("assistant/panel.html", {"turn": turn}) if turn else ""
+
+
+@panels.show_outlook
+def when_it_returns(conversation: Conversation) -> str:
+    at = returning.returns_at(conversation)
+    return f"the assistant comes back at {date_format(at, 'H:i')}, {date_format(at, 'j F')}" if at else ""
 
 
 @panels.show_notes

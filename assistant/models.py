@@ -82,6 +82,15 @@ class Assistant(models.Model):
         help_text="Answer at the latest this long after the first message; empty: TURN_MAX_WAIT_SECONDS.",
     )
 
+    returns_after_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        verbose_name="comes back after (minutes)",
+        validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
+        help_text="A conversation that a person took over is the assistant's again when no person wrote in it for this "
+        "long; what the customer wrote meanwhile is answered. Empty: only when a person hands it back.",
+    )
+
     sees_images = models.BooleanField(
         default=False,
         db_default=False,

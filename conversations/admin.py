@@ -15,7 +15,7 @@ from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdm
 
 from . import panels, search, transcript
 from .attachment_views import AttachmentViews
-from .desk_views import DeskViews, mark_seen, why_no_reply
+from .desk_views import DeskViews, mark_seen, standing, why_no_reply, window_left
 from .list_rows import ListRow, rows_of
 from .models import Conversation, ConversationMessage, Pause
 from .transcript_marks import digest
@@ -156,16 +156,9 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "seen": digest(conversation, page),
             "may_write": may_write,
             "why_no_reply": why_no_reply(conversation, request.user, "text"),
-            "window_left": window_left(conversation),
+            **standing(conversation),
             "panels": panels.panels_of(conversation),
         }
-
-
-def window_left(conversation: Conversation) -> str:
-    """How long the customer can still be answered freely; "" when the window is closed."""
-    if not conversation.window_is_open() or conversation.window_closes_at is None:
-        return ""
-    return str(naturaltime(conversation.window_closes_at)).removesuffix(" from now")
 
 
 @admin.register(ConversationMessage)

@@ -21,7 +21,7 @@ def take_over(conversation_id: int, user: User | None) -> None:
     """
     with transaction.atomic():
         Conversation.objects.filter(pk=conversation_id).update(
-            handled_by=Conversation.Handler.OPERATOR, operator=user, updated_at=Now()
+            handled_by=Conversation.Handler.OPERATOR, operator=user, person_at=Now(), updated_at=Now()
         )
         queued = ConversationMessage.objects.filter(
             conversation_id=conversation_id, origin="assistant", status=Status.QUEUED

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from . import bubbles, desk, notes, outbox, transcript, uploads
+from . import bubbles, desk, notes, outbox, panels, transcript, uploads
 from .models import Conversation, ConversationMessage
 from .transcript_marks import digest
 
@@ -84,6 +85,7 @@ class DeskViews(Base):
         if may_write:
             mark_seen(conversation, page)
         context = {"conversation": conversation, "page": page, "may_write": may_write, "seen": seen}
+        context |= {"live": True, **standing(conversation)}  # the head with it: somebody may have taken it over
         return render(request, "conversations/newest.html", context)
 
     # --- doing ---
@@ -177,3 +179,15 @@ def why_no_reply(conversation: Conversation, person: Any, text: str, at_any_time
     if taken_by and taken_by.pk != person.pk and conversation.handled_by == Conversation.Handler.OPERATOR:
         return f"{taken_by} has this conversation. Take it over first. Nothing was sent."
     return "" if at_any_time or conversation.window_is_open() else WINDOW_CLOSED
+
+
+def standing(conversation: Conversation) -> dict[str, str]:
+    """What the head of the page says besides who has it."""
+    return {"window_left": window_left(conversation), "outlook": panels.outlook_of(conversation)}
+
+
+def window_left(conversation: Conversation) -> str:
+    """How long the customer can still be answered freely; "" when the window is closed."""
+    if not conversation.window_is_open() or conversation.window_closes_at is None:
+        return ""
+    return str(naturaltime(conversation.window_closes_at)).removesuffix(" from now")

@@ -85,6 +85,9 @@ class Conversation(models.Model):
     operator = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    person_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a person took it over, or wrote last."
+    )
     last_inbound_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_message_at = models.DateTimeField(null=True, blank=True, editable=False)
     needs_person = models.CharField(
@@ -115,6 +118,10 @@ class Conversation(models.Model):
             models.Index(F("last_message_at").desc(nulls_last=True), name="conversation_newest"),
             # The API's list, the last change first or last; a program asks for what changed since it asked.
             models.Index(F("tenant"), F("updated_at").desc(), F("id").desc(), name="conversation_by_change"),
+            # The sweep: which ones does the assistant get back, after the time that their tenant sets?
+            models.Index(
+                fields=["tenant", "person_at"], name="conversation_with_person", condition=Q(handled_by="operator")
+            ),
             # The desk's filter "needs a person".
             models.Index(
                 fields=["tenant", "needs_person_since"],

@@ -27,9 +27,7 @@ def send(
     """Queue a text, from the assistant or (with `author`) from a person: one row a bubble, and the wake-up."""
     with transaction.atomic():
         # The conversation's lock keeps the order of its messages the order of their ids.
-        Conversation.objects.filter(pk=conversation.pk).update(
-            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
-        )
+        _touch(conversation, author)
         messages = ConversationMessage.objects.bulk_create(
             _row(conversation, bubble, author, reply_to if position == 0 else "")
             for position, bubble in enumerate(bubbles.split(text))
@@ -47,9 +45,7 @@ def send_message(
     A template may go out when the window is closed. `reply_to`: the wamid to quote.
     """
     with transaction.atomic():
-        Conversation.objects.filter(pk=conversation.pk).update(
-            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
-        )
+        _touch(conversation, author)
         message = _row(conversation, content.words, author, reply_to)
         message.kind, message.payload = content.message_kind, contents.to_json(content)
         message.save(force_insert=True)
@@ -57,6 +53,13 @@ def send_message(
             attachments.attach(message.pk, content)
         wake([message.pk])
     return message
+
+
+def _touch(conversation: Conversation, author: User | None) -> None:
+    moved = {"last_message_at": ClockTimestamp(), "updated_at": ClockTimestamp()}
+    if author:
+        moved["person_at"] = ClockTimestamp()
+    Conversation.objects.filter(pk=conversation.pk).update(**moved)
 
 
 def _row(conversation: Conversation, text: str, author: User | None, reply_to: str) -> ConversationMessage:

@@ -13,6 +13,10 @@ Notes = Callable[[Sequence[ConversationMessage]], dict[int, str]]
 # In the list: a word about each conversation, by its id, for a whole page in one query.
 Badges = Callable[[Sequence[Conversation]], dict[int, str]]
 
+# Beside the name of who has the conversation: a few words about what comes next, "" for none.
+Outlook = Callable[[Conversation], str]
+
+outlooks: list[Outlook] = []
 panels: list[Panel] = []
 notes: list[Notes] = []
 badges: list[Badges] = []
@@ -21,6 +25,11 @@ badges: list[Badges] = []
 def show_panel(panel: Panel) -> Panel:
     panels.append(panel)
     return panel
+
+
+def show_outlook(outlook: Outlook) -> Outlook:
+    outlooks.append(outlook)
+    return outlook
 
 
 def show_notes(note: Notes) -> Notes:
@@ -35,6 +44,10 @@ def show_badges(badge: Badges) -> Badges:
 
 def panels_of(conversation: Conversation) -> list[str]:
     return [html for panel in panels if (html := panel(conversation))]
+
+
+def outlook_of(conversation: Conversation) -> str:
+    return " · ".join(words for outlook in outlooks if (words := outlook(conversation)))
 
 
 def notes_of(messages: Sequence[ConversationMessage]) -> dict[int, str]:

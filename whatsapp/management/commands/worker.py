@@ -17,13 +17,20 @@ from procrastinate.contrib.django.utils import connector_params
 import assistant.turns
 import conversations.tasks
 import events.tasks
-from assistant import openai_service, reading
+from assistant import openai_service, reading, returning
 from conversations import attachments
 from whatsapp import graph, media
 
 logger = logging.getLogger(__name__)
 
-SWEEPS = [assistant.turns.sweep, conversations.tasks.sweep, events.tasks.sweep, media.sweep, reading.sweep]
+SWEEPS = [
+    assistant.turns.sweep,
+    conversations.tasks.sweep,
+    events.tasks.sweep,
+    media.sweep,
+    reading.sweep,
+    returning.sweep,
+]
 BATCH = min(module.SWEPT_AT_ONCE for module in (assistant.turns, conversations.tasks, events.tasks, attachments))
 HEARTBEAT_SECONDS = 10
 STALLED_SECONDS = 30

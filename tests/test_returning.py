@@ -1,0 +1,130 @@
+"""The assistant comes back after the time that the business sets, and answers what was left open. Once."""
+
+import datetime as dt
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import F
+
+from assistant import returning
+from assistant.models import Assistant, Turn
+from conversations import desk, outbox
+from conversations.models import Conversation
+from conversations.tests.test_admin_transcript import page_of
+from tenants.models import Tenant
+from tenants.tests.people import browser_of, superuser
+from tests.stage import Stage
+from whatsapp.tests.factories import inbound, text_message
+
+
+@pytest.fixture
+def taken(stage: Stage) -> Conversation:
+    """A conversation that a person has, in a business whose assistant comes back after 30 minutes."""
+    Assistant.objects.create(tenant=None, returns_after_minutes=30)
+    stage.converse(inbound(text_message("one")))
+    conversation = Conversation.objects.get()
+    desk.take_over(conversation.pk, User.objects.create(username="bo"))
+    conversation.refresh_from_db()
+    return conversation
+
+
+def later(minutes: int) -> None:
+    """So many minutes pass."""
+    Conversation.objects.update(person_at=F("person_at") - dt.timedelta(minutes=minutes))
+
+
+def test_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    stage.converse(inbound(text_message("three")))
+    later(29)
+    assert returning.sweep() == 0
+    assert stage.wire.texts == ["Answer to one"]
+    later(2)
+    assert returning.sweep() == 1
+    assert returning.sweep() == 0
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "Answer to three"]
+    taken.refresh_from_db()
+    assert (taken.handled_by, taken.operator) == ("assistant", None)
+
+
+def test_says_nothing_when_the_person_answered(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    outbox.send(taken, "A person's answer", author=taken.operator)
+    later(31)
+    assert returning.sweep() == 1
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "A person's answer"]
+    stage.converse(inbound(text_message("three")))
+    assert stage.wire.texts[-1] == "Answer to three"
+
+
+def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> None:
+    later(29)
+    outbox.send(taken, "I am still here", author=taken.operator)
+    later(29)
+    assert returning.sweep() == 0
+
+
+def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
+    desk.hand_back(taken.pk, User.objects.get())
+    stage.post(inbound(text_message("two")))
+    outbox.send(taken, "Not sent any more")
+    desk.take_over(taken.pk, None)
+    stage.work()
+    assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "a person took over"]
+    later(31)
+    returning.sweep()
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "Answer to two"]
+
+
+def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Conversation) -> None:
+    other = Tenant.objects.create(name="Other", slug="other")
+    Assistant.objects.create(tenant=other)
+    Conversation.objects.create(tenant=other, external_id="1", phone_number_id="2")
+    desk.take_over(Conversation.objects.get(tenant=other).pk, None)
+    later(10_000)
+    assert returning.sweep() == 1
+    assert Conversation.objects.get(handled_by="operator").tenant == other
+
+
+@pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
+def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, column: str) -> None:
+    stage.converse(inbound(text_message("two")))
+    off = False if column == "is_active" else F(column) - dt.timedelta(hours=24)
+    Conversation.objects.update(**{column: off})
+    later(31)
+    returning.sweep()
+    stage.work()
+    assert stage.wire.texts == ["Answer to one"]
+
+
+def test_two_workers_bring_it_back_once(stage: Stage, taken: Conversation) -> None:
+    stage.post(inbound(text_message("two")))
+    later(31)
+    moved: list[int] = []
+
+    def sweep() -> None:
+        moved.append(returning.sweep())
+        connection.close()
+
+    workers = [threading.Thread(target=sweep) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    stage.work()
+    assert sum(moved) == 1
+    assert stage.wire.texts == ["Answer to one", "Answer to two"]
+
+
+def test_the_page_says_when(stage: Stage, taken: Conversation) -> None:
+    browser = browser_of(superuser())
+    assert taken.person_at
+    at = taken.person_at + dt.timedelta(minutes=30)
+    assert f"bo has it; the assistant comes back at {at:%H:%M}" in page_of(browser, taken)
+    Assistant.objects.update(returns_after_minutes=None)
+    assert "comes back" not in page_of(browser, taken)
