@@ -13,6 +13,7 @@ from .events import StatusUpdate
 logger = logging.getLogger(__name__)
 
 SENT = (Status.SENT, Status.DELIVERED, Status.READ)
+BEFORE_SENT = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
 
 
 def apply(update: StatusUpdate, tenant_id: int | None) -> bool:
@@ -48,13 +49,15 @@ def _by_our_id(ours: QuerySet[ConversationMessage], update: StatusUpdate) -> Con
 
 def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
     to = Status(update.status)
-    if to == Status.FAILED or message.status == Status.UNCERTAIN:
+    # By now it may be uncertain, and its conversation marked so: who waits for the answer may just have given up.
+    open_yet = message.status in BEFORE_SENT
+    if to == Status.FAILED or open_yet:
         lock(pk=message.conversation_id)
     also = {"error_code": update.error_code, "error_detail": update.error_detail} if to == Status.FAILED else {}
     moved = ConversationMessage.objects.filter(pk=message.pk).advance(to, update.at, **also)
     if moved and to == Status.FAILED:
         desk.flag([message.conversation_id], f"A reply did not arrive: {update.error_detail}")
-    if moved and message.status == Status.UNCERTAIN:
+    if moved and open_yet:
         desk.settle(message.pk)
     if moved and to != Status.FAILED and message.status not in SENT:
         telling.sent(message.pk)  # whoever sent it may not live to say so, or took it for refused

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from conversations import desk
+from conversations import desk, outbox
 from conversations.models import Conversation, ConversationMessage
 from tests.stage import Stage
+from whatsapp import outcomes
+from whatsapp.events import StatusUpdate
+from whatsapp.outcomes import _find
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
 
 WAMID = "wamid.out0001"
@@ -93,3 +96,20 @@ def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, r
     reply.refresh_from_db()
     assert (reply.status, reply.external_id) == ("sent", "wamid.settled")
     assert Conversation.objects.get().needs_person == ""
+
+
+def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
+    stage: Stage, reply: ConversationMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for Graph's answer gives up when the status has found its message, and has not moved it yet."""
+    ConversationMessage.objects.filter(pk=reply.pk).update(status="sending")
+
+    def find(update: StatusUpdate, tenant_id: int | None) -> ConversationMessage | None:
+        found = _find(update, tenant_id)
+        assert outbox.give_up_waiting(reply.pk, "No answer.") == 1
+        return found
+
+    monkeypatch.setattr(outcomes, "_find", find)
+    tell(stage, status("sent", wamid=WAMID))
+    reply.refresh_from_db()
+    assert (reply.status, Conversation.objects.get().needs_person) == ("sent", "")
