@@ -75,22 +75,28 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds
     sender = threading.Thread(target=world.meta.deliver_at_once, args=(bodies, 4, 0.1))
     sender.start()
     world.wait(lambda: len(world.meta.acknowledged) > 50)
+    usual = seconds_to_answer(world, "9998")
     world.wire.model = held
     world.wait(held.entered.is_set)
     world.wire.model = slow(0.3, answer)
     during = without_database(world, seconds)
-    back = time.monotonic()
-    world.meta.deliver(inbound(said("after", customer="9999")))
-    world.wait(lambda: any(call.to == "9999" for call in world.wire.accepted))
-    took = time.monotonic() - back
+    took = seconds_to_answer(world, "9999")
     held.open()
     sender.join()
-    world.settle(90)
+    world.settle()
     world.judge()
     assert set(during) <= {503}
     assert during or not seconds
-    assert took < 10, f"the worker was back after {took:.1f} s\n{world.story()}"
-    assert len(world.meta.acknowledged) == 301
+    # A machine on which the usual answer takes more than two seconds has other work, and gets longer.
+    assert took < max(10, 5 * usual), f"the worker was back after {took:.1f} s\n{world.story()}"
+    assert len(world.meta.acknowledged) == 302
+
+
+def seconds_to_answer(world: World, customer: str) -> float:
+    asked = time.monotonic()
+    world.meta.deliver(inbound(said("Hello", customer=customer)))
+    world.wait(lambda: any(call.to == customer for call in world.wire.accepted))
+    return time.monotonic() - asked
 
 
 def without_database(world: World, seconds: float) -> list[int]:

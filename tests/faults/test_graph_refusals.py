@@ -62,7 +62,7 @@ def test_a_throttled_number_holds_back_and_the_others_do_not(worlds: Worlds) -> 
     assert sent(world, NUMBER) == 0
     assert step >= 3
     # Whatever the pause that has begun: 30 s is the longest.
-    world.wait(lambda: sent(world, NUMBER) == 200, seconds=0.25 * 30 + 60)
+    world.wait(lambda: sent(world, NUMBER) == 200, seconds=0.25 * 30 + 120)
     world.settle()
     world.judge()
     assert world.one("SELECT count(*) FROM pauses") == 0

@@ -25,7 +25,7 @@ def test_a_hundred_accepted_without_an_answer_are_sent_when_their_statuses_come(
     world.meta.statuses = Statuses(("sent",), delay=1)
     world.start()
     ask(world, 100)
-    world.settle(90)
+    world.settle()
     world.judge()
     assert states(world) == {"sent": 100}
     assert len(world.wire.of("send")) == 100
@@ -36,7 +36,7 @@ def test_a_hundred_not_accepted_are_uncertain_and_never_sent_again(world: World)
     world.wire.graph = cut(accepting=False)
     world.start()
     ask(world, 100)
-    world.settle(90)
+    world.settle()
     world.judge()
     assert states(world) == {"uncertain": 100}
     assert len(world.wire.of("send")) == 100

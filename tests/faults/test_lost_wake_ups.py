@@ -37,7 +37,7 @@ def test_an_emptied_jobs_table_is_made_good_in_order(worlds: Worlds) -> None:
     world.database.execute("TRUNCATE procrastinate_jobs CASCADE")
     world.wire.graph = accept
     world.start_worker()
-    world.settle(90)
+    world.settle()
     world.judge()
     assert len(world.wire.accepted) == 80
 
@@ -66,8 +66,8 @@ def test_more_than_one_sweep_takes_is_woken_at_once(worlds: Worlds) -> None:
     world.meta.statuses = None
     world.database.execute(ASLEEP)
     world.start_worker()
-    world.wait(lambda: world.one("SELECT count(*) FROM turns WHERE woken_at IS NULL") == 0, seconds=45)
-    world.settle(120)
+    world.wait(lambda: world.one("SELECT count(*) FROM turns WHERE woken_at IS NULL") == 0, seconds=120)
+    world.settle(400)
     world.judge(statuses=False)
     assert len(world.wire.accepted) == 1200
     # A reply does not wait for the making of all the others.

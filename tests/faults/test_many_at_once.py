@@ -41,7 +41,7 @@ def test_random_workers_killed_under_load_lose_and_repeat_nothing(world: World) 
     finally:
         done.set()
         killer.join()
-    world.settle(120)
+    world.settle()
     world.judge()
     assert len(killed) >= SECONDS / 2 * 0.6
     assert world.one("SELECT count(*) FROM conversation_messages WHERE role = 'user'") == 500
@@ -61,7 +61,7 @@ def test_a_model_that_hangs_for_one_tenant_leaves_places_to_the_others(worlds: W
     world.wait(lambda: len(world.wire.accepted) == 10, seconds=45, what="the other tenant was not answered")
     assert {call.place for call in world.wire.accepted} == {"777"}
     held.open()
-    world.settle(90)
+    world.settle()
     world.judge()
     assert len(world.wire.accepted) == 40
     assert max(turn["attempts"] for turn in world.turns) == 0
@@ -86,7 +86,7 @@ def test_two_tenants_at_the_same_time_are_never_mixed(world: World) -> None:
         for number in (NUMBER, "777")
     ]
     world.meta.deliver_at_once(bodies)
-    world.settle(90)
+    world.settle()
     world.judge()
     assert {(call.place, call.to) for call in world.wire.accepted} == {
         (number, f"{1000 + n}") for number in (NUMBER, "777") for n in range(20)
@@ -117,7 +117,7 @@ def test_door_worker_statuses_and_takeovers_at_once_do_not_deadlock(worlds: Worl
     finally:
         done.set()
         desk.join()
-    world.settle(90)
+    world.settle()
     theirs = world.database.column("SELECT external_id FROM conversation_messages WHERE role = 'user'")
     world.judge(excused=theirs)
     assert {code for code, _ in world.meta.answers} == {200}

@@ -34,7 +34,7 @@ def test_the_same_delivery_from_eight_threads_is_stored_and_answered_once(world:
     world.wait_for_web()
     for n in range(times):
         at_once(world, inbound(said("Hello", customer=f"{10_000 + n}")), 8)
-    world.settle(90)
+    world.settle()
     world.judge()
     assert {code for code, _ in world.meta.answers} == {200}
     assert world.one(STORED) == times
@@ -61,7 +61,7 @@ def test_deliveries_to_a_web_process_that_is_killed_again_and_again_are_stored_o
         killer.join()
     assert len(world.webs) > 3
     assert any(code == 0 for code, _ in world.meta.answers)
-    world.settle(120)
+    world.settle()
     world.judge()
     assert world.one(STORED) == len(world.meta.acknowledged) == 500
 
@@ -100,11 +100,11 @@ def test_a_thousand_messages_with_one_poison_are_stored_within_a_second(world: W
     assert min(poisoned) < max(1, 3.5 * min(clean)), (clean, poisoned)
     world.start_worker()
     assert (world.one(STORED), world.one(ASIDE)) == (1999 * HEAPS, HEAPS)
-    world.settle(120)
+    world.settle()
     world.judge()
     world.database.execute("DROP TRIGGER refuse ON conversation_messages")
     assert world.run(REPLAY) == str([""] * HEAPS)
     assert (world.one(STORED), world.one(ASIDE)) == (2000 * HEAPS, 0)
-    world.settle(120)
+    world.settle()
     world.judge()
     assert {call.to for call in world.wire.accepted} >= {f"{2000 + n}" for n in range(HEAPS)}

@@ -23,12 +23,12 @@ def test_20_deliveries_at_once_are_answered_as_fast_while_the_model_takes_5_seco
     world.start(MODEL_ATTEMPT_SECONDS=30, MODEL_TURN_SECONDS=40, TURN_LEASE_SECONDS=60)
     twenty_at_once(world, 1000)  # every thread of the door is warm now
     without = twenty_at_once(world, 2000)
-    world.settle(60)
+    world.settle()
     world.wire.model = behaviour.slow(5, behaviour.answer)
     twenty_at_once(world, 3000)
     world.wait(lambda: sum(call.kind == "model" for call in world.wire.calls) == 3 * DELIVERIES)
     assert twenty_at_once(world, 4000) < 3 * without + 0.05
     assert len(world.wire.accepted) == 2 * DELIVERIES, "the model still thinks"
-    world.settle(60)
+    world.settle()
     world.judge()
     assert len(world.wire.accepted) == 4 * DELIVERIES

@@ -41,7 +41,7 @@ def test_a_message_at_any_moment_of_the_models_work_is_answered_once(worlds: Wor
         writer.start()
     for writer in writers:
         writer.join()
-    world.settle(90)
+    world.settle()
     world.judge()
     assert world.one("SELECT count(*) FROM conversation_messages WHERE role = 'user'") == 60
     assert each_answered_once(world)

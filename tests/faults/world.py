@@ -138,13 +138,13 @@ class World:
     def turns(self) -> list[Row]:
         return self.rows("SELECT * FROM turns ORDER BY id")
 
-    def wait(self, condition: Any, seconds: float = 60, what: str = "it did not happen") -> None:
+    def wait(self, condition: Any, seconds: float = 120, what: str = "it did not happen") -> None:
         try:
             wait_until(condition, seconds, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from None
 
-    def settle(self, seconds: float = 60, unfinished: int = 0) -> None:
+    def settle(self, seconds: float = 180, unfinished: int = 0) -> None:
         """Until nothing is open any more (I6), all statuses have come, and the jobs are done."""
 
         def quiet() -> bool:
