@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,14 +10,14 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from tenants.access import NOBODY, OPERATORS, sees_everything, tenants_of
+from tenants.access import NOBODY, OPERATORS, scoped, sees_everything, tenants_of
 from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
 
 from . import panels, search, transcript
 from .attachment_views import AttachmentViews
 from .desk_views import DeskViews, mark_seen, standing, why_no_reply, window_left
 from .list_rows import ListRow, rows_of
-from .models import Conversation, ConversationMessage, Pause
+from .models import Conversation, ConversationMessage, Pause, SearchWord
 from .transcript_marks import digest
 
 SNIPPET = 80
@@ -76,6 +76,8 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
+        if note := getattr(request, "searched_instead", ""):
+            messages.info(request, note)
         conversations = list(changes.result_list)
         rows, badges = rows_of(conversations), panels.badges_of(conversations)
         for conversation in conversations:
@@ -87,7 +89,11 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> tuple["QuerySet[Any]", bool]:
-        return (search.find(queryset, search_term) if search_term.strip() else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        found = search.find_or_nearly(queryset, search_term, scoped(SearchWord.objects.all(), request.user, "tenant"))
+        request.searched_instead = found.note  # type: ignore[attr-defined]
+        return found.conversations, False
 
     # --- the list ---
 

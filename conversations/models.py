@@ -31,6 +31,7 @@ from .attachments import Attachment
 from .notes import ConversationNote
 from .pauses import Pause
 from .statuses import MessageQuerySet, Status
+from .words import SearchWord
 
 __all__ = [
     "Attachment",
@@ -39,6 +40,7 @@ __all__ = [
     "ConversationMessage",
     "ConversationNote",
     "Pause",
+    "SearchWord",
     "Status",
     "lock",
 ]

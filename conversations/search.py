@@ -9,13 +9,16 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.db.models.lookups import IsNull
 
-from .models import ConversationMessage
+from .models import ConversationMessage, SearchWord
+from .vocabulary import nearest
 
 # A word is frequent when this many of a sample of the newest conversations' messages have it.
 FREQUENT = 5
 SAMPLED_CONVERSATIONS = 100
 SAMPLED_MESSAGES = 1000
-SHORTEST_STEM = 3
+
+# What may stand for one word of the search.
+Alternatives = tuple[str, ...]
 
 # The same expression as the index message_words: without language rules, for customers write in any.
 WORDS = SearchVector(Left("text", 10_000), config="simple")
@@ -25,26 +28,44 @@ WORDS_UNINDEXED = SearchVector(Left("text", 9_999), config="simple")
 
 
 def find(conversations: "QuerySet[Any]", term: str) -> "QuerySet[Any]":
-    """Of these conversations, those that the term finds.
-
-    A word is found by its beginning. Where nothing is found that way, by the first two thirds of each word, so
-    that a slip at the end of a word does not hide what was meant.
-    """
-    words = re.findall(r"\w+", term.replace("\x00", ""))
+    """Of these conversations, those that the term finds: every word of it by its beginning."""
+    words = _words(term)
     if not words:
         return conversations.none()
+    return conversations.filter(_named(words) | _numbered(term) | _said(conversations, words).condition)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    conversations: "QuerySet[Any]"
+    note: str = ""  # what was searched instead of what was typed
+
+
+def find_or_nearly(conversations: "QuerySet[Any]", term: str, vocabulary: "QuerySet[SearchWord]") -> Found:
+    """What the term finds; where that is nothing, what the nearest words of this vocabulary find."""
+    words = _words(term)
+    if not words:
+        return Found(conversations.none())
     said = _said(conversations, words)
     found = conversations.filter(_named(words) | _numbered(term) | said.condition)
-    stems = [word[: max(SHORTEST_STEM, len(word) * 2 // 3)] for word in words]
-    if said.is_frequent or stems == words or found.exists():
-        return found
-    return conversations.filter(_named(stems) | _said(conversations, stems).condition)
+    if said.is_frequent or found.exists():
+        return Found(found)
+    meant = [tuple(nearest(word, vocabulary)) or (word,) for alternatives in words for word in alternatives]
+    nearly = conversations.filter(_named(meant) | _said(conversations, meant).condition)
+    if meant == words or not nearly.exists():
+        return Found(found)
+    shown = " ".join(" or ".join(alternatives) for alternatives in meant)
+    return Found(nearly, f"Nothing for “{term.strip()}”; shown: “{shown}”.")
 
 
-def _named(words: list[str]) -> Q:
+def _words(term: str) -> list[Alternatives]:
+    return [(word,) for word in re.findall(r"\w+", term.replace("\x00", ""))]
+
+
+def _named(words: list[Alternatives]) -> Q:
     condition = Q()
-    for word in words:
-        condition &= Q(contact_name__icontains=word)
+    for alternatives in words:
+        condition &= Q(*(Q(contact_name__icontains=word) for word in alternatives), _connector=Q.OR)
     return condition
 
 
@@ -61,10 +82,11 @@ class _Said:
     is_frequent: bool
 
 
-def _said(conversations: "QuerySet[Any]", words: list[str]) -> _Said:
+def _said(conversations: "QuerySet[Any]", words: list[Alternatives]) -> _Said:
     """Rare words: the index of words lists the conversations. Frequent ones, where that list would be long: each
     conversation is asked, newest first, and the page is full after a few."""
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
+    each = (" | ".join(f"'{word}':*" for word in alternatives) for alternatives in words)
+    query = SearchQuery(" & ".join(f"({one})" for one in each), config="simple", search_type="raw")
     with_words = ConversationMessage.objects.annotate(words=WORDS_UNINDEXED).filter(words=query)
     if with_words.filter(pk__in=_sample(conversations)).count() >= FREQUENT:
         # Not EXISTS: PostgreSQL may turn that into one search through all messages.

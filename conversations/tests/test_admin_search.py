@@ -34,7 +34,6 @@ def carla(businesses: TwoBusinesses) -> Conversation:
         "sourdough",
         "BREAD sour",  # any order, beginnings of words
         "käsekuch",
-        "sourdoguh",  # a slip at the end
     ],
 )
 @pytest.mark.parametrize("frequent", [False, True])

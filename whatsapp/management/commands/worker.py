@@ -18,7 +18,7 @@ import assistant.turns
 import conversations.tasks
 import events.tasks
 from assistant import openai_service, reading, returning
-from conversations import attachments
+from conversations import attachments, vocabulary
 from whatsapp import graph, media
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ SWEEPS = [
     media.sweep,
     reading.sweep,
     returning.sweep,
+    vocabulary.sweep,
 ]
 BATCH = min(module.SWEPT_AT_ONCE for module in (assistant.turns, conversations.tasks, events.tasks, attachments))
 HEARTBEAT_SECONDS = 10
