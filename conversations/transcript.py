@@ -1,6 +1,7 @@
 """A page of a conversation as a person reads it: bubbles, oldest first, with what belongs to each."""
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,11 @@ class Bubble:
     @property
     def side(self) -> str:
         return SIDES[self.message.role]
+
+    @property
+    def words(self) -> str:
+        """Without "[image]" in front where the picture itself stands above it."""
+        return re.sub(r"^\[[a-z ]+\]\s*", "", self.message.text) if self.attachments else self.message.text
 
     @property
     def tick(self) -> tuple[str, str] | None:

@@ -33,6 +33,11 @@
         }
     });
 
+    // Unfold's own listener looks for a text field beside every file field; ours has none.
+    document.addEventListener("change", (event) => {
+        if (event.target.closest(".desk-attach")) event.stopImmediatePropagation();
+    }, true);
+
     document.addEventListener("DOMContentLoaded", () => {
         const box = document.getElementById("transcript");
         if (box) followNewest(box);
