@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from conversations.models import Conversation, ConversationMessage
 from tenants.tests.people import TwoBusinesses
+from tests.browser.bakery import Bakery, open_bakery
 from tests.stage import SECRET, WEBHOOK, Stage
 from whatsapp.models import WhatsAppAccount
 from whatsapp.signature import sign
@@ -128,3 +129,9 @@ def desk(live_server: LiveServer, stage: Stage, browser: Browser, settings: Any)
     for context in opened.contexts:
         context.close()
     assert opened.problems == []
+
+
+@pytest.fixture
+def bakery(desk: Desk) -> Bakery:
+    people = desk.businesses.people
+    return open_bakery(desk.businesses.ours, people["operator"], WhatsAppAccount.objects.get())

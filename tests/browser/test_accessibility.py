@@ -1,0 +1,73 @@
+"""axe finds nothing serious on any page: light and dark, wide and as narrow as a phone.
+
+axe's own rules, version 4.12, as axe-playwright-python brings them; nothing is fetched.
+"""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.bakery import Bakery
+from tests.browser.conftest import PHONE, WIDE, Desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
+
+SERIOUS = {"serious", "critical"}
+SCHEMES = ["light", "dark"]
+SIZES = {"wide": WIDE, "phone": PHONE}
+
+
+def pages(bakery: Bakery) -> dict[str, str]:
+    return {
+        "dashboard": "/admin/",
+        "conversations": "/admin/conversations/conversation/",
+        "nothing found": "/admin/conversations/conversation/?q=nobodysaidthis",
+        "transcript": f"/admin/conversations/conversation/{bakery.talk.pk}/change/",
+        "assistant": f"/admin/assistant/assistant/{bakery.assistant.pk}/change/",
+        "try it": f"/admin/assistant/assistant/{bakery.assistant.pk}/try/",
+        "account": f"/admin/whatsapp/whatsappaccount/{bakery.account.pk}/change/",
+        "leads": "/admin/leads/lead/",
+        "lead": f"/admin/leads/lead/{bakery.lead.pk}/change/",
+        "quarantine": "/admin/whatsapp/quarantinedevent/",
+        "quarantined": f"/admin/whatsapp/quarantinedevent/{bakery.quarantined.pk}/change/",
+        "new member": "/admin/tenants/membership/add/",
+    }
+
+
+def serious(page: Page, where: str) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{where}: {violation['id']} ({violation['impact']}) {node['target']} {node['html'][:200]} "
+        f"{node['any'][0]['message'] if node['any'] else ''}"
+        for violation in found
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_admin(desk: Desk, bakery: Bakery, scheme: str) -> None:
+    page = desk.page_of("owner", color_scheme=scheme)
+    found = []
+    for name, path in pages(bakery).items():
+        page.goto(desk.url + path)
+        for size, viewport in SIZES.items():
+            page.set_viewport_size(viewport)
+            found += serious(page, f"{name}, {scheme}, {size}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_pages_of_strangers(desk: Desk, scheme: str, settings: Any) -> None:
+    """The login; and the sandbox's phone, which is mounted beside it in development."""
+    page = desk.window(color_scheme=scheme).new_page()
+    found = []
+    for urls, path in (("config.urls", "/admin/"), ("sandbox.tests.urls", "/sandbox/")):
+        settings.ROOT_URLCONF = urls
+        page.goto(desk.url + path)
+        for size, viewport in SIZES.items():
+            page.set_viewport_size(viewport)
+            found += serious(page, f"{path}, {scheme}, {size}")
+    assert not found, "\n".join(found)
