@@ -100,6 +100,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "config.formats"
 # A webhook has no trailing slash, and a redirect would cost Meta's delivery.
 APPEND_SLASH = True
 # Meta's deliveries are up to 3 MB; the view answers 413 above that.

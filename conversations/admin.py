@@ -119,7 +119,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     @display(description="handled by", ordering="handled_by", label={"Assistant": "info", "Off": "danger"})  # type: ignore[untyped-decorator]
     def handler(self, conversation: Conversation) -> str:
         if conversation.handled_by == Conversation.Handler.OPERATOR:
-            return str(conversation.operator or "A person")
+            return transcript.name_of(conversation.operator) if conversation.operator else "A person"
         return "Assistant" if conversation.is_active else "Off"
 
     @admin.display(description="needs a person", ordering="needs_person_since", empty_value="")

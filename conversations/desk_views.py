@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from . import bubbles, desk, notes, outbox, panels, transcript, uploads
 from .models import Conversation, ConversationMessage
+from .transcript import name_of
 from .transcript_marks import digest
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-WINDOW_CLOSED = (
-    "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again. Nothing was sent."
-)
+WINDOW_CLOSED = "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again."
 
 
 class DeskViews(Base):
@@ -63,9 +62,9 @@ class DeskViews(Base):
             raise PermissionDenied
         return conversation
 
-    def back_to(self, conversation: Conversation) -> HttpResponseRedirect:
+    def back_to(self, conversation: Conversation, part: str = "") -> HttpResponseRedirect:
         page = reverse("admin:conversations_conversation_change", args=[conversation.pk])
-        return HttpResponseRedirect(page)
+        return HttpResponseRedirect(page + part)
 
     # --- reading ---
 
@@ -111,7 +110,7 @@ class DeskViews(Base):
         conversation = self.writable(request, pk)
         text, file = _text_of(request), request.FILES.get("file")
         if refusal := why_no_reply(conversation, request.user, text or ("a file" if file else "")):
-            messages.error(request, refusal)
+            messages.error(request, f"{refusal} Nothing was sent.")
             return self.back_to(conversation)
         try:
             upload = uploads.keep(file, text, file.content_type or "") if file else None
@@ -124,7 +123,7 @@ class DeskViews(Base):
             outbox.send_message(conversation, upload, author=_person(request))
         else:
             outbox.send(conversation, text, author=_person(request))
-        return self.back_to(conversation)
+        return self.back_to(conversation, "#sent")  # desk.js forgets the draft
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A note is for the people here: whoever has the conversation, and whether the window is open or not."""
@@ -173,11 +172,11 @@ def why_no_reply(conversation: Conversation, person: Any, text: str, at_any_time
     """Why that person's reply cannot be sent, in words; "" when it can. `at_any_time`: it needs no open window."""
     taken_by = conversation.operator
     if not text:
-        return "Write something first: an empty message cannot be sent."
+        return "Write something first."
     if len(text) > bubbles.LIMIT * 10:
-        return f"That is too long: at most {bubbles.LIMIT * 10} characters. Nothing was sent."
+        return f"That is too long: at most {bubbles.LIMIT * 10} characters."
     if taken_by and taken_by.pk != person.pk and conversation.handled_by == Conversation.Handler.OPERATOR:
-        return f"{taken_by} has this conversation. Take it over first. Nothing was sent."
+        return f"{name_of(taken_by)} has this conversation. Take it over first."
     return "" if at_any_time or conversation.window_is_open() else WINDOW_CLOSED
 
 

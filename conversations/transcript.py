@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from . import attachments, notes, panels
@@ -153,11 +154,15 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
     return bubbles
 
 
+def name_of(person: User) -> str:
+    return person.get_full_name() or person.get_username()
+
+
 def sender(conversation: Conversation, message: ConversationMessage) -> str:
     if message.role == "user":
         return str(conversation)
     if message.author:
-        return message.author.get_full_name() or message.author.get_username()
+        return name_of(message.author)
     return {"app": "From the WhatsApp app", "system": "System", "operator": "A person"}.get(
         message.origin, "Assistant" if message.role == "assistant" else "System"
     )

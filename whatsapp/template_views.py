@@ -73,7 +73,7 @@ class TemplateViews(Base):
             messages.error(request, "That template is not among the approved ones. Nothing was sent.")
             return False
         if refusal := why_no_reply(conversation, person, content.words, at_any_time=True):
-            messages.error(request, refusal)
+            messages.error(request, f"{refusal} Nothing was sent.")
             return False
         if conversation.handled_by == Conversation.Handler.ASSISTANT:
             desk.take_over(conversation.pk, person)

@@ -52,7 +52,9 @@ def test_the_admin(desk: Desk, bakery: Bakery, scheme: str) -> None:
     page = desk.page_of("owner", color_scheme=scheme)
     found = []
     for name, path in pages(bakery).items():
-        page.goto(desk.url + path)
+        shown = page.goto(desk.url + path)
+        assert shown, path
+        assert shown.ok, path
         for size, viewport in SIZES.items():
             page.set_viewport_size(viewport)
             found += serious(page, f"{name}, {scheme}, {size}")
@@ -66,7 +68,9 @@ def test_the_pages_of_strangers(desk: Desk, scheme: str, settings: Any) -> None:
     found = []
     for urls, path in (("config.urls", "/admin/"), ("sandbox.tests.urls", "/sandbox/")):
         settings.ROOT_URLCONF = urls
-        page.goto(desk.url + path)
+        shown = page.goto(desk.url + path)
+        assert shown, path
+        assert shown.ok, path
         for size, viewport in SIZES.items():
             page.set_viewport_size(viewport)
             found += serious(page, f"{path}, {scheme}, {size}")

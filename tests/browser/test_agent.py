@@ -139,7 +139,10 @@ def test_the_second_person_is_told_who_has_it(desk: Desk) -> None:
     second.on("dialog", lambda dialog: dialog.accept())
     button(second, "Take over").click()
     expect(second.get_by_text("second has it")).to_be_visible()
-    expect(second.get_by_label("Your reply")).to_be_visible()
+    expect(second.get_by_label("Your reply")).to_have_value("Me too")  # what was refused is not lost
+    button(second, "Send").click()
+    expect(bubble(second, "Me too")).to_contain_text("second")
+    expect(second.get_by_label("Your reply")).to_have_value("")
 
 
 def test_a_closed_window_says_why_nothing_can_be_written(desk: Desk) -> None:

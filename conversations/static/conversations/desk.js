@@ -23,6 +23,17 @@
         show();
     }
 
+    // What is half written outlives a reload: somebody takes the conversation over, or the reply was refused.
+    function keepDraft(text) {
+        const name = `draft of ${location.pathname}`;
+        if (location.hash === "#sent") {
+            sessionStorage.removeItem(name);
+            history.replaceState(null, "", location.pathname);
+        }
+        text.value ||= sessionStorage.getItem(name) ?? "";
+        text.addEventListener("input", () => sessionStorage.setItem(name, text.value));
+    }
+
     document.addEventListener("submit", (event) => {
         const question = event.target.dataset.confirm;
         if (question && !window.confirm(question)) { event.preventDefault(); return; }
@@ -41,6 +52,8 @@
     document.addEventListener("DOMContentLoaded", () => {
         const box = document.getElementById("transcript");
         if (box) followNewest(box);
+        const reply = document.getElementById("reply-text");
+        if (reply) keepDraft(reply);
         document.querySelectorAll(".desk-reply textarea").forEach(countAndSend);
     });
 })();
