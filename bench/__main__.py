@@ -5,13 +5,25 @@ import time
 
 from . import stack
 
-PARTS = ("webhook", "replying", "original", "batches", "replies", "added", "workers", "history", "growth", "cost")
+PARTS = (
+    "webhook",
+    "replying",
+    "original",
+    "batches",
+    "replies",
+    "added",
+    "workers",
+    "history",
+    "growth",
+    "desk",
+    "cost",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"which of {', '.join(PARTS)}; all without")
-    parser.add_argument("--quick", action="store_true", help="growth with a tenth of the rows")
+    parser.add_argument("--quick", action="store_true", help="growth and desk with a tenth of the rows")
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
@@ -25,7 +37,7 @@ def _run(parts: tuple[str, ...] | list[str], seconds: int, growth_part: int) -> 
     import django  # noqa: PLC0415 - the settings are read when the environment is ours
 
     django.setup()
-    from . import cost, database, growth, history, replies, tables, webhook  # noqa: PLC0415
+    from . import cost, database, desk, growth, history, replies, tables, webhook  # noqa: PLC0415
 
     began = time.monotonic()
     print(tables.machine(database.make_ready()))
@@ -39,6 +51,7 @@ def _run(parts: tuple[str, ...] | list[str], seconds: int, growth_part: int) -> 
         "workers": lambda: replies.workers(seconds),
         "history": history.run,
         "growth": lambda: growth.run(seconds, growth_part),
+        "desk": lambda: desk.run(seconds * 4, growth_part),
         "cost": cost.run,
     }
     for part in PARTS:

@@ -157,7 +157,7 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
     _say(talk, 12, "I would rather talk to somebody, it is for her wedding", external_id="wamid.a3")
     note = notes.add(talk.pk, agent, "Wedding on the 12th: ask whether she wants to taste before.")
     notes.ConversationNote.objects.filter(pk=note.pk).update(created_at=said.created_at + dt.timedelta(minutes=19))
-    mine = {"role": "assistant", "origin": "operator", "author": agent}
+    mine: dict[str, Any] = {"role": "assistant", "origin": "operator", "author": agent}
     _say(talk, 10, "Hello Ann, this is Rosa. Congratulations! How many guests will there be?", status="read", **mine)
     _say(talk, 5, "About sixty. Can I come by tomorrow?", revoked_at=None)
     _say(

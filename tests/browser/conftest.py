@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from django.db import connections
 from django.test import override_settings
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from conversations.models import Conversation, ConversationMessage
@@ -24,7 +24,7 @@ from whatsapp.tests.factories import PHONE_NUMBER_ID, change, contact, delivery,
 
 Result = TypeVar("Result")
 SESSION = "sessionid"
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="session", autouse=True)
