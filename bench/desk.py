@@ -1,0 +1,162 @@
+"""The pages of the desk and the search with 100,000 conversations and 1,000,000 messages, beside an empty desk.
+
+What is timed is a request from the first line of the view to the last byte of the page, in this process: Django's own
+client, signed in as the owner of the business. The network and the browser are not in it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from tenants.models import Membership, Tenant
+
+from . import database
+from .stack import NUMBER
+from .tables import percentile, table, verdict
+
+ALL = (100_000, 1_000_000)  # conversations, messages
+LONG = 100_000  # messages of one conversation more
+RENDER, SEARCH = 200, 300  # milliseconds
+LIST = "/admin/conversations/conversation/"
+# Words of the messages: each 16th has the first, each 1,000th the second, one the third.
+FREQUENT, SELDOM, ONCE = "strawberry", "marzipan", "quinquagesima"
+
+_CONVERSATIONS = """
+INSERT INTO conversations (tenant_id, phone_number_id, external_id, contact_name, last_inbound_at, last_message_at)
+SELECT %(tenant)s, %(number)s, (49150000000 + n)::text, 'Customer ' || n, at, at
+FROM generate_series(1, %(conversations)s) n, LATERAL (SELECT now() - n * interval '30 seconds' AS at) clock
+"""
+_MESSAGES = """
+SELECT c.id, side.role, side.origin, 'Do you have cake number ' || n || ' for ' || (n %% 97) || ' people?'
+    || CASE WHEN n %% 16 = 0 THEN ' With strawberry.' ELSE '' END
+    || CASE WHEN n %% 1000 = 0 THEN ' And marzipan.' ELSE '' END
+    || CASE WHEN n = 777777 / %(part)s THEN ' For quinquagesima.' ELSE '' END,
+    c.last_message_at - ((n / %(conversations)s) * interval '7 minutes'), side.status
+FROM generate_series(0, %(messages)s - 1) n
+JOIN conversations c ON c.external_id = (49150000001 + n %% %(conversations)s)::text
+JOIN (VALUES (0, 'user', 'customer', ''), (1, 'assistant', 'assistant', 'read')) side(which, role, origin, status)
+    ON side.which = n / %(conversations)s %% 2
+"""
+_LONG = """
+SELECT %(long)s, CASE n %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, CASE n %% 2 WHEN 0 THEN 'customer'
+    ELSE 'assistant' END, 'Message ' || n || ' of a long friendship', now() - n * interval '1 minute',
+    CASE n %% 2 WHEN 0 THEN '' ELSE 'read' END
+FROM generate_series(1, %(messages)s) n
+"""
+_INTO = "INSERT INTO conversation_messages (conversation_id, role, origin, text, created_at, status)"
+
+
+@dataclass(frozen=True)
+class Page:
+    name: str
+    address: str
+    goal: int  # milliseconds
+
+
+def run(rounds: int, part: int) -> None:
+    """`part`: 1 for all of it, 10 for a tenth."""
+    call_command("collectstatic", interactive=False, verbosity=0)  # as in production, the pages name its files
+    conversations, messages = (number // part for number in ALL)
+    database.empty()
+    person = _owner()
+    _fill(10, 100, 100, part)
+    small = {page.name: _asked(person, page, rounds) for page in _pages()}
+    database.empty()
+    person = _owner()
+    began = time.monotonic()
+    _fill(conversations, messages, LONG // part, part)
+    took = time.monotonic() - began
+    large = {page.name: _asked(person, page, rounds) for page in _pages()}
+    rows: list[list[object]] = []
+    for page in _pages():
+        (_, few), (times, many) = small[page.name], large[page.name]
+        p50, p95 = percentile(times, 50), percentile(times, 95)
+        rows.append([page.name, few, many, p50, p95, f"{page.goal} ms", verdict(p50 < page.goal and many <= few + 1)])
+    heads = ["", "queries, small", "queries, large", "p50 ms", "p95 ms", "goal", ""]
+    title = f"The desk: {conversations:,} conversations, {messages:,} messages, and one of {LONG // part:,}"
+    table(f"{title}; loaded in {took:.0f} s", heads, rows)
+
+
+def _owner() -> User:
+    person, _ = User.objects.get_or_create(username="bench-owner", defaults={"is_staff": True})
+    Membership.objects.create(user=person, tenant=Tenant.objects.get(), role=Membership.Role.OWNER)
+    return person
+
+
+def _fill(conversations: int, messages: int, long: int, part: int) -> None:
+    values: dict[str, Any] = {"conversations": conversations, "messages": messages, "number": NUMBER, "part": part}
+    values["tenant"] = Tenant.objects.get().pk
+    with connection.cursor() as cursor:
+        cursor.execute(_CONVERSATIONS, values)
+        cursor.execute("ANALYZE conversations")
+        cursor.execute(f"{_INTO} {_MESSAGES}", values)
+        values |= {"long": _long(), "messages": long}
+        cursor.execute(f"{_INTO} {_LONG}", values)
+    database.execute("VACUUM (ANALYZE) conversations, conversation_messages")
+    database.execute("CHECKPOINT")
+
+
+def _long() -> int:
+    """The conversation in the middle of the list gets the many messages."""
+    return int(database.one("SELECT id FROM conversations ORDER BY last_message_at OFFSET 5 LIMIT 1"))
+
+
+def _pages() -> list[Page]:
+    long = _long()
+    change = f"{LIST}{long}/change/"
+    middle = database.one(
+        "SELECT id FROM conversation_messages WHERE conversation_id = %s ORDER BY created_at DESC OFFSET 50 LIMIT 1",
+        long,
+    )
+    oldest = database.one(
+        "SELECT id FROM conversation_messages WHERE conversation_id = %s ORDER BY created_at OFFSET 49 LIMIT 1", long
+    )
+    return [
+        Page("list, newest page", LIST, RENDER),
+        Page("list, tenth page", f"{LIST}?p=10", RENDER),
+        Page("list, what needs a person", f"{LIST}?needs_person__isempty=0", RENDER),
+        Page("transcript of the long one, newest", change, RENDER),
+        Page("transcript of the long one, an older page", f"{change}?before={middle}", RENDER),
+        Page("transcript of the long one, the oldest page", f"{change}?before={oldest}", RENDER),
+        Page("a live update of the long one", f"{LIST}{long}/transcript/?since={middle}", RENDER),
+        *(
+            Page(f"search: {what}", f"{LIST}?q={word}", SEARCH)
+            for what, word in [
+                ("a word that one message has", ONCE),
+                ("a word of each 1,000th message", SELDOM),
+                ("a word of each 16th", FREQUENT),
+                ("a word of all", "cake"),
+                ("two words", f"{SELDOM}+{FREQUENT}"),
+                ("a slip of the finger", "quinqagesima"),
+                ("a number", "49150000007"),
+                ("a part of a number", "0000007"),
+                ("a name", "Customer+7"),
+                ("nothing found", "zzyzx"),
+            ]
+        ),
+    ]
+
+
+def _asked(person: User, page: Page, rounds: int) -> tuple[list[float], int]:
+    """The milliseconds of each request, and how often one asks the database."""
+    client = Client(headers={"host": "127.0.0.1"})
+    client.force_login(person)
+
+    def ask() -> None:
+        answer = client.get(page.address, secure=True)
+        assert answer.status_code == 200, f"{page.name}: {answer.status_code}"
+
+    ask()
+    return [_timed(ask) for _ in range(rounds)], database.round_trips(ask)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1000
