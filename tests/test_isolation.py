@@ -63,6 +63,8 @@ BUTTONS_OF_SETTINGS = {
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
 }
+# Exports: who may take the own rows away; nobody takes those of another business.
+EXPORTS = {"admin/leads/lead/export/": ALL}
 # The API: who may see, add, change, delete.
 API: dict[str, tuple[str, Any, Any, Any, Any]] = {
     "api/admin/^whatsapp-accounts": ("whatsapp/whatsappaccount", ALL, OWNER, OWNER, OWNER),
@@ -113,7 +115,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *EXPORTS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -147,7 +149,7 @@ class Walk:
         self.seen[f"{answer.status_code}"] += 1
         self.routes.add(resolve(answer.wsgi_request.path_info).route)
         self.refusals += is_refusal(answer)
-        body = answer.content.decode(errors="replace")
+        body = (answer.getvalue() if answer.streaming else answer.content).decode(errors="replace")
         if SECRET in body:
             self.faults.append(f"{self.who}: {what} shows a secret")
         if THEIRS in body and self.who not in ("superuser", "stranger"):
@@ -180,6 +182,9 @@ def test_walks_every_address(businesses: TwoBusinesses, who: str, isolation_repo
     for path, rules in ADMINS.items():
         _walk_admin(walk, path, *rules)
     _press_buttons(walk)
+    for route, roles in EXPORTS.items():
+        for answer in (walk.get(f"/{route}"), walk.post(f"/{route}", {"format": "0", "export_items": "1"})):
+            walk.expect(walk.may(roles) or walk.who == "stranger", route, answer)
     for address in MIXED:
         if "<" not in address:
             walk.get(f"/{address}")

@@ -59,17 +59,6 @@ def test_shows_a_stranger_no_lead(businesses: TwoBusinesses) -> None:
         )
 
 
-@pytest.mark.parametrize("who", ["viewer", "owner"])
-def test_exports_the_own_leads_and_no_formula(businesses: TwoBusinesses, who: str) -> None:
-    ours, theirs = lead(businesses.ours, "=SUM(A1)"), lead(businesses.theirs, "Theirs", "4930")
-    data = {"action": "export", "_selected_action": [ours.pk, theirs.pk]}
-    answer = businesses.browser(who).post(LIST, data)
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    lines = answer.getvalue().decode("utf-8-sig").splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith("'=SUM(A1),4915112345,new,")
-
-
 def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, django_assert_num_queries: Any) -> None:
     client = businesses.browser("viewer")
     for number in range(12):
