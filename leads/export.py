@@ -34,9 +34,10 @@ class LeadResource(resources.ModelResource):  # type: ignore[misc]
         return neutral(super().export_field(field, instance, **kwargs))
 
     def table(self, leads: Any) -> Iterator[list[str]]:
-        yield self.get_export_headers()
+        columns = self.get_export_fields()
+        yield [column.column_name for column in columns]
         for lead in leads.iterator(chunk_size=AT_ONCE):
-            yield self.export_resource(lead)
+            yield [self.export_field(column, lead) for column in columns]
 
 
 def neutral(value: Any) -> str:
