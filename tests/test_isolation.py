@@ -22,6 +22,7 @@ from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from tests.isolation_report import Report
 from whatsapp import graph
+from whatsapp.models import Replay, ReplayedEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,7 @@ OPEN = [
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
 # conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py
 FILES = [f"{DESK}attachments/<int:attachment_id>/", "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/"]
+REPLAY = "admin/whatsapp/quarantinedevent/replays/<int:replay_id>/"
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
@@ -115,7 +117,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *EXPORTS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *EXPORTS, *MIXED, REPLAY, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -206,7 +208,7 @@ def _walk_admin(walk: Walk, path: str, sees: Any, adds: Any, changes: Any, delet
         before = model_to_dict(other)
         walk.post(base, {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"})
         walk.post(base, {"action": "resume", "_selected_action": [other.pk]})
-        walk.post(base, {"action": "replay", "_selected_action": [other.pk]})
+        walk.post(base, {"action": "replay", "confirmed": "yes", "_selected_action": [other.pk]})
         other.refresh_from_db()
         if model_to_dict(other) != before:
             walk.faults.append(f"{walk.who}: changed {path} of another business")
@@ -237,6 +239,10 @@ def _press_buttons(walk: Walk) -> None:
             row = rows["/".join(route.split("/")[1:3])]
             address = "/" + route.replace("<int:pk>", str(row.pk))
             walk.expect(own and walk.may(roles), address, walk.post(address))
+        event = rows["whatsapp/quarantinedevent"]
+        piece = ReplayedEvent.objects.create(replay=Replay.objects.create(), event_id=event.pk)
+        page = "/" + REPLAY.replace("<int:replay_id>", str(piece.replay_id))
+        walk.expect(own and walk.may(ALL), page, walk.get(page))
         transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
         walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))
 

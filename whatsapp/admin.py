@@ -1,7 +1,5 @@
-"""The business numbers, and the quarantine of deliveries that could not become a row."""
+"""The business numbers. The quarantine has a file of its own."""
 
-import json
-from collections import Counter
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +15,14 @@ from django.views.decorators.http import require_POST
 
 from conversations import outbox
 from conversations.models import Pause
-from tenants.access import ANYONE, OPERATORS
-from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
+from tenants.scoped_admin import TenantScopedAdmin
 
-from . import connection_check, inbound
-from .models import QuarantinedEvent, WhatsAppAccount
+from . import connection_check
+from .models import WhatsAppAccount
+from .quarantine_admin import QuarantinedEventAdmin
 from .template_views import TemplateViews
+
+__all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin"]
 
 
 @admin.register(WhatsAppAccount)
@@ -139,44 +139,3 @@ class WhatsAppAccountAdmin(TemplateViews, TenantScopedAdmin):
         for account in accounts:
             woken = outbox.resume(account.phone_number_id)
             messages.success(request, f"{account} sends again; {woken} waiting messages were woken.")
-
-
-@admin.register(QuarantinedEvent)
-class QuarantinedEventAdmin(EvidenceAdmin):
-    may_view = ANYONE
-    may_change = OPERATORS  # to replay; the rows themselves are evidence
-    list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "resolved_at"]
-    list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["tenant"]
-    search_fields = ["reason", "error", "phone_number_id"]
-    ordering = ["-created_at", "-pk"]
-    actions = ["replay"]
-    fields = [
-        "reason",
-        "error",
-        "field",
-        "phone_number_id",
-        "tenant",
-        "body",
-        "created_at",
-        "resolved_at",
-    ]
-    readonly_fields = ["body"]
-
-    @admin.display(description="raw body")
-    def body(self, event: QuarantinedEvent) -> str:
-        pretty = json.dumps(event.raw, indent=2, ensure_ascii=False)
-        return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return self._allows(self.may_change, request, None)
-
-    @admin.action(description="Replay: try to store these again", permissions=["replay"])
-    def replay(self, request: HttpRequest, events: "QuerySet[QuarantinedEvent]") -> None:
-        outcomes = Counter(inbound.replay(event) for event in events.filter(resolved_at__isnull=True))
-        if stored := outcomes.pop("", 0):
-            messages.success(request, f"{stored} stored.")
-        for reason, count in outcomes.items():
-            messages.warning(request, f"{count} not stored: {reason}")
-        if not stored and not outcomes:
-            messages.info(request, "Nothing to replay: these are resolved already.")
