@@ -10,13 +10,14 @@ DATABASE_CHOICE := DATABASE_URL|EMBEDDED_POSTGRES_FOLDER|TEST_DATABASE_NAME
 VARIABLES := $(shell sed -nE 's/^\#?([A-Z_]+)=.*/\1/p' .env.example | grep -vxE '$(DATABASE_CHOICE)')
 CLEAN := env $(VARIABLES:%=-u %)
 
-.PHONY: help run test faults bench check format clean reset
+.PHONY: help run test faults bench screenshots check format clean reset
 
 help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
 	@echo "make test     the tests, without the slow part of the fault suite"
 	@echo "make faults   the whole fault suite: web and worker are killed in every way"
 	@echo "make bench    how fast, against the limit and the peers; QUICK=1 with a tenth of the rows (needs wrk and pgbench)"
+	@echo "make screenshots  take the pictures of docs/screenshots again (needs Chromium)"
 	@echo "make check    formatting, types, imports, migrations, settings"
 	@echo "make format   put the code into the project's format"
 	@echo "make clean    remove .venv and caches; the data stays"
@@ -40,6 +41,10 @@ bench: $(INSTALLED) .venv-bench/.installed
 	$(PYTHON) -m venv --clear .venv-bench
 	.venv-bench/bin/python -m pip install --disable-pip-version-check -r $<
 	@touch $@
+
+# Pictures of a made-up bakery, in Chromium.
+screenshots: $(INSTALLED)
+	@$(CLEAN) $(IN_VENV) -m pytest -n 0 tests/browser/screenshots.py
 
 check: $(INSTALLED)
 	@$(call step,ruff check) $(IN_VENV) -m ruff check .
