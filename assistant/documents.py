@@ -1,14 +1,11 @@
 """The text of documents: PDFs and plain text, the beginning of it."""
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import IO
 
-PROGRAM = Path(__file__).with_name("pdf_text.py")
+from .unpacking import NotUnpacked, unpack
+
 PAGES = 50
 CHARACTERS = 20_000
-SECONDS = 30
 READABLE = ("application/pdf", "text/plain")
 
 
@@ -26,16 +23,10 @@ def text_of(file: IO[bytes], mime_type: str) -> str:
 
 
 def _of_pdf(file: IO[bytes]) -> str:
-    command = [sys.executable, str(PROGRAM), str(PAGES), str(CHARACTERS)]
     try:
-        done = subprocess.run(
-            command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=True
-        )
-    except subprocess.TimeoutExpired:
-        raise Unreadable(f"The document could not be read within {SECONDS} seconds.") from None
-    except (subprocess.CalledProcessError, OSError):
-        raise Unreadable("The document is damaged, or locked with a password.") from None
-    return done.stdout.decode("utf-8", "replace")
+        return unpack("pdf", file, PAGES, CHARACTERS).decode("utf-8", "replace")
+    except NotUnpacked as reason:
+        raise Unreadable(str(reason) or "The document is damaged, or locked with a password.") from None
 
 
 def _decoded(data: bytes) -> str:

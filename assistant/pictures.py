@@ -4,18 +4,18 @@ import asyncio
 import base64
 import io
 import logging
-import warnings
 from collections.abc import Sequence
 from typing import IO, Any
 
 from django.core.files.storage import default_storage
-from PIL import Image, ImageOps
+from PIL import Image
+
+from .unpacking import NotUnpacked, unpack
 
 logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 1024
-MOST_PIXELS = 20_000_000  # a picture is unpacked in memory: this is 60 MB
-FORMATS = ["JPEG", "PNG", "WEBP"]
+MOST_PIXELS = 20_000_000
 STORED = "storage:"  # of an address that `context` writes and `with_data` replaces
 
 
@@ -24,30 +24,11 @@ class BadPicture(Exception):
 
 
 def shrink(file: IO[bytes]) -> bytes:
-    """The picture as a JPEG of at most 1024 pixels a side. Raises BadPicture."""
+    """The picture as a JPEG of at most 1024 pixels a side, from a file on the disk. Raises BadPicture."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as picture:
-                return _small(picture)
-    except (OSError, ValueError, SyntaxError, MemoryError, EOFError, Image.DecompressionBombError, Warning) as error:
-        raise BadPicture(f"The picture cannot be opened: {type(error).__name__}.") from error
-
-
-def _small(picture: Image.Image) -> bytes:
-    """The size stands in the first bytes: nothing is unpacked before it was looked at."""
-    if picture.width * picture.height > MOST_PIXELS:
-        raise BadPicture(f"The picture is too large to be opened: {picture.width} × {picture.height} pixels.")
-    picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    turned = ImageOps.exif_transpose(picture)
-    if turned.mode in ("RGBA", "LA", "PA", "P"):
-        clear = turned.convert("RGBA")
-        turned = Image.new("RGB", clear.size, "white")
-        turned.paste(clear, mask=clear.getchannel("A"))
-    small = io.BytesIO()
-    turned.convert("RGB").save(small, "JPEG", quality=80)
-    return small.getvalue()
+        return unpack("picture", file, LONGEST_SIDE, MOST_PIXELS)
+    except NotUnpacked as reason:
+        raise BadPicture(str(reason) or "The picture cannot be opened: it is damaged.") from None
 
 
 async def with_data(messages: Sequence[dict[str, object]]) -> list[dict[str, object]]:

@@ -30,11 +30,15 @@ from .openai_service import ModelFailed
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
-LEASE_SECONDS = 180  # longer than any of it takes
+LEASE_SECONDS = 300  # longer than any of it takes, with the wait for a free hand
+AT_ONCE = 16  # in this process
+AGAIN = dt.timedelta(seconds=2)
+MOST_ATTEMPTS = 8  # a file that ends its workers must not do so for ever
 LONGEST_TRANSCRIPT = 20_000  # characters
 LONG_DUE = dt.timedelta(minutes=1)  # whatever our clock and the database's differ
-# A picture is unpacked in memory: two at once in a process.
+# Each has a process beside it, which takes memory.
 _hands = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
+_under_way: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,18 @@ def settled(attachment: Attachment) -> None:
 
 
 async def read_one(attachment_id: int) -> None:
-    """One attempt to learn what is in a file. Harmless to run twice."""
+    """One attempt to learn what is in a file, or later when there are too many. Harmless to run twice."""
+    if len(_under_way) >= AT_ONCE:
+        await sync_to_async(wake)([attachment_id], timezone.now() + AGAIN)
+    elif attachment_id not in _under_way:
+        _under_way.add(attachment_id)
+        try:
+            await _read_one(attachment_id)
+        finally:
+            _under_way.discard(attachment_id)
+
+
+async def _read_one(attachment_id: int) -> None:
     attachment = await sync_to_async(Attachment.objects.take)(attachment_id, State.READING, LEASE_SECONDS)
     if attachment is None:
         return
@@ -88,6 +103,8 @@ async def read_one(attachment_id: int) -> None:
 
 
 async def _read(attachment: Attachment) -> Findings:
+    if attachment.attempts > MOST_ATTEMPTS:
+        raise ReadFailed("It was given up: its workers ended again and again.")
     if attachment.kind == "audio":
         return Findings(transcript=await _heard(attachment))
     return await asyncio.get_running_loop().run_in_executor(_hands, _seen, attachment)

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from events.recording import forget_text
 
+from .attachments import Attachment
 from .models import ConversationMessage
 
 
@@ -21,13 +22,14 @@ def edit(conversation_id: int, wamid: str, text: str) -> bool:
 
 
 def revoke(conversation_id: int, wamid: str) -> bool:
-    """Blank a message that its sender deleted: its former texts, its edits and the raw pieces included."""
+    """Blank a message that its sender deleted: its former texts, edits, raw pieces and files included."""
     message = _find(conversation_id, wamid)
     if message is None:
         return False
     told = Q(pk=message.pk) | Q(conversation_id=conversation_id, reply_to=wamid, kind="edit")
     ids = list(ConversationMessage.objects.filter(told).values_list("pk", flat=True))
     ConversationMessage.objects.filter(pk__in=ids).update(text="", edits=[], raw_json=None, revoked_at=Now())
+    Attachment.objects.filter(message__in=ids).delete()  # their files go when this is committed
     forget_text(ids)
     return True
 

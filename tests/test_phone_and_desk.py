@@ -39,7 +39,7 @@ Assistant.objects.create(instructions="You are the assistant of Harbour Bakery."
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxed]:
     folder = tmp_path_factory.mktemp("phone")
     with postgres.running({**postgres.plain_environment(), **PRODUCTION}) as server:
-        one = Sandboxed(World(server.create(), folder, MEDIA_FOLDER=folder / "media", RETRY_TIME_SCALE="1"))
+        one = Sandboxed(World(server.create(), folder, MEDIA_FOLDER=folder / "media"))
         try:
             one.world.run(PREPARE)
             yield one

@@ -4,15 +4,18 @@ import base64
 import io
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from PIL import Image
+from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant import documents, pictures
+from assistant import documents, pictures, reading, unpacking
 from assistant.models import Assistant, Turn
 from conversations.attachments import Attachment
 from conversations.models import ConversationMessage
@@ -71,18 +74,35 @@ def test_a_picture_that_is_not_in_the_storage_any_more_spoils_nothing(stage: Sta
     assert len(stage.wire.texts) == 2
 
 
+def on_disk(data: bytes = b"") -> IO[bytes]:
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked for it
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("size", [(4096, 3072), (3072, 4096)])
+@pytest.mark.parametrize("form", [{}, {"progressive": True}, {"progressive": True, "subsampling": 0}])
+def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict[str, Any]) -> None:
+    with on_disk() as file:
+        Image.effect_noise(size, 60).convert("RGB").save(file, "JPEG", **form)
+        file.seek(0)
+        assert max(Image.open(io.BytesIO(pictures.shrink(file))).size) == 1024
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "1"])
 def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
-    file = io.BytesIO()
-    Image.new(mode, (2000, 10)).save(file, "PNG")
-    file.seek(0)
-    assert Image.open(io.BytesIO(pictures.shrink(file))).size == (1024, 5)
+    with on_disk() as file:
+        Image.new(mode, (2000, 10)).save(file, "PNG")
+        file.seek(0)
+        assert Image.open(io.BytesIO(pictures.shrink(file))).size == (1024, 5)
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (lambda: picture(6000, 6000, "PNG"), "too large to be opened: 6000 × 6000"),
+        (lambda: clear(4400, 4400), "too large to be opened: 4400 × 4400"),
         (lambda: bomb(), "cannot be opened"),
         (lambda: picture()[:200], "cannot be opened"),
         (lambda: picture(500, 500, "PNG")[:400], "cannot be opened"),
@@ -90,8 +110,15 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
     ],
 )
 def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
-    with pytest.raises(pictures.BadPicture, match=reason):
-        pictures.shrink(io.BytesIO(data()))
+    with on_disk(data()) as file, pytest.raises(pictures.BadPicture, match=reason):
+        pictures.shrink(file)
+
+
+def clear(width: int, height: int) -> bytes:
+    """Twice as much memory as its pixels: Pillow makes it small by way of a copy."""
+    file = io.BytesIO()
+    Image.new("RGBA", (width, height)).save(file, "PNG")
+    return file.getvalue()
 
 
 def bomb() -> bytes:
@@ -108,6 +135,25 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
     assert (attachment.state, attachment.preview.name) == ("ready", "")
     assert "The picture cannot be opened" in attachment.error
     assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+
+
+def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    Attachment.objects.update(state="reading", attempts=reading.MOST_ATTEMPTS)
+    async_to_sync(reading.read_one)(Attachment.objects.get().pk)
+    attachment = Attachment.objects.get()
+    assert (attachment.state, attachment.preview.name) == ("ready", "")
+    assert "ended again and again" in attachment.error
+
+
+def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    ProcrastinateJob.objects.all().delete()
+    monkeypatch.setattr(reading, "AT_ONCE", 0)
+    async_to_sync(reading.read_one)(Attachment.objects.get().pk)
+    (job,) = ProcrastinateJob.objects.all()
+    assert job.scheduled_at is not None, "later, and the row is as it was"
+    assert Attachment.objects.get().attempts == 0
 
 
 # --- documents ---
@@ -153,8 +199,8 @@ def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMe
 def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "sleep.py"
     sleeper.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(documents, "PROGRAM", sleeper)
-    monkeypatch.setattr(documents, "SECONDS", 0.5)
+    monkeypatch.setattr(unpacking, "PROGRAM", sleeper)
+    monkeypatch.setattr(unpacking, "SECONDS", 0.5)
     began = time.monotonic()
     with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="not be read within"):
         documents.text_of(file, "application/pdf")
@@ -162,9 +208,9 @@ def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch:
 
 
 def test_the_reader_of_pdfs_has_bounds_of_its_own() -> None:
-    program = documents.PROGRAM.read_text()
+    program = unpacking.PROGRAM.read_text()
     greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
-    command = [sys.executable, "-c", greedy, "1", "1"]
+    command = [sys.executable, "-c", greedy, "pdf", "1", "1"]
     assert b"MemoryError" in subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr
 
 

@@ -1,8 +1,11 @@
 """Reactions, edits, revokes and system messages: kept, applied, and never answered."""
 
 import pytest
+from django.core.files.storage import default_storage
 
+from conversations.attachments import Attachment
 from conversations.models import ConversationMessage
+from tests.media_at_meta import picture
 from tests.stage import Stage
 from whatsapp.tests.factories import Json, inbound, message, text_message
 
@@ -43,6 +46,16 @@ def test_the_model_is_shown_the_edited_text_once(stage: Stage) -> None:
     stage.post(inbound(edit("Three cakes")))
     stage.work()
     assert [shown["content"] for shown in stage.wire.asked[0]["messages"][1:]] == ["Three cakes"]
+
+
+def test_a_revoke_takes_the_files_with_it(stage: Stage) -> None:
+    stage.converse(inbound(message("image", stage.wire.media.put(picture(), "image/jpeg"), id=ORIGINAL)))
+    kept = Attachment.objects.get()
+    names = [kept.file.name, kept.preview.name]
+    assert all(default_storage.exists(str(name)) for name in names)
+    stage.converse(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    assert not Attachment.objects.exists()
+    assert not any(default_storage.exists(str(name)) for name in names)
 
 
 def test_a_revoke_blanks_the_text_its_former_texts_and_the_raw_piece(stage: Stage) -> None:
