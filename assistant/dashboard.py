@@ -19,6 +19,7 @@ from django.db.models.functions import Extract, TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
 
+from conversations import panels
 from conversations.models import Conversation, ConversationMessage, Status
 from tenants.access import scoped
 
@@ -61,14 +62,16 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     messages = _of(request, ConversationMessage.objects.filter(created_at__gte=since), "conversation__tenant")
     turns = _of(request, Turn.objects.filter(opened_at__gte=since), "conversation__tenant")
     waiting = _of(request, Conversation.objects.exclude(needs_person=""), "tenant")
+    by_day = days(messages, since.date())
     context["dashboard"] = {
-        "days": days(messages, since.date()),
+        "days": by_day,
         "replies": replies(turns),
         "by_tenant": by_tenant(turns),
         "not_sent": messages.filter(status__in=[Status.FAILED, Status.UNCERTAIN]).count(),
         "waiting": waiting.select_related("tenant").order_by("-needs_person_since")[:LISTED],
         "waiting_count": waiting.count(),
         "number_of_days": DAYS,
+        "first_step": None if any(day.received or day.sent for day in by_day) else panels.first_step_of(request),
     }
     return context
 

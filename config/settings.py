@@ -149,6 +149,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -248,6 +249,7 @@ UNFOLD = {
     ],
     # Lighter than unfold's own: readable on the dark ground.
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
+    "STYLES": [lambda request: static("conversations/plain.css")],
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
     "DASHBOARD_CALLBACK": "assistant.dashboard.fill",
 }

@@ -11,6 +11,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from tenants.access import NOBODY, OPERATORS, scoped, sees_everything, tenants_of
+from tenants.empty_states import EmptyState
 from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
 
 from . import panels, search, transcript
@@ -38,6 +39,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         "about",
         "tenant",
     ]
+    nothing_yet = "One begins as soon as a customer writes to your number. Write to it from a phone to see it here."
     list_per_page = 50
     paginator = InfinitePaginator
     list_filter = [
@@ -94,6 +96,9 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         found = search.find_or_nearly(queryset, search_term, scoped(SearchWord.objects.all(), request.user, "tenant"))
         request.searched_instead = found.note  # type: ignore[attr-defined]
         return found.conversations, False
+
+    def empty_state(self, request: HttpRequest) -> EmptyState:
+        return panels.first_step_of(request) or super().empty_state(request)
 
     # --- the list ---
 

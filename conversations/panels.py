@@ -3,7 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from django.http import HttpRequest
+
+from tenants.empty_states import EmptyState
+
 from .models import Conversation, ConversationMessage
+
+# Where there is no conversation yet: what is to be done first, if anything.
+FirstStep = Callable[[HttpRequest], EmptyState | None]
+
+first_steps: list[FirstStep] = []
 
 # Beside the transcript: HTML about a conversation, "" for nothing.
 Panel = Callable[[Conversation], str]
@@ -27,6 +36,11 @@ def show_panel(panel: Panel) -> Panel:
     return panel
 
 
+def show_first_step(step: FirstStep) -> FirstStep:
+    first_steps.append(step)
+    return step
+
+
 def show_outlook(outlook: Outlook) -> Outlook:
     outlooks.append(outlook)
     return outlook
@@ -44,6 +58,10 @@ def show_badges(badge: Badges) -> Badges:
 
 def panels_of(conversation: Conversation) -> list[str]:
     return [html for panel in panels if (html := panel(conversation))]
+
+
+def first_step_of(request: HttpRequest) -> EmptyState | None:
+    return next((found for step in first_steps if (found := step(request))), None)
 
 
 def outlook_of(conversation: Conversation) -> str:

@@ -27,6 +27,7 @@ from .models import Lead
 class LeadAdmin(ExportMixin, TenantScopedAdmin):  # type: ignore[misc]
     may_add = NOBODY  # a lead begins with a customer's first message
     may_change = OPERATORS
+    nothing_yet = "Every customer who writes for the first time becomes a lead by itself: there is nothing to set up."
     list_display = ["__str__", "phone", "stage", "source", "first_words", "to_conversation", "created_at"]
     list_editable = ["stage"]
     list_filter = ["tenant", "stage", "source", ("created_at", admin.DateFieldListFilter)]

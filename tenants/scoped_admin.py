@@ -1,5 +1,6 @@
 """The base of every admin of ours: rows, choices, filters and actions of the person's own tenants, and no others."""
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -22,6 +23,7 @@ from .access import (
     sees_everything,
     tenant_id_of,
 )
+from .empty_states import EmptyState
 from .models import Tenant
 from .secret_fields import SecretField, SecretsForm, secret_names
 
@@ -70,6 +72,7 @@ class TenantScopedAdmin(ModelAdmin):
     may_change: ClassVar[Roles] = OWNERS
     may_delete: ClassVar[Roles] = OWNERS
     evidence: ClassVar[bool] = False
+    nothing_yet: ClassVar[str] = ""  # what the list says where there is none: when one comes, or what to do
 
     form = SecretsForm
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
@@ -81,6 +84,14 @@ class TenantScopedAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return scoped(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        changes.empty_state = functools.partial(self.empty_state, request)  # type: ignore[attr-defined]
+        return changes
+
+    def empty_state(self, request: HttpRequest) -> EmptyState:
+        return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
 
     def changeable(self, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
         """Of these rows, those that the person may change."""

@@ -9,12 +9,13 @@ from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from conversations import outbox
+from conversations import outbox, panels
 from conversations.models import Pause
+from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
 
 from . import connection_check
@@ -25,8 +26,26 @@ from .template_views import TemplateViews
 __all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin"]
 
 
+@panels.show_first_step
+def connect_a_number(request: HttpRequest) -> EmptyState | None:
+    """Nobody can write before there is a number. One business alone may have its token in the environment."""
+    accounts = admin.site.get_model_admin(WhatsAppAccount)
+    alone = not settings.MULTITENANT_ENABLED and settings.WHATSAPP_ACCESS_TOKEN
+    if alone or accounts.get_queryset(request).exists():
+        return None
+    title = "No WhatsApp number is connected"
+    if not accounts.has_add_permission(request):
+        return EmptyState(title, "Customers write to a number of yours. An owner of the business connects one.")
+    words = "Customers write to a number of yours. Connect one, and their conversations appear here."
+    return EmptyState(title, words, reverse("admin:whatsapp_whatsappaccount_add"), "Connect a number")
+
+
 @admin.register(WhatsAppAccount)
 class WhatsAppAccountAdmin(TemplateViews, TenantScopedAdmin):
+    nothing_yet = (
+        "Add the number that Meta gave you: its phone number ID, and a permanent token. The page of the number then "
+        "shows the callback address to paste into Meta, and tests the connection."
+    )
     list_display = ["__str__", "tenant", "phone_number_id", "state", "has_token", "last_delivery_at"]
     list_filter = ["tenant", "is_active"]
     list_select_related = ["tenant"]

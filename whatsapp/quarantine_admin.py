@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from tenants.access import ANYONE, OPERATORS
+from tenants.empty_states import EmptyState
 from tenants.scoped_admin import EvidenceAdmin
 
 from . import replays
@@ -21,6 +22,7 @@ from .models import QuarantinedEvent, ReplayedEvent
 class QuarantinedEventAdmin(EvidenceAdmin):
     may_view = ANYONE
     may_change = OPERATORS  # to replay; the rows themselves are evidence
+    nothing_yet = "What Meta delivers and cannot be stored is kept here with its reason. There is nothing to do."
     list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "resolved_at"]
     list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
     list_select_related = ["tenant"]
@@ -43,6 +45,9 @@ class QuarantinedEventAdmin(EvidenceAdmin):
     def body(self, event: QuarantinedEvent) -> str:
         pretty = json.dumps(event.raw, indent=2, ensure_ascii=False)
         return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+
+    def empty_state(self, request: HttpRequest) -> EmptyState:
+        return EmptyState("Nothing in quarantine", self.nothing_yet)
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.replay_view)
