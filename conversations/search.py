@@ -9,13 +9,16 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.db.models.lookups import IsNull
 
-from .models import ConversationMessage, SearchWord
+from .models import Conversation, ConversationMessage, SearchWord
 from .vocabulary import nearest
 
-# A word is frequent when this many of a sample of the newest conversations' messages have it.
+# A word is frequent when this many of the newest conversations have it, and as many of some further down the list:
+# then a page is full long before the end of it.
 FREQUENT = 5
-SAMPLED_CONVERSATIONS = 100
-SAMPLED_MESSAGES = 1000
+SAMPLED = 100
+FURTHER_DOWN = 1000
+# Of a frequent word, so many of the newest messages of each conversation are looked at: one may have 100,000.
+NEWEST_MESSAGES = 1000
 
 # What may stand for one word of the search.
 Alternatives = tuple[str, ...]
@@ -87,16 +90,26 @@ def _said(conversations: "QuerySet[Any]", words: list[Alternatives]) -> _Said:
     conversation is asked, newest first, and the page is full after a few."""
     each = (" | ".join(f"'{word}':*" for word in alternatives) for alternatives in words)
     query = SearchQuery(" & ".join(f"({one})" for one in each), config="simple", search_type="raw")
-    with_words = ConversationMessage.objects.annotate(words=WORDS_UNINDEXED).filter(words=query)
-    if with_words.filter(pk__in=_sample(conversations)).count() >= FREQUENT:
-        # Not EXISTS: PostgreSQL may turn that into one search through all messages.
-        one = with_words.filter(conversation=OuterRef("pk")).values("pk")[:1]
-        return _Said(Q(IsNull(Subquery(one), False)), is_frequent=True)
+    said_lately = _said_lately(query)
+    if _is_frequent(conversations, said_lately):
+        return _Said(said_lately, is_frequent=True)
     indexed = ConversationMessage.objects.annotate(words=WORDS).filter(words=query)
     return _Said(Q(pk__in=indexed.values("conversation_id")), is_frequent=False)
 
 
-def _sample(conversations: "QuerySet[Any]") -> list[int]:
+def _said_lately(query: SearchQuery) -> Q:
+    """One of the conversation's newest messages has the words."""
+    newest = ConversationMessage.objects.filter(conversation=OuterRef(OuterRef("pk"))).order_by("-created_at", "-id")
+    with_words = ConversationMessage.objects.annotate(words=WORDS_UNINDEXED).filter(
+        pk__in=newest.values("pk")[:NEWEST_MESSAGES], words=query
+    )
+    # Not EXISTS: PostgreSQL may turn that into one search through all messages.
+    return Q(IsNull(Subquery(with_words.values("pk")[:1]), False))
+
+
+def _is_frequent(conversations: "QuerySet[Any]", said_lately: Q) -> bool:
     newest = conversations.order_by(F("last_message_at").desc(nulls_last=True)).values_list("pk", flat=True)
-    messages = ConversationMessage.objects.filter(conversation__in=list(newest[:SAMPLED_CONVERSATIONS]))
-    return list(messages.values_list("pk", flat=True)[:SAMPLED_MESSAGES])
+    samples = [list(newest[start : start + SAMPLED]) for start in (0, FURTHER_DOWN)]
+    found = Conversation.objects.filter(said_lately, pk__in=[pk for sample in samples for pk in sample])
+    having = set(found.values_list("pk", flat=True))
+    return all(len(having.intersection(sample)) >= FREQUENT for sample in samples if sample)

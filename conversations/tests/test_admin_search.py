@@ -69,3 +69,14 @@ def test_counts_unread_messages_until_an_operator_opens_the_page(
     assert operator.get(address).content.decode().count(unread) == 1
     message(carla, "Hello?")
     assert operator.get(address).content.decode().count(unread) == 2
+
+
+def test_a_word_is_frequent_when_many_customers_said_it_not_when_one_did_often(
+    carla: Conversation, businesses: TwoBusinesses
+) -> None:
+    for number in range(search.FREQUENT):
+        message(carla, "marzipan again")
+        message(conversation(businesses.ours, f"4930{number}"), "Strawberry, please")
+    everyone = Conversation.objects.filter(tenant=businesses.ours)
+    assert not search._said(everyone, [("marzipan",)]).is_frequent
+    assert search._said(everyone, [("strawb",)]).is_frequent
