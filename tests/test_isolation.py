@@ -94,8 +94,12 @@ OPEN = [
     "set-password/<uidb64>/<token>/",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
-# conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py
-FILES = [f"{DESK}attachments/<int:attachment_id>/", "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/"]
+# conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py and test_compose_views.py
+FILES = [
+    f"{DESK}attachments/<int:attachment_id>/",
+    "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/",
+    "admin/whatsapp/whatsappaccount/compose/<int:conversation_id>/",
+]
 REPLAY = "admin/whatsapp/quarantinedevent/replays/<int:replay_id>/"
 DEVELOPMENT_ONLY = ["sandbox/"]
 

@@ -210,6 +210,15 @@ def test_the_desk_answers_with_a_file_and_the_phone_shows_it_at_once(tabs: Tabs,
     is_shown(phone.page.locator(".bubble.theirs img.photo"))
     is_shown(desk.locator(".desk-out img"))
 
+    desk.get_by_role("link", name="Send buttons").click()
+    buttons = desk.get_by_role("form", name="Reply buttons")
+    buttons.get_by_label("Text").fill("When will you fetch it?")
+    buttons.get_by_label("Buttons").fill("Saturday\nSunday")
+    keep(desk, "compose")
+    buttons.get_by_role("button", name="Send").click()
+    phone.page.get_by_role("button", name="Sunday").click()
+    expect(desk.locator(".desk-in", has_text="Sunday")).to_be_visible()
+
 
 def test_every_tab_is_a_phone_of_its_own(tabs: Tabs) -> None:
     ada, milo = tabs.phone("Ada Okafor"), tabs.phone("Milo Ferrer")

@@ -19,6 +19,7 @@ from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
 
 from . import connection_check
+from .compose_views import ComposeViews
 from .models import WhatsAppAccount
 from .quarantine_admin import QuarantinedEventAdmin
 from .template_views import TemplateViews
@@ -41,7 +42,7 @@ def connect_a_number(request: HttpRequest) -> EmptyState | None:
 
 
 @admin.register(WhatsAppAccount)
-class WhatsAppAccountAdmin(TemplateViews, TenantScopedAdmin):
+class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
     nothing_yet = (
         "Add the number that Meta gave you: its phone number ID, and a permanent token. The page of the number then "
         "shows the callback address to paste into Meta, and tests the connection."

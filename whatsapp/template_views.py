@@ -1,19 +1,17 @@
 """The page "Send a template", for when the 24 hours are over; linked from the desk."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 
-from conversations import desk, outbox, panels
-from conversations.desk_views import why_no_reply
+from conversations import panels
 from conversations.models import Conversation
 
-from . import templates
+from . import desk_sending, templates
 from .templates import Known, NoTemplates
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ class TemplateViews(Base):
         return [path("templates/<int:conversation_id>/", page, name="whatsapp_templates"), *super().get_urls()]
 
     def templates_view(self, request: HttpRequest, conversation_id: int) -> HttpResponse:
-        conversation = self._writable(request, conversation_id)
+        conversation = desk_sending.writable(self.admin_site, request, conversation_id)
         try:
             known = templates.listed(conversation.phone_number_id)
         except NoTemplates as error:
@@ -51,19 +49,10 @@ class TemplateViews(Base):
         }
         return render(request, "whatsapp/templates.html", context)
 
-    def _writable(self, request: HttpRequest, conversation_id: int) -> Conversation:
-        """As the desk has it: the conversations of the person's own tenants, where they may write."""
-        theirs: Any = self.admin_site.get_model_admin(Conversation)
-        conversation: Conversation = get_object_or_404(theirs.get_queryset(request), pk=conversation_id)
-        if not theirs.has_change_permission(request, conversation):
-            raise PermissionDenied
-        return conversation
-
     def _sent(self, request: HttpRequest, conversation: Conversation, known: list[Known]) -> bool:
         chosen = (request.POST.get("name"), request.POST.get("language"))
         template = next((one for one in known if (one.name, one.language) == chosen), None)
         values = [value.replace("\x00", "").strip() for value in request.POST.getlist("value")]
-        person: Any = request.user
         try:
             content = template.filled(values) if template else None
         except ValueError as error:
@@ -72,13 +61,7 @@ class TemplateViews(Base):
         if content is None:
             messages.error(request, "That template is not among the approved ones. Nothing was sent.")
             return False
-        if refusal := why_no_reply(conversation, person, content.words, at_any_time=True):
-            messages.error(request, f"{refusal} Nothing was sent.")
-            return False
-        if conversation.handled_by == Conversation.Handler.ASSISTANT:
-            desk.take_over(conversation.pk, person)
-        outbox.send_message(conversation, content, author=person)
-        return True
+        return desk_sending.send(request, conversation, content)
 
 
 @panels.show_panel
