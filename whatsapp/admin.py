@@ -36,8 +36,8 @@ def connect_a_number(request: HttpRequest) -> EmptyState | None:
         return None
     title = "No WhatsApp number is connected"
     if not accounts.has_add_permission(request):
-        return EmptyState(title, "Customers write to a number of yours. An owner of the business connects one.")
-    words = "Customers write to a number of yours. Connect one, and their conversations appear here."
+        return EmptyState(title, "People write to a number of yours. An owner of the business connects one.")
+    words = "People write to a number of yours. Connect one, and their conversations appear here."
     return EmptyState(title, words, reverse("admin:whatsapp_whatsappaccount_add"), "Connect a number")
 
 
