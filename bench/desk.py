@@ -77,8 +77,19 @@ def run(rounds: int, part: int) -> None:
     for page in _pages():
         (_, few), (times, many) = small[page.name], large[page.name]
         p50, p95 = percentile(times, 50), percentile(times, 95)
-        rows.append([page.name, few, many, p50, p95, f"{page.goal} ms", verdict(p50 < page.goal and many <= few + 1)])
-    heads = ["", "queries, small", "queries, large", "p50 ms", "p95 ms", "goal", ""]
+        rows.append(
+            [
+                page.name,
+                few,
+                many,
+                min(times),
+                p50,
+                p95,
+                f"{page.goal} ms",
+                verdict(p50 < page.goal and many <= few + 1),
+            ]
+        )
+    heads = ["", "queries, small", "queries, large", "best ms", "p50 ms", "p95 ms", "goal", ""]
     title = f"The desk: {conversations:,} conversations, {messages:,} messages, and one of {LONG // part:,}"
     table(f"{title}; loaded in {took:.0f} s", heads, rows)
 
