@@ -18,7 +18,7 @@ from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
 from conversations import bell
-from conversations.attachments import Attachment, stored_name
+from conversations.attachments import Attachment, opened, stored_name
 from conversations.file_types import extension
 from conversations.pauses import active_pause
 from conversations.times import from_now
@@ -126,7 +126,7 @@ async def _heard(attachment: Attachment) -> str:
     assistant = await sync_to_async(_listener)(attachment)
     name = f"voice.{extension(attachment.mime_type)}"
     try:
-        with await asyncio.to_thread(default_storage.open, str(attachment.file.name)) as stored:
+        with await asyncio.to_thread(opened, str(attachment.file.name)) as stored:
             file = cast("IO[bytes]", stored.file)
             text = await openai_service.transcribe(file, name, attachment.mime_type, assistant)
     except ModelFailed as failure:

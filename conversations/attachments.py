@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -41,6 +42,13 @@ LOST_SECONDS = 15  # a due row that no job took for this long has lost its job
 def stored_name(mime_type: str) -> str:
     """A name of our own: nothing of what the sender calls it."""
     return f"attachments/{uuid.uuid4().hex}.{extension(mime_type)}"
+
+
+def opened(name: str) -> "File[bytes]":
+    """A stored file, whole: one in a bucket comes over the network, so call it in a thread."""
+    file = default_storage.open(name)
+    _ = file.file  # only now it is fetched
+    return file
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):

@@ -6,9 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 
-from conversations import contents, desk, outbox, uploads
+from conversations import attachments, contents, desk, outbox, uploads
 from conversations.attachments import Attachment
 from conversations.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Template
 from conversations.models import Conversation, ConversationMessage
@@ -118,6 +119,22 @@ def test_a_file_that_is_gone_is_said_so(stage: Stage, talk: Conversation) -> Non
     message.attachments.get().file.delete(save=False)
     stage.work()
     assert (last().status, last().error_detail) == ("failed", "The file is not in the storage any more.")
+
+
+def test_a_storage_that_is_away_for_a_moment_leaves_nothing_uncertain(
+    stage: Stage, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, openings = kept(), [OSError("away")]
+
+    def opened(name: str) -> Any:
+        if openings:
+            raise openings.pop()
+        return default_storage.open(name)
+
+    monkeypatch.setattr(attachments, "opened", opened)
+    outbox.send_message(talk, content)
+    stage.work()
+    assert (last().status, last().error_detail, openings) == ("sent", "", [])
 
 
 def close_window(talk: Conversation) -> None:

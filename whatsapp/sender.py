@@ -8,7 +8,6 @@ from typing import IO, cast
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import default_storage
 
 from conversations import attachments
 from conversations.contents import FileUpload
@@ -62,7 +61,7 @@ class WhatsAppSender:
         # Within the time after which a message that is being sent counts as uncertain.
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
-            with await asyncio.to_thread(default_storage.open, outbound.content.stored) as file:
+            with await asyncio.to_thread(attachments.opened, outbound.content.stored) as file:
                 given = cast("IO[bytes]", file.file), outbound.content.mime_type, seconds
                 media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
         except FileNotFoundError as error:
@@ -71,6 +70,12 @@ class WhatsAppSender:
             # The message itself has not gone out: what became of the file does not matter.
             error.before_a_byte = error.before_a_byte or error.uncertain
             raise await _failure(way, error) from error
+        except Exception as error:
+            # Nothing went out yet. The bucket away, most likely.
+            logger.exception("message %s: its file could not be given to Meta", outbound.message_id)
+            raise SendFailed(
+                f"Its file could not be given to Meta: {type(error).__name__}.", waits=_scaled(NO_CONNECTION.waits)
+            ) from error
         await sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
         return media_id
 
