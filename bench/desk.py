@@ -49,6 +49,13 @@ SELECT %(long)s, CASE n %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, CASE n %% 
     CASE n %% 2 WHEN 0 THEN '' ELSE 'read' END
 FROM generate_series(1, %(messages)s) n
 """
+# What the worker would have collected by then: the words above, among as many others as there are conversations.
+_WORDS = """
+INSERT INTO search_words (tenant_id, word)
+SELECT %(tenant)s, translate(substr(md5(n::text), 1, 10), '0123456789', 'ghijklmnop')
+FROM generate_series(1, %(conversations)s) n
+UNION SELECT %(tenant)s, unnest(ARRAY['cake', 'strawberry', 'marzipan', 'quinquagesima'])
+"""
 _INTO = "INSERT INTO conversation_messages (conversation_id, role, origin, text, created_at, status)"
 
 
@@ -112,7 +119,8 @@ def _fill(conversations: int, messages: int, long: int, part: int) -> None:
         values |= {"long": _long(), "messages": long}
         cursor.execute(f"{_INTO} {_LONG}", values)
         cursor.execute(words)
-    database.execute("VACUUM (ANALYZE) conversations, conversation_messages")
+        cursor.execute(_WORDS, values)
+    database.execute("VACUUM (ANALYZE) conversations, conversation_messages, search_words")
     database.execute("CHECKPOINT")
 
 
