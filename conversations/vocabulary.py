@@ -3,6 +3,7 @@
 PostgreSQL's pg_trgm would do it in the database; the embedded one has no extensions, and many a hosted one none either.
 """
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,14 @@ def sweep() -> int:
         if progress is None:  # another worker is at it
             return 0
         later = ConversationMessage.objects.filter(pk__gt=progress.last_message_id).order_by("pk")
-        young = later.filter(created_at__gt=ago(SETTLED_SECONDS)).values_list("pk", flat=True).first()
-        settled = later.filter(pk__lt=young) if young else later
-        rows = settled.values_list("pk", "conversation__tenant_id", "text", "conversation__contact_name")
-        batch = list(rows[:SWEPT_AT_ONCE])
+        settled = later.annotate(is_settled=Q(created_at__lte=ago(SETTLED_SECONDS)))
+        rows = settled.values_list("is_settled", "pk", "conversation__tenant_id", "text", "conversation__contact_name")
+        batch = list(itertools.takewhile(lambda row: row[0], rows[:SWEPT_AT_ONCE]))
         if batch:
             _take_in(
-                {(tenant, word) for _, tenant, text, name in batch for word in words_of(f"{text[:10_000]} {name}")}
+                {(tenant, word) for _, _, tenant, text, name in batch for word in words_of(f"{text[:10_000]} {name}")}
             )
-            SearchProgress.objects.filter(pk=1).update(last_message_id=batch[-1][0])
+            SearchProgress.objects.filter(pk=1).update(last_message_id=batch[-1][1])
     return 0
 
 
