@@ -25,6 +25,7 @@ def pages(bakery: Bakery) -> dict[str, str]:
         "conversations": "/admin/conversations/conversation/",
         "nothing found": "/admin/conversations/conversation/?q=nobodysaidthis",
         "transcript": f"/admin/conversations/conversation/{bakery.talk.pk}/change/",
+        "compose": f"/admin/whatsapp/whatsappaccount/compose/{bakery.talk.pk}/",
         "assistant": f"/admin/assistant/assistant/{bakery.assistant.pk}/change/",
         "try it": f"/admin/assistant/assistant/{bakery.assistant.pk}/try/",
         "account": f"/admin/whatsapp/whatsappaccount/{bakery.account.pk}/change/",
