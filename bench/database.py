@@ -11,7 +11,7 @@ from django.db import connection
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
-from .stack import NUMBER
+from .stack import NUMBERS
 
 
 def make_ready() -> str:
@@ -35,12 +35,13 @@ def execute(query: str, *values: str | int | float | None) -> None:
 
 
 def empty() -> None:
-    """One tenant with one number, and nothing else."""
+    """Tenants with one number each, and nothing else."""
     execute("TRUNCATE tenants, conversations, whatsapp_accounts, procrastinate_jobs, quarantined_events CASCADE")
-    business()
+    for number in NUMBERS:
+        business(number)
 
 
-def business(number: str = NUMBER) -> None:
+def business(number: str) -> None:
     tenant = Tenant.objects.create(name=f"Bench {number}", slug=f"bench-{number}")
     WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=number, access_token="token")
 

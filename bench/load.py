@@ -71,7 +71,7 @@ def delivery(
     contacts = [{"profile": {"name": f"Customer {p['from']}"}, "wa_id": p["from"]} for p in pieces]
     value = {
         "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": "15550001111", "phone_number_id": NUMBER},
+        "metadata": {"display_phone_number": "15550001111", "phone_number_id": number},
         "contacts": contacts,
         "messages": pieces,
     }
@@ -95,11 +95,14 @@ def prepare(count: int, messages: int = 1) -> Path:
     return file
 
 
-def wrk(url: str, file: Path, seconds: int, connections: int = 32, threads: int = 2) -> Measured:
+def wrk(url: str, file: Path, seconds: int, connections: int = 32, threads: int = 2, pause_ms: int = 0) -> Measured:
+    """`pause_ms`: how long each connection waits before each request."""
     if not shutil.which("wrk"):
         raise SystemExit("wrk is missing: the load generator of the bench. On Debian: apt install wrk")
     script = DATA / "load.lua"
-    script.write_text(SCRIPT % {"file": file, "threads": threads})
+    script.write_text(
+        SCRIPT % {"file": file, "threads": threads} + (f"function delay() return {pause_ms} end\n" if pause_ms else "")
+    )
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), url]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"RESULT (\d+) (\d+) (\d+) ([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)", printed)

@@ -19,6 +19,7 @@ PEERS = PROJECT / ".venv-bench" / "bin" / "python"
 THIS = Path(sys.executable)
 SECRET = "secret-of-the-bench"
 NUMBER = "100000000000001"
+NUMBERS = [str(int(NUMBER) + n) for n in range(4)]  # each another tenant's: one may have half of a worker's places
 WEB_PORT, STAND_IN_PORT = 8711, 8712
 WEB_THREADS = 16
 

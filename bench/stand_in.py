@@ -16,7 +16,7 @@ from typing import Any
 from whatsapp.signature import sign
 
 from .load import delivery
-from .stack import SECRET, WEB_PORT
+from .stack import NUMBERS, SECRET, WEB_PORT
 
 ANSWER = "We deliver from Monday to Saturday, between nine and six. May I take your address?"
 FIRST = 79_000_000_000  # the number of the first customer
@@ -94,7 +94,8 @@ class StandIn:
     async def deliver(self, customer: int, after: float) -> None:
         await asyncio.sleep(after)
         serial = next(_serial)
-        body = delivery(1, serial, serial, customers=[str(FIRST + customer)])
+        number = NUMBERS[customer % len(NUMBERS)]
+        body = delivery(1, serial, serial, number, [str(FIRST + customer)])
         text = json.loads(body)["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"]
         self.written[text] = time.monotonic()
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -104,7 +105,12 @@ class StandIn:
         self.write(customer, 1)
 
     async def post(self, body: bytes) -> int:
-        reader, writer = self.lines.pop() if self.lines else await asyncio.open_connection("127.0.0.1", WEB_PORT)
+        if self.lines:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # gunicorn closes idle ones
+                return await self.post_through(*self.lines.pop(), body)
+        return await self.post_through(*await asyncio.open_connection("127.0.0.1", WEB_PORT), body)
+
+    async def post_through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> int:
         writer.write(
             b"POST /api/whatsapp/webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             b"X-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n%s" % (sign(body, SECRET).encode(), len(body), body)

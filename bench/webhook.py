@@ -63,9 +63,9 @@ def against_the_floor(seconds: int) -> Measured:
     return webhook
 
 
-def measured(url: str, seconds: int) -> Measured:
+def measured(url: str, seconds: int, pause_ms: int = 0) -> Measured:
     load.wrk(url, load.prepare(load.CUSTOMERS), WARM)
-    return load.wrk(url, load.prepare(seconds * 4000), seconds)
+    return load.wrk(url, load.prepare(seconds * 4000), seconds, pause_ms=pause_ms)
 
 
 def middle(several: list[Measured]) -> Measured:
@@ -142,14 +142,23 @@ def against_the_original(seconds: int) -> None:
         old = measured(url, max(seconds, 8))
     with stack.stand_in(1, 0.1), stack.web() as url, stack.worker():
         new = measured(url, seconds)
-    table("Webhook with a model that takes 1 s", HEADS, [row("everything inside the request", old), row("Parley", new)])
-    rates, tails = new.rate / max(old.rate, 0.01), old.p99 / new.p99
+    database.empty()
+    with stack.stand_in(1, 0.1), stack.web() as url, stack.worker():
+        # As many deliveries as the former design took: each connection waits as long as it waited there.
+        same = measured(url, max(seconds, 8), pause_ms=round(old.p50))
+    rows = [
+        row("everything inside the request", old),
+        row("Parley, all it takes", new),
+        row("Parley, the same load", same),
+    ]
+    table("Webhook with a model that takes 1 s", HEADS, rows)
+    rates, tails = new.rate / max(old.rate, 0.01), old.p99 / same.p99
     table(
         "Against the former design",
         ["goal", "measured", ""],
         [
             ["at least 10 times its rate", f"{rates:.0f} ×", verdict(rates >= 10)],
-            ["p99 at least 20 times lower", f"{tails:.0f} ×", verdict(tails >= 20)],
+            ["p99 at least 20 times lower (at the same load)", f"{tails:.0f} ×", verdict(tails >= 20)],
         ],
     )
 
