@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db.models.functions import Now
 
 from conversations.pauses import Pause, active_pause, fingerprint
 from conversations.times import from_now
+from crossing import across
 
 from .model_errors import (
     MAX_ATTEMPTS,
@@ -83,7 +83,7 @@ class _Question:
         except ModelFailed as failure:
             self._warn(failure)
             return failure
-        pause = await sync_to_async(active_pause)([scope(self.assistant)], key)
+        pause = await across(active_pause)([scope(self.assistant)], key)
         if pause is None:
             return None
         paused = ModelFailed("endpoint_paused", f"not asked: {pause.reason}")
@@ -133,7 +133,7 @@ class _Question:
 
     async def _give_up(self, failure: ModelFailed) -> Outcome:
         if failure.rule.stop_endpoint:
-            await sync_to_async(_stop)(self.assistant, failure)
+            await across(_stop)(self.assistant, failure)
         if failure.rule.tell_operators:
             logger.error("[AI] %s %s", failure, failure.rule.advice)
         if not failure.rule.postpone:

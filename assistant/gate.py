@@ -1,6 +1,7 @@
 """The gate: the one transaction in which a turn ends. What changed while the model was thinking is seen here."""
 
 import logging
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -21,10 +22,19 @@ MAX_SUPERSEDED = 2
 LONGEST_POSTPONEMENT = 600  # seconds after the turn was opened
 
 
-def close(claim: Claim, outcome: Outcome) -> str:
-    """End the claimed turn: reply, fallback, silence, or back to collecting. The answer says which, in a word.
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How it ended, in a word; and the first message of the reply, which is queued and now to be delivered."""
 
-    The reply, its wake-up and the turn's entry are written together or not at all.
+    word: str
+    to_deliver: int | None = None
+
+
+def close(claim: Claim, outcome: Outcome) -> Closed:
+    """End the claimed turn: reply, fallback, silence, or back to collecting.
+
+    The reply and the turn's entry are written together or not at all. The reply gets no job: who closed the turn
+    delivers it at once, and when he dies before that the sweep finds it.
     """
     with transaction.atomic():
         conversation = (
@@ -33,24 +43,24 @@ def close(claim: Claim, outcome: Outcome) -> str:
         turn = turns.mine(claim.turn_id, claim.generation)
         if turn is None:
             logger.warning("turn %s: fenced, generation %s is over", claim.turn_id, claim.generation)
-            return "fenced"
+            return Closed("fenced")
         _enter(turn, claim, outcome)
         if reason := turns.why_silent(conversation):
             turns.suppress(turn, reason)
-            return "suppressed"
+            return Closed("suppressed")
         if outcome.completion is None:
             return _failed(turn, claim, conversation, outcome)
         if _must_reconsider(turn, claim):
             turns.collect_again(turn, _quiet(turn, claim), superseded=F("superseded") + 1)
-            return "superseded"
+            return Closed("superseded")
         quoted = claim.asked if claim.several or _unseen(turn, claim) else ""
-        _reply(turn, conversation, outcome.completion.text, Turn.State.REPLIED, "replied", quoted)
+        first = _reply(turn, conversation, outcome.completion.text, Turn.State.REPLIED, "replied", quoted)
         _open_for_unseen(turn, claim)
-        return "replied"
+        return Closed("replied", first)
 
 
 def _enter(turn: Turn, claim: Claim, outcome: Outcome) -> None:
-    """The ledger: what was shown and what it cost, drafts that were dropped included."""
+    """The ledger: what was shown and what it cost, drafts that were dropped included. Saved with the turn's end."""
     completion = outcome.completion
     turn.seen_messages = claim.seen_ids
     turn.model = completion.model if completion else claim.assistant.model_name
@@ -64,20 +74,6 @@ def _enter(turn: Turn, claim: Claim, outcome: Outcome) -> None:
         turn.usage_estimated |= completion.usage_estimated
         turn.cost = prices.add(turn.cost, completion)
     turn.error = outcome.failure.detail if outcome.failure else ""
-    turn.save(
-        update_fields=[
-            "seen_messages",
-            "model",
-            "instructions_hash",
-            "seconds",
-            "usage_estimated",
-            "prompt_tokens",
-            "cached_tokens",
-            "completion_tokens",
-            "cost",
-            "error",
-        ]
-    )
 
 
 def _unseen(turn: Turn, claim: Claim) -> bool:
@@ -99,15 +95,18 @@ def _quiet(turn: Turn, claim: Claim) -> float:
 
 def _reply(
     turn: Turn, conversation: Conversation, text: str, state: Turn.State, outcome: str, quoted: str = ""
-) -> None:
-    sent = outbox.send(conversation, text, reply_to=quoted)
+) -> int | None:
+    sent = outbox.queue(conversation, text, reply_to=quoted)
     turns.finish(
         turn, state, outcome=outcome, first_reply=sent[0] if sent else None, last_reply=sent[-1] if sent else None
     )
+    return sent[0].pk if sent else None
 
 
 def _open_for_unseen(turn: Turn, claim: Claim) -> None:
     """What came too late for this reply starts the next turn, and is no part of this one any more."""
+    if not _unseen(turn, claim):
+        return
     theirs = ConversationMessage.objects.filter(
         conversation_id=turn.conversation_id, role="user", id__lte=turn.last_message_id
     ).order_by("id")
@@ -119,20 +118,21 @@ def _open_for_unseen(turn: Turn, claim: Claim) -> None:
         turns.note([Spoken(turn.conversation_id, pk, at_once=False) for pk in newer])
 
 
-def _failed(turn: Turn, claim: Claim, conversation: Conversation, outcome: Outcome) -> str:
+def _failed(turn: Turn, claim: Claim, conversation: Conversation, outcome: Outcome) -> Closed:
     """The model failed: later again, or the fallback text, at most once per conversation and outage, or silence."""
     waited = (timezone.now() - turn.opened_at).total_seconds()
     if outcome.postpone_seconds is not None and waited + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
         turns.collect_again(turn, outcome.postpone_seconds)
-        return "postponed"
+        return Closed("postponed")
+    first = None
     text = claim.assistant.fallback_text
     if text and (outcome.failure is None or outcome.failure.rule.fallback) and not _in_outage(turn):
-        _reply(turn, conversation, text, Turn.State.FAILED, "fallback")
+        first = _reply(turn, conversation, text, Turn.State.FAILED, "fallback")
     else:
         turns.finish(turn, Turn.State.FAILED, outcome="silent")
     desk.flag([turn.conversation_id], f"The assistant did not answer: {turn.error or 'the model failed.'}")
     _open_for_unseen(turn, claim)
-    return "failed"
+    return Closed("failed", first)
 
 
 def _in_outage(turn: Turn) -> bool:

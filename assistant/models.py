@@ -145,6 +145,11 @@ class Turn(models.Model):
         FAILED = "failed", "Failed"
 
     OPEN = [State.COLLECTING, State.GENERATING]
+    # What the gate enters into the row it holds; written with the row's next state.
+    LEDGER = (
+        *("seen_messages", "model", "instructions_hash", "seconds", "usage_estimated", "error"),
+        *("prompt_tokens", "cached_tokens", "completion_tokens", "cost"),
+    )
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
     state = models.CharField(

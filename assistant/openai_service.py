@@ -5,14 +5,14 @@ import functools
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import httpx2
 import openai
 from django.conf import settings
-from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletion
 
 from .http_clients import LoopClients, retry_after
 from .model_errors import RULES, Rule
@@ -137,12 +137,17 @@ def usable_key(assistant: Assistant) -> str:
 
 async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) -> object:
     client = _client(clients.current(), key, assistant.endpoint)
-    answer: object = await client.chat.completions.create(
-        model=assistant.model_name,
-        messages=cast("Iterable[ChatCompletionMessageParam]", prompt),
-        temperature=openai.omit if assistant.temperature is None else assistant.temperature,
-        max_completion_tokens=assistant.max_output_tokens,
-        timeout=httpx2.Timeout(settings.MODEL_ATTEMPT_SECONDS, connect=settings.MODEL_CONNECT_SECONDS),
+    body: dict[str, object] = {
+        "model": assistant.model_name,
+        "messages": prompt,
+        "max_completion_tokens": assistant.max_output_tokens,
+    }
+    if assistant.temperature is not None:
+        body["temperature"] = assistant.temperature
+    seconds = httpx2.Timeout(settings.MODEL_ATTEMPT_SECONDS, connect=settings.MODEL_CONNECT_SECONDS)
+    # Not `chat.completions.create`: it walks through every message by its type, a fifth of this process's work.
+    answer: object = await client.post(
+        "/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": seconds}
     )
     return answer
 

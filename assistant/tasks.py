@@ -1,47 +1,51 @@
-"""The answering of a turn: claim, think, gate. And the reading of the files it may be about."""
+"""The answering of a turn: claim, think, gate, send. And the reading of the files it may be about."""
 
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-from asgiref.sync import sync_to_async
-from django.conf import settings
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
+import conversations.tasks
 import crashpoints
 from conversations.senders import SendFailed, load_sender
+from crossing import across
 
-from . import attempts, gate, pictures, reading, turns
+from . import attempts, gate, pictures, places, reading, turns
 from .turns import Claim
 
 logger = logging.getLogger(__name__)
 
 TYPING_SECONDS = 1  # how long a finished answer waits for the "read" mark that is still under way
-# Of one tenant in this process: a model that hangs for one must not take all the places from the others.
-_places: Counter[int | None] = Counter()
 
 
 @app.task
 async def answer(turn_id: int) -> None:
-    """Answer one turn if it is due. Harmless to run twice: the claim and the gate decide."""
-    claim = await sync_to_async(turns.claim)(turn_id)
+    """Answer one turn if it is due, and send the reply. Harmless to run twice: the claim and the gate decide."""
+    first = await make_reply(turn_id)
+    if first is not None:
+        await conversations.tasks.deliver(first)
+
+
+async def make_reply(turn_id: int) -> int | None:
+    """Think and close the turn: the first message of its reply, which is queued; None when there is none."""
+    claim = await _claim(turn_id)
     if claim is None:
-        return
+        return None
     crashpoints.reach("C6")
-    if _places[claim.tenant_id] >= max(1, settings.WORKER_CONCURRENCY // 2):
-        await sync_to_async(turns.release)(claim)
-        return
     logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))
-    with _place(claim.tenant_id):
+    with places.taken(claim.tenant_id):
         async with _typing(claim):
             question = await pictures.with_data(claim.messages)
             outcome = await attempts.complete(question, claim.assistant)
     crashpoints.reach("C7")
-    result = await sync_to_async(gate.close)(claim, outcome)
+    await _wake_next(claim.tenant_id)
+    closed = await across(gate.close)(claim, outcome)
     crashpoints.reach("C8")
-    logger.info("[WA][CHAT] conv_id=%s turn %s: %s", claim.conversation_id, claim.turn_id, result)
+    logger.info("[WA][CHAT] conv_id=%s turn %s: %s", claim.conversation_id, claim.turn_id, closed.word)
+    return closed.to_deliver
 
 
 @app.task
@@ -50,15 +54,25 @@ async def read(attachment_id: int) -> None:
     await reading.read_one(attachment_id)
 
 
-@contextlib.contextmanager
-def _place(tenant_id: int | None) -> Iterator[None]:
-    _places[tenant_id] += 1
+async def _claim(turn_id: int) -> Claim | None:
+    """The turn, if it is due and there is a place for it; without one it waits."""
     try:
-        yield
-    finally:
-        _places[tenant_id] -= 1
-        if not _places[tenant_id]:
-            del _places[tenant_id]
+        claim = await across(turns.claim)(turn_id, places.full())
+    except turns.NoPlace as no_place:
+        tenant_id = no_place.tenant_id
+    else:
+        if claim is None or claim.tenant_id not in places.full():
+            return claim
+        tenant_id = claim.tenant_id
+        await across(turns.release)(claim)
+    places.wait(tenant_id, turn_id)
+    await _wake_next(tenant_id)  # a place may have become free meanwhile
+    return None
+
+
+async def _wake_next(tenant_id: int | None) -> None:
+    if turn_id := places.next_in(tenant_id):
+        await across(turns.wake)([(turn_id, timezone.now())])
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ Rows are the truth and jobs are wake-ups: everything here is safe to run twice, 
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from conversations.times import ago, from_now
 
 from . import context, waiting
 from .models import Assistant, Turn
+from .taking import Taken, take
 
 MAX_ATTEMPTS = 5  # leases lost; a turn that kills its workers must not do so for ever
 SWEPT_AT_ONCE = 500
@@ -122,23 +123,31 @@ def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
             transaction.on_commit(bell.ring)
 
 
-def claim(turn_id: int) -> Claim | None:
-    """Take a due turn: *collecting* to *generating*, with a lease. None when there is nothing to do for this job."""
-    due = Turn.objects.filter(~waiting.for_files(), pk=turn_id, state=Turn.State.COLLECTING, due_at__lte=Now())
-    taken = due.update(
-        state=Turn.State.GENERATING,
-        generation=F("generation") + 1,
-        lease_until=from_now(settings.TURN_LEASE_SECONDS),
-    )
-    if not taken:
+class NoPlace(Exception):
+    """The tenant has all the places in this process that one may have: the turn stays due."""
+
+    def __init__(self, tenant_id: int | None) -> None:
+        super().__init__(tenant_id)
+        self.tenant_id = tenant_id
+
+
+def claim(turn_id: int, full: Collection[int | None] = ()) -> Claim | None:
+    """Take a due turn: *collecting* to *generating*, with a lease. None when there is nothing to do for this job.
+
+    `full`: the tenants without a place. Raises NoPlace for a turn of theirs.
+    """
+    if full:
+        tenant_id = Turn.objects.values_list("conversation__tenant_id", flat=True).get(pk=turn_id)
+        if tenant_id in full:
+            raise NoPlace(tenant_id)
+    taken = take(turn_id)
+    if taken is None:
         _come_back_later(turn_id)
         return None
-    turn = Turn.objects.select_related("conversation__tenant__assistant").get(pk=turn_id)
-    assistant = assistant_of(turn.conversation)
-    if reason := why_silent(turn.conversation) or over_budget(assistant, turn.conversation.tenant_id):
-        _be_silent(turn, reason)
+    if reason := why_silent(taken.conversation) or over_budget(taken.assistant, taken.conversation.tenant_id):
+        _be_silent(taken, reason)
         return None
-    return _load(turn, assistant)
+    return _load(taken)
 
 
 def mine(turn_id: int, generation: int) -> Turn | None:
@@ -147,18 +156,17 @@ def mine(turn_id: int, generation: int) -> Turn | None:
     return held.select_for_update().first()
 
 
-def _be_silent(turn: Turn, reason: str) -> None:
+def _be_silent(taken: Taken, reason: str) -> None:
     with transaction.atomic():
-        lock(pk=turn.conversation_id)
-        if held := mine(turn.pk, turn.generation):
+        lock(pk=taken.conversation.pk)
+        if held := mine(taken.turn_id, taken.generation):
             suppress(held, reason)
 
 
 def release(claim: Claim) -> None:
-    """Give a claimed turn back untouched: this process has no place for it."""
-    with transaction.atomic():
-        if turn := mine(claim.turn_id, claim.generation):
-            collect_again(turn, 1)
+    """Give a claimed turn back untouched and without a wake-up: this process has no place for it yet."""
+    held = Turn.objects.filter(pk=claim.turn_id, state=Turn.State.GENERATING, generation=claim.generation)
+    held.update(state=Turn.State.COLLECTING, lease_until=None, due_at=Now())
 
 
 def _come_back_later(turn_id: int) -> None:
@@ -167,21 +175,22 @@ def _come_back_later(turn_id: int) -> None:
     wake((pk, waiting.until(due, newest)) for pk, due, newest in later.values_list("id", "due_at", "newest"))
 
 
-def _load(turn: Turn, assistant: Assistant) -> Claim:
-    history = get_last_messages(turn.conversation_id, limit=assistant.history_limit)
+def _load(taken: Taken) -> Claim:
+    conversation, assistant = taken.conversation, taken.assistant
+    history = get_last_messages(conversation.pk, limit=assistant.history_limit)
     theirs = [message for message in history if message.role == "user" and message.external_id]
     spoken = [message for message in history if message.kind not in context.SILENT]
     asked = [message for message in spoken if message in theirs]
-    open_ones = [message for message in asked if message.pk >= turn.first_message_id]
+    open_ones = [message for message in asked if message.pk >= taken.first_message_id]
     return Claim(
-        turn_id=turn.pk,
-        generation=turn.generation,
-        conversation_id=turn.conversation_id,
-        tenant_id=turn.conversation.tenant_id,
+        turn_id=taken.turn_id,
+        generation=taken.generation,
+        conversation_id=conversation.pk,
+        tenant_id=conversation.tenant_id,
         assistant=assistant,
-        messages=context.build(history, turn.first_message_id, attachments.of(history), assistant.sees_images),
+        messages=context.build(history, taken.first_message_id, attachments.of(history), assistant.sees_images),
         seen_ids=[message.pk for message in history],
-        phone_number_id=turn.conversation.phone_number_id,
+        phone_number_id=conversation.phone_number_id,
         answers=(theirs[-1].external_id or "") if theirs else "",
         asked=(asked[-1].external_id or "") if asked else "",
         several=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
@@ -224,13 +233,19 @@ def suppress(turn: Turn, reason: str) -> None:
 
 
 def finish(turn: Turn, state: Turn.State, **columns: object) -> None:
-    Turn.objects.filter(pk=turn.pk).update(state=state, lease_until=None, finished_at=Now(), **columns)
+    """End a locked turn, with what its ledger holds by now."""
+    _write(turn, state=state, finished_at=Now(), **columns)
+
+
+def _write(turn: Turn, **columns: object) -> None:
+    ledger = {name: getattr(turn, name) for name in Turn.LEDGER}
+    Turn.objects.filter(pk=turn.pk).update(lease_until=None, **{**ledger, **columns})
 
 
 def collect_again(turn: Turn, seconds: float, **columns: object) -> None:
     """Back to *collecting*, due again in so many seconds."""
     due = from_now(seconds)
-    Turn.objects.filter(pk=turn.pk).update(state=Turn.State.COLLECTING, lease_until=None, due_at=due, **columns)
+    _write(turn, state=Turn.State.COLLECTING, due_at=due, **columns)
     wake(Turn.objects.filter(pk=turn.pk).values_list("id", "due_at"))
 
 

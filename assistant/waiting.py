@@ -3,7 +3,7 @@
 import datetime as dt
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from conversations.attachments import OPEN, Attachment
@@ -25,11 +25,6 @@ def _on_their_way() -> "QuerySet[Attachment]":
         message__lte=OuterRef("last_message_id"),
         message__conversation=OuterRef("conversation_id"),
     )
-
-
-def for_files() -> Exists:
-    """Of a turn: whether it still waits."""
-    return Exists(_on_their_way())
 
 
 def newest_file() -> Subquery:

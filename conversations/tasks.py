@@ -2,7 +2,6 @@
 
 import logging
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -10,6 +9,7 @@ from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
 import crashpoints
+from crossing import across
 
 from . import outbox
 from .models import ConversationMessage, Status
@@ -27,7 +27,7 @@ async def deliver(message_id: int) -> None:
     """Send one queued message, then those behind it in its conversation. Harmless to run twice."""
     pending: int | None = message_id
     while pending is not None:
-        outbound = await sync_to_async(outbox.claim)(pending)
+        outbound = await across(outbox.claim)(pending)
         if outbound is None:
             return
         crashpoints.reach("C9")
@@ -40,9 +40,9 @@ async def _send(sender: Sender, outbound: Outbound) -> int | None:
         wamid = await sender.send(outbound)
     except SendFailed as failure:
         logger.warning("message %s not sent: %s", outbound.message_id, failure.detail)
-        return await sync_to_async(outbox.record_failure)(outbound.message_id, failure)
+        return await across(outbox.record_failure)(outbound.message_id, failure)
     crashpoints.reach("C11")
-    return await sync_to_async(outbox.record_sent)(outbound.message_id, wamid)
+    return await across(outbox.record_sent)(outbound.message_id, wamid)
 
 
 def sweep() -> int:

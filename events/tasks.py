@@ -5,12 +5,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
+
+from crossing import across
 
 from . import deliveries, wire
 from .deliveries import from_now
@@ -29,17 +30,17 @@ _places: Counter[int] = Counter()
 @app.task
 async def deliver(delivery_id: int) -> None:
     """Send one delivery if it is due. Harmless to run twice."""
-    attempt = await sync_to_async(deliveries.claim)(delivery_id)
+    attempt = await across(deliveries.claim)(delivery_id)
     if attempt is None:
         return
     if _places[attempt.endpoint_id] >= PLACES:
-        await sync_to_async(deliveries.release)(attempt)
+        await across(deliveries.release)(attempt)
         return
     with _place(attempt.endpoint_id):
         answer = await wire.post(attempt.url, attempt.body, attempt.headers)
     if not answer.is_good:
         logger.warning("delivery %s to webhook %s: %s %s", delivery_id, attempt.endpoint_id, answer.code, answer.error)
-    await sync_to_async(deliveries.settle)(attempt, answer)
+    await across(deliveries.settle)(attempt, answer)
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ import logging
 import random
 from typing import IO, cast
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from conversations import attachments
 from conversations.contents import FileUpload
 from conversations.senders import Outbound, SendFailed
+from crossing import across
 
 from . import way_out
 from .graph import GraphClient, GraphError
@@ -76,7 +76,7 @@ class WhatsAppSender:
             raise SendFailed(
                 f"Its file could not be given to Meta: {type(error).__name__}.", waits=_scaled(NO_CONNECTION.waits)
             ) from error
-        await sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
+        await across(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
         return media_id
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
@@ -97,7 +97,7 @@ class WhatsAppSender:
 
 async def _find(phone_number_id: str) -> WayOut:
     try:
-        return await sync_to_async(way_out.find)(phone_number_id)
+        return await across(way_out.find)(phone_number_id)
     except ImproperlyConfigured as error:  # a token that no key of ours opens
         raise SendFailed(str(error), on_hold=True, needs_person=True) from error
     except Exception as error:
@@ -147,7 +147,7 @@ def _rule(error: GraphError) -> Rule:
 async def _held(way: WayOut, rule: Rule, error: GraphError, detail: str) -> SendFailed:
     reason = f"{detail}. {rule.advice}"
     try:
-        first = await sync_to_async(way_out.hold)(way, reason, error.code)
+        first = await across(way_out.hold)(way, reason, error.code)
     except Exception:
         # The refusal is known; without the pause the next message learns it anew.
         logger.exception("number %s: its pause could not be written", way.phone_number_id)
@@ -160,7 +160,7 @@ async def _held(way: WayOut, rule: Rule, error: GraphError, detail: str) -> Send
 async def _throttled(way: WayOut, rule: Rule, error: GraphError, detail: str) -> SendFailed:
     asked = min(error.retry_after or 0, LONGEST_RETRY_AFTER)
     try:
-        seconds, first = await sync_to_async(way_out.throttle)(way, rule, detail, error.code, asked)
+        seconds, first = await across(way_out.throttle)(way, rule, detail, error.code, asked)
     except Exception:
         logger.exception("number %s: its pause could not be written", way.phone_number_id)
         seconds, first = rule.pause_seconds[0] * settings.RETRY_TIME_SCALE, False
@@ -174,7 +174,7 @@ async def _throttled(way: WayOut, rule: Rule, error: GraphError, detail: str) ->
 
 async def _forget(way: WayOut) -> None:
     try:
-        await sync_to_async(way_out.forget)(way)
+        await across(way_out.forget)(way)
     except Exception:
         # It was sent; only the next pause begins longer than it need.
         logger.exception("number %s: its old pauses could not be removed", way.phone_number_id)

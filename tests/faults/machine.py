@@ -193,7 +193,7 @@ class Conversing(RuleBasedStateMachine):
 
     def answer(self) -> None:
         for pk in due_turns():
-            run(assistant.tasks.answer, pk)
+            run(assistant.tasks.make_reply, pk)
 
     def deliver(self) -> None:
         due = ConversationMessage.objects.filter(status="queued", next_attempt_at__lte=Now())

@@ -7,15 +7,17 @@ from typing import Any
 
 import procrastinate
 import psycopg
+import psycopg_pool
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.utils import connector_params
 
 import assistant.turns
 import conversations.tasks
+import crossing
 import events.tasks
 from assistant import openai_service, reading, returning
 from conversations import attachments, vocabulary
@@ -37,6 +39,7 @@ HEARTBEAT_SECONDS = 10
 STALLED_SECONDS = 30
 AGAIN_SECONDS = 1  # between two looks at a database that is away
 POOL_SECONDS = 5  # a job waits this long for a connection of the queue's
+DATABASE_THREADS = 4  # so many steps of jobs wait for PostgreSQL at once
 AWAY = (psycopg.Error, procrastinate.exceptions.ConnectorException, DatabaseError, InterfaceError)
 
 
@@ -54,6 +57,7 @@ async def work() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
+    crossing.use_threads(DATABASE_THREADS)
     sweeper = asyncio.create_task(_sweep_for_ever())
     logger.info("worker: started, %s jobs at once", settings.WORKER_CONCURRENCY)
     lives: list[asyncio.Task[None]] = []
@@ -78,6 +82,8 @@ async def _live(stopping: asyncio.Task[Any], lives: list[asyncio.Task[None]]) ->
     asks a database that is away less and less often, and does not let go before its jobs are done.
     """
     async with await psycopg.AsyncConnection.connect(**connector_params(), autocommit=True) as connection:
+        crossing.renew()
+        await sync_to_async(connections.close_all)()
         jobs, pulse = asyncio.create_task(_run()), asyncio.create_task(_beat(connection))
         lives.append(jobs)
         await asyncio.wait([jobs, pulse, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -97,7 +103,9 @@ async def _beat(connection: psycopg.AsyncConnection) -> None:
 
 
 async def _run() -> None:
-    connector = procrastinate.PsycopgConnector(kwargs=connector_params(), timeout=POOL_SECONDS)
+    connector = procrastinate.PsycopgConnector(
+        kwargs=connector_params(), configure=_for_the_queue, pool_factory=_unchecked, timeout=POOL_SECONDS
+    )
     try:
         async with app.with_connector(connector).open_async() as worker_app:
             await worker_app.run_worker_async(
@@ -108,11 +116,25 @@ async def _run() -> None:
                 stalled_worker_timeout=STALLED_SECONDS,
                 # Finished jobs pile up and make fetching slow; what failed is kept to be looked at.
                 delete_jobs="successful",
+                # Its own looks after Django's connections by two more crossings a job; `crossing` does it by the way.
+                task_middleware=[],
                 install_signal_handlers=False,
             )
     except AWAY as error:
         logger.error("worker: the queue was lost, trying again: %s", error)
         await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _for_the_queue(connection: psycopg.AsyncConnection) -> None:
+    """The queue's statements stand alone, and jobs are only wake-ups: what a crash of PostgreSQL forgets of them
+    comes once more, which is harmless. So none waits for the disk. The rows they wake are written by Django."""
+    await connection.set_autocommit(True)
+    await connection.execute("SET synchronous_commit TO off")
+
+
+def _unchecked(**options: Any) -> psycopg_pool.AsyncConnectionPool:
+    """Without a question before each statement whether the connection lives: `_beat` asks it for all of them."""
+    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
 
 
 async def _sweep_for_ever() -> None:
