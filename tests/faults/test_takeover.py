@@ -34,7 +34,7 @@ def ends(world: World) -> list[tuple[str, str]]:
 
 
 def test_while_the_burst_is_collected(worlds: Worlds, takes_over: str) -> None:
-    world = worlds(TURN_QUIET_SECONDS=4, TURN_MAX_WAIT_SECONDS=8)
+    world = worlds(TURN_QUIET_SECONDS=10, TURN_MAX_WAIT_SECONDS=15)
     world.start()
     world.meta.deliver(inbound(said("Hello")))
     take_over(world, takes_over)
