@@ -43,6 +43,7 @@ class Assistant(models.Model):
         blank=True,
         on_delete=models.CASCADE,
         related_name="assistant",
+        verbose_name="business",
         help_text="Empty: the one business of an installation without tenants.",
     )
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
@@ -62,8 +63,8 @@ class Assistant(models.Model):
     daily_token_limit = models.PositiveIntegerField(
         null=True, blank=True, help_text="Tokens a day (UTC) after which it is silent; empty: no limit."
     )
-    api_key = EncryptedTextField(blank=True, default="", help_text="Empty: OPENAI_API_KEY.")
-    base_url = models.URLField(blank=True, default="", help_text="Empty: OPENAI_BASE_URL.")
+    api_key = EncryptedTextField("API key", blank=True, default="", help_text="Empty: OPENAI_API_KEY.")
+    base_url = models.URLField("base URL", blank=True, default="", help_text="Empty: OPENAI_BASE_URL.")
     fallback_text = models.TextField(
         blank=True,
         default=DEFAULT_FALLBACK,

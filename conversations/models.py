@@ -69,11 +69,17 @@ class Conversation(models.Model):
         ASSISTANT = "assistant", "Assistant"
         OPERATOR = "operator", "A person"
 
-    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations")
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations", verbose_name="business"
+    )
     channel = models.CharField(max_length=32, default="whatsapp", db_default="whatsapp")
     external_id = models.CharField(max_length=255, help_text="The contact's phone number; else the BSUID.")
-    phone_number_id = models.CharField(max_length=255, help_text="The business's number, as Meta names it.")
-    is_active = models.BooleanField(default=True, db_default=True, help_text="Off: the assistant says nothing here.")
+    phone_number_id = models.CharField(
+        "phone number ID", max_length=255, help_text="The business's number, as Meta names it."
+    )
+    is_active = models.BooleanField(
+        "active", default=True, db_default=True, help_text="Off: the assistant says nothing here."
+    )
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     updated_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 

@@ -37,12 +37,15 @@ class WebhookEndpoint(models.Model):
         blank=True,
         on_delete=models.CASCADE,
         related_name="webhook_endpoints",
+        verbose_name="business",
         help_text="Empty: the one business of an installation without tenants.",
     )
     url = models.URLField("URL", max_length=500, help_text="https, and reachable from the internet.")
     event_types = ArrayField(models.CharField(max_length=32, choices=Type.choices))
     secret = EncryptedTextField(editable=False)
-    is_active = models.BooleanField(default=True, help_text="Off: nothing is sent, and what waits is given up.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Off: nothing is sent, and what waits is given up."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)

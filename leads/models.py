@@ -18,7 +18,9 @@ class Lead(models.Model):
         WON = "won", "Won"
         LOST = "lost", "Lost"
 
-    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="leads")
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="leads", verbose_name="business"
+    )
     conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, related_name="lead")
     name = models.CharField(max_length=255, blank=True, default="", db_default="")
     phone = models.CharField(max_length=255, blank=True, default="", db_default="")

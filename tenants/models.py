@@ -10,11 +10,15 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
-    is_active = models.BooleanField(default=True, help_text="Off: its messages are stored, nothing is answered.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Off: its messages are stored, nothing is answered."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "tenants"
+        verbose_name = "business"
+        verbose_name_plural = "businesses"
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -30,7 +34,7 @@ class Membership(models.Model):
         VIEWER = "viewer", "Viewer: reads"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships", verbose_name="business")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.OPERATOR)
 
     class Meta:
@@ -54,6 +58,7 @@ class ApiKey(models.Model):
         blank=True,
         on_delete=models.CASCADE,
         related_name="api_keys",
+        verbose_name="business",
         help_text="Empty: the one business of an installation without tenants.",
     )
     name = models.CharField(max_length=200, help_text="Which program uses it.")

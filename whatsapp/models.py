@@ -11,19 +11,23 @@ from tenants.models import Tenant
 class WhatsAppAccount(models.Model):
     """One WhatsApp number of one business."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="whatsapp_accounts")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="whatsapp_accounts", verbose_name="business"
+    )
     phone_number_id = models.CharField(
-        max_length=255, unique=True, help_text="Meta's id of the number, not the number."
+        "phone number ID", max_length=255, unique=True, help_text="Meta's id of the number, not the number."
     )
     display_phone_number = models.CharField(max_length=40, blank=True, default="")
-    waba_id = models.CharField(max_length=255, blank=True, default="", help_text="The WhatsApp Business Account's id.")
+    waba_id = models.CharField(
+        "WABA ID", max_length=255, blank=True, default="", help_text="Of the WhatsApp Business Account."
+    )
     access_token = EncryptedTextField(blank=True, default="", help_text="A permanent token of a system user.")
     app_secret = EncryptedTextField(
         blank=True,
         default="",
         help_text="Only for a number that belongs to another Meta app than WHATSAPP_APP_SECRET.",
     )
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField("active", default=True)
     last_delivery_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -44,7 +48,12 @@ class QuarantinedEvent(models.Model):
     """What was authentic but could not become a row: kept whole, to be replayed after the fix."""
 
     tenant = models.ForeignKey(
-        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="quarantined_events"
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="quarantined_events",
+        verbose_name="business",
     )
     reason = models.CharField(max_length=255)
     field = models.CharField(max_length=100, blank=True, default="")
