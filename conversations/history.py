@@ -42,9 +42,12 @@ def add_conversation_message(conversation_id: int, role: str, text: str, **colum
 
 
 def get_last_messages(conversation_id: int, limit: int = 20) -> list[ConversationMessage]:
-    """The last `limit` messages, oldest first, ordered by (created_at, id): one index scan at any length."""
+    """The last `limit` messages, oldest first, ordered by (created_at, id): one index scan at any length.
+
+    What Meta sent (`raw_json`) is many times as long as the text; it is loaded when it is asked for.
+    """
     newest_first = ConversationMessage.objects.filter(conversation_id=conversation_id).order_by("-created_at", "-id")
-    return list(newest_first[:limit])[::-1]
+    return list(newest_first.defer("raw_json")[:limit])[::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
