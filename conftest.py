@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from playwright.sync_api import expect
 
 pytest_plugins = ["tests.stage", "tests.isolation_report"]
 
@@ -16,7 +17,8 @@ def chromium_path() -> str | None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of the browser's program."""
+    """The path of the browser's program. What is waited for on a page may take a busy machine a while."""
+    expect.set_options(timeout=30_000)
     return chromium_path() or pytest.fail("A test that needs the browser must be marked `browser`.")
 
 
