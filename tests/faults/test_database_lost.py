@@ -14,7 +14,7 @@ from .world import World
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 STORED = b"INSERT INTO conversation_messages"
 REPLIED = b'INSERT INTO "conversation_messages"'
-SENT = b'UPDATE "conversation_messages"'
+SENT = b"SET status = 'sent'"
 
 
 @pytest.mark.parametrize("committed", [True, False])
