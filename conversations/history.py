@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.expressions import DatabaseDefault
 
 from .contacts import Contact, locate
-from .models import ClockTimestamp, Conversation, ConversationMessage
+from .models import Conversation, ConversationMessage
 
 
 def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_from: str) -> Conversation:
@@ -26,19 +27,32 @@ def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_f
         return Conversation.objects.get(pk=found[contact].id)
 
 
+# First the conversation's row: its lock puts the messages of one conversation in one order.
+_ADD = """
+WITH held AS (
+    UPDATE conversations SET last_message_at = clock_timestamp(), updated_at = clock_timestamp() WHERE id = %s
+    RETURNING id
+)
+INSERT INTO conversation_messages ({columns}) SELECT {values} FROM (SELECT count(*) FROM held) AS first RETURNING *
+"""
+
+
 def add_conversation_message(conversation_id: int, role: str, text: str, **columns: Any) -> ConversationMessage:
     """Store one message. `columns` are further columns of the row. The conversation's `last_message_at` moves.
 
-    Raises IntegrityError when the conversation already has a message of that `external_id`.
+    One statement. Raises IntegrityError when there is no such conversation, or when it already has a message of that
+    `external_id`.
     """
     origins = {"user": "customer", "assistant": "assistant", "system": "system"}
     columns.setdefault("origin", origins.get(role, ""))
-    with transaction.atomic():
-        # First the conversation's row: its lock puts the messages of one conversation in one order.
-        Conversation.objects.filter(pk=conversation_id).update(
-            last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()
-        )
-        return ConversationMessage.objects.create(conversation_id=conversation_id, role=role, text=text, **columns)
+    new = ConversationMessage(conversation_id=conversation_id, role=role, text=text, **columns)
+    given = {
+        str(field.column): field.get_db_prep_save(value, connection)
+        for field in ConversationMessage._meta.concrete_fields
+        if not field.primary_key and not isinstance(value := getattr(new, field.attname), DatabaseDefault)
+    }
+    statement = _ADD.format(columns=", ".join(given), values=", ".join(["%s"] * len(given)))
+    return ConversationMessage.objects.raw(statement, [conversation_id, *given.values()])[0]
 
 
 def get_last_messages(conversation_id: int, limit: int = 20) -> list[ConversationMessage]:
