@@ -4,6 +4,7 @@ import itertools
 import time
 
 from django.db import connection
+from tqdm import tqdm
 
 from conversations.history import get_or_create_conversation
 
@@ -33,7 +34,7 @@ def fill(messages: int, conversations: int) -> float:
     ids = [pk for (pk,) in database.rows("SELECT id FROM conversations ORDER BY id")]
     columns = "conversation_id, role, origin, text, raw_json, external_id, created_at, status"
     raw = '{"type": "text", "text": {"body": "Hello, do you deliver on Sunday?"}}'
-    for start in range(0, messages, BATCH):
+    for start in tqdm(range(0, messages, BATCH), desc="loading", unit_scale=BATCH, unit=" messages"):
         with (
             connection.cursor() as cursor,
             cursor.cursor.copy(f"COPY conversation_messages ({columns}) FROM STDIN") as copy,
@@ -45,8 +46,6 @@ def fill(messages: int, conversations: int) -> float:
                 text = f"Hello, do you deliver order {n} to the old town on Sunday?"
                 lines.append(f"{ids[n % len(ids)]}\t{side}\t{text}\t{raw}\twamid.grown{n}\t{at}\t{status}\n")
             copy.write("".join(lines))
-        print(f"\r{min(start + BATCH, messages):,} of {messages:,} messages", end="", flush=True)
-    print()
     database.execute("VACUUM (ANALYZE) conversations, conversation_messages")
     database.execute("CHECKPOINT")
     return time.monotonic() - began
