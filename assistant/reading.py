@@ -1,27 +1,21 @@
 """What is in a file that was fetched: said in a voice note, seen in a picture, written in a document."""
 
 import asyncio
-import datetime as dt
 import logging
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, cast
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.types import JSONValue
 
-from conversations import bell
+from conversations.attachment_jobs import AttachmentJobs
 from conversations.attachments import Attachment, opened, stored_name
 from conversations.file_types import extension
 from conversations.pauses import active_pause
-from conversations.times import from_now
+from crossing import across
 
 from . import attempts, documents, openai_service, pictures, turns, waiting
 from .models import Assistant
@@ -30,15 +24,12 @@ from .openai_service import ModelFailed
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
+JOBS = AttachmentJobs("assistant.tasks.read", State.READING, at_once=16)
 LEASE_SECONDS = 300  # longer than any of it takes, with the wait for a free hand
-AT_ONCE = 16  # in this process
-AGAIN = dt.timedelta(seconds=2)
 MOST_ATTEMPTS = 8  # a file that ends its workers must not do so for ever
 LONGEST_TRANSCRIPT = 20_000  # characters
-LONG_DUE = dt.timedelta(minutes=1)  # whatever our clock and the database's differ
 # Each has a process beside it, which takes memory.
 _hands = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
-_under_way: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +52,26 @@ def wants(kind: str, mime_type: str) -> bool:
     return kind in ("audio", "image") or (kind == "document" and mime_type in documents.READABLE)
 
 
-def wake(attachment_ids: Iterable[int], at: dt.datetime | None = None) -> None:
-    jobs: list[dict[str, JSONValue]] = [{"attachment_id": pk} for pk in attachment_ids]
-    if jobs:
-        app.configure_task("assistant.tasks.read", schedule_at=at or timezone.now() - LONG_DUE).batch_defer(*jobs)
-    if jobs and at is None:
-        transaction.on_commit(bell.ring)
-
-
 def settled(attachment: Attachment) -> None:
     """Nothing more comes of this file: the turn that waits for it may go on, once the transaction is committed."""
     turns.wake(waiting.due_turns(attachment.message_id).values_list("id", "due_at"))
 
 
 async def read_one(attachment_id: int) -> None:
-    """One attempt to learn what is in a file, or later when there are too many. Harmless to run twice."""
-    if len(_under_way) >= AT_ONCE:
-        await sync_to_async(wake)([attachment_id], timezone.now() + AGAIN)
-    elif attachment_id not in _under_way:
-        _under_way.add(attachment_id)
-        try:
-            await _read_one(attachment_id)
-        finally:
-            _under_way.discard(attachment_id)
-
-
-async def _read_one(attachment_id: int) -> None:
-    attachment = await sync_to_async(Attachment.objects.take)(attachment_id, State.READING, LEASE_SECONDS)
+    """One attempt to learn what is in a file. Harmless to run twice."""
+    attachment = await across(Attachment.objects.take)(attachment_id, State.READING, LEASE_SECONDS)
     if attachment is None:
         return
     try:
         findings = await _read(attachment)
     except ReadFailed as failure:
         logger.warning("attachment %s could not be read: %s", attachment_id, failure.detail)
-        await sync_to_async(_failed)(attachment, failure)
+        await across(_failed)(attachment, failure)
     except Exception as error:
         logger.exception("attachment %s: not foreseen while it was read", attachment_id)
-        await sync_to_async(_failed)(attachment, ReadFailed(f"It could not be read: {type(error).__name__}."))
+        await across(_failed)(attachment, ReadFailed(f"It could not be read: {type(error).__name__}."))
     else:
-        await sync_to_async(_ready)(attachment, transcript=findings.transcript, preview=findings.preview, error="")
+        await across(_ready)(attachment, transcript=findings.transcript, preview=findings.preview, error="")
 
 
 async def _read(attachment: Attachment) -> Findings:
@@ -112,7 +84,7 @@ async def _read(attachment: Attachment) -> Findings:
 
 def _seen(attachment: Attachment) -> Findings:
     try:
-        with default_storage.open(str(attachment.file.name)) as stored:
+        with opened(str(attachment.file.name)) as stored:
             file = cast("IO[bytes]", stored.file)
             if attachment.kind == "image":
                 small = pictures.shrink(file)
@@ -123,7 +95,7 @@ def _seen(attachment: Attachment) -> Findings:
 
 
 async def _heard(attachment: Attachment) -> str:
-    assistant = await sync_to_async(_listener)(attachment)
+    assistant = await across(_listener)(attachment)
     name = f"voice.{extension(attachment.mime_type)}"
     try:
         with await asyncio.to_thread(opened, str(attachment.file.name)) as stored:
@@ -162,9 +134,7 @@ def _failed(attachment: Attachment, failure: ReadFailed) -> None:
         _ready(attachment, error=failure.detail)
         return
     with transaction.atomic():
-        held = Attachment.objects.held(attachment)
-        if held.update(error=failure.detail, next_attempt_at=from_now(failure.wait)):
-            wake([attachment.pk], Attachment.objects.values_list("next_attempt_at", flat=True).get(pk=attachment.pk))
+        JOBS.put_off(attachment, failure.detail, failure.wait)
 
 
 def _ready(attachment: Attachment, **columns: str) -> None:
@@ -177,8 +147,4 @@ def _ready(attachment: Attachment, **columns: str) -> None:
 
 
 def sweep() -> int:
-    """Find files whose job was lost. How many."""
-    with transaction.atomic():
-        asleep = Attachment.objects.asleep(State.READING)
-        wake(asleep)
-    return len(asleep)
+    return JOBS.sweep()

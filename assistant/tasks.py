@@ -51,7 +51,7 @@ async def make_reply(turn_id: int) -> int | None:
 @app.task
 async def read(attachment_id: int) -> None:
     """Learn what is in one file if it is due. Harmless to run twice."""
-    await reading.read_one(attachment_id)
+    await reading.JOBS.run(attachment_id, reading.read_one)
 
 
 async def _claim(turn_id: int) -> Claim | None:

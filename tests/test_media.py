@@ -279,7 +279,7 @@ def test_a_lost_job_is_found_by_the_sweep_and_a_lost_worker_by_the_end_of_its_le
 
 def test_a_job_that_comes_twice_fetches_once(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    media.wake([Attachment.objects.get().pk] * 3)
+    media.JOBS.wake([Attachment.objects.get().pk] * 3)
     stage.work()
     assert (len(meta.asked), len(stored_files())) == (2, 2), "the picture and its preview"
     async_to_sync(media.fetch_one)(Attachment.objects.get().pk)

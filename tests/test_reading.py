@@ -1,6 +1,7 @@
 """What is in the customers' pictures and documents, and what the model is told of it."""
 
 import base64
+import dataclasses
 import io
 import subprocess
 import sys
@@ -146,11 +147,11 @@ def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMet
     assert "ended again and again" in attachment.error
 
 
-def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     ProcrastinateJob.objects.all().delete()
-    monkeypatch.setattr(reading, "AT_ONCE", 0)
-    async_to_sync(reading.read_one)(Attachment.objects.get().pk)
+    none_at_once = dataclasses.replace(reading.JOBS, at_once=0)
+    async_to_sync(none_at_once.run)(Attachment.objects.get().pk, reading.read_one)
     (job,) = ProcrastinateJob.objects.all()
     assert job.scheduled_at is not None, "later, and the row is as it was"
     assert Attachment.objects.get().attempts == 0

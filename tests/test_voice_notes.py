@@ -9,6 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from assistant import reading
 from assistant.models import Assistant, Turn
+from conversations.attachment_jobs import AttachmentJobs
 from conversations.attachments import Attachment
 from conversations.pauses import Pause
 from tests.media_at_meta import OGG, MediaAtMeta
@@ -153,7 +154,7 @@ def test_a_reply_does_not_wait_for_what_the_model_is_not_shown(stage: Stage, met
 def test_a_lost_reading_is_found_by_the_sweep(stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.post(inbound(voice(meta)))
     ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer").delete()
-    monkeypatch.setattr(reading, "wake", lambda *ids: None)
+    monkeypatch.setattr(AttachmentJobs, "wake", lambda *ids: None)
     stage.work()
     monkeypatch.undo()
     monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)

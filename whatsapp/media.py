@@ -1,26 +1,21 @@
 """The files of customers' messages: their rows, from the delivery that names one to its place in the storage."""
 
 import asyncio
-import datetime as dt
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.types import JSONValue
 
 from assistant import reading
-from conversations import bell
+from conversations.attachment_jobs import AttachmentJobs
 from conversations.attachments import Attachment, stored_name
-from conversations.times import from_now
+from crossing import across
 
 from . import way_out
 from .downloads import Spool, Wanted, fetch
@@ -30,8 +25,8 @@ from .media_errors import FetchFailed
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
+JOBS = AttachmentJobs("whatsapp.tasks.fetch", State.PENDING, at_once=16)  # each may need its size on the disk
 MARGIN_SECONDS = 120  # of the lease: to put the file into the storage
-LONG_DUE = dt.timedelta(minutes=1)  # whatever our clock and the database's differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +53,12 @@ def expect(found: Iterable[tuple[int, str, Media]]) -> None:
         for message_id, kind, media in found
     ]
     if rows:
-        wake(row.pk for row in Attachment.objects.bulk_create(rows))
-        transaction.on_commit(bell.ring)
-
-
-def wake(attachment_ids: Iterable[int], at: dt.datetime | None = None) -> None:
-    jobs: list[dict[str, JSONValue]] = [{"attachment_id": pk} for pk in attachment_ids]
-    if jobs:
-        # A time of its own: such a job notifies nobody within the transaction, see `conversations.bell`.
-        app.configure_task("whatsapp.tasks.fetch", schedule_at=at or timezone.now() - LONG_DUE).batch_defer(*jobs)
+        JOBS.wake(row.pk for row in Attachment.objects.bulk_create(rows))
 
 
 async def fetch_one(attachment_id: int) -> None:
     """One attempt for a file that is due. Harmless to run twice."""
-    task = await sync_to_async(_take)(attachment_id)
+    task = await across(_take)(attachment_id)
     if task is None:
         return
     with Spool(task.wanted.limit) as spool:
@@ -82,9 +69,9 @@ async def fetch_one(attachment_id: int) -> None:
             name = await asyncio.to_thread(_put, spool, real)
         except FetchFailed as failure:
             logger.warning("attachment %s not fetched: %s", attachment_id, failure)
-            await sync_to_async(_failed)(task.attachment, failure)
+            await across(_failed)(task.attachment, failure)
             return
-        if not await sync_to_async(_stored)(task.attachment, name, real, spool):
+        if not await across(_stored)(task.attachment, name, real, spool):
             await asyncio.to_thread(default_storage.delete, name)  # another worker was given the row meanwhile
 
 
@@ -134,7 +121,7 @@ def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> 
             next_attempt_at=Now() if to_read else None,
         )
         if held and to_read:
-            reading.wake([attachment.pk])
+            reading.JOBS.wake([attachment.pk])
         elif held:
             reading.settled(attachment)
     return bool(held)
@@ -143,18 +130,12 @@ def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> 
 def _failed(attachment: Attachment, failure: FetchFailed) -> None:
     """Again later, or not available: then the reason stands on the message."""
     wait = failure.wait(attachment.attempts)
-    held = Attachment.objects.held(attachment)
     with transaction.atomic():
-        if wait is None:
-            if held.update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
-                reading.settled(attachment)
-        elif held.update(error=failure.detail, next_attempt_at=from_now(wait * settings.RETRY_TIME_SCALE)):
-            wake([attachment.pk], Attachment.objects.values_list("next_attempt_at", flat=True).get(pk=attachment.pk))
+        if wait is not None:
+            JOBS.put_off(attachment, failure.detail, wait * settings.RETRY_TIME_SCALE)
+        elif Attachment.objects.held(attachment).update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
+            reading.settled(attachment)
 
 
 def sweep() -> int:
-    """Find files whose job was lost. How many."""
-    with transaction.atomic():
-        asleep = Attachment.objects.asleep(State.PENDING)
-        wake(asleep)
-    return len(asleep)
+    return JOBS.sweep()
