@@ -98,13 +98,16 @@ class NewMessageSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({name: [str(error)]}) from error
 
 
-def _filled(conversation: Conversation, given: dict[str, Any]) -> contents.Template:
+def templates_of(conversation: Conversation) -> list[templates.Known]:
+    """Asked of Meta. Raises Unavailable."""
     try:
-        known = templates.listed(conversation.phone_number_id)
+        return templates.listed(conversation.phone_number_id)
     except templates.NoTemplates as error:
         raise Unavailable(str(error)) from error
-    wanted = given["name"], given["language"]
-    template = next((one for one in known if (one.name, one.language) == wanted), None)
+
+
+def _filled(conversation: Conversation, given: dict[str, Any]) -> contents.Template:
+    template = templates.chosen(templates_of(conversation), given["name"], given["language"])
     if template is None:
         raise ValueError("That template is not among the approved ones that can be filled here.")
     return template.filled(given["values"])

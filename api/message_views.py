@@ -8,18 +8,17 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conversations import desk, outbox, uploads
+from conversations import outbox, uploads
 from conversations.contents import Content, Template
 from conversations.desk_views import why_no_reply
 from conversations.models import Conversation, ConversationMessage, lock
-from whatsapp import templates
 
 from . import idempotency
 from .base import ProgramView
-from .content_serializers import NewFileSerializer, NewMessageSerializer, TemplatesSerializer
+from .content_serializers import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from .pages import OrderedQuery, TimePages
 from .parsers import FormParser
-from .refusals import Conflict, Unavailable
+from .refusals import Conflict
 from .serializers import MessageSerializer, SentSerializer
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -49,12 +48,7 @@ class MessagesView(ProgramView):
             raise Conflict(refusal)
         if reply_to and not conversation.messages.filter(external_id=reply_to).exists():
             raise ValidationError({"reply_to": ["No message of this conversation has this external_id."]})
-        if conversation.handled_by == Conversation.Handler.ASSISTANT:
-            desk.take_over(pk, person)
-        if isinstance(content, str):
-            queued = outbox.send(conversation, content, author=person, reply_to=reply_to)
-        else:
-            queued = [outbox.send_message(conversation, content, author=person, reply_to=reply_to)]
+        queued = outbox.say(conversation, content, person, reply_to)
         sent = self.get_queryset().filter(pk__in=[message.pk for message in queued]).order_by("id")
         return Response(SentSerializer({"messages": sent}).data, status=201)
 
@@ -111,9 +105,4 @@ class Templates(MessagesView):
     @extend_schema(operation_id="templates_list", responses=TemplatesSerializer)
     def get(self, request: Request, pk: int) -> Response:
         """The approved templates of the conversation's number that can be filled here, asked of Meta."""
-        conversation = self.conversation(pk)
-        try:
-            known = templates.listed(conversation.phone_number_id)
-        except templates.NoTemplates as error:
-            raise Unavailable(str(error)) from error
-        return Response(TemplatesSerializer({"templates": known}).data)
+        return Response(TemplatesSerializer({"templates": templates_of(self.conversation(pk))}).data)

@@ -16,10 +16,11 @@ UNSEEN = "(The picture itself cannot be seen here.)"
 UNHEARD = "(What is said in it is not known.)"
 
 Files = Mapping[int, Sequence[Attachment]]
+NO_FILES: Files = {}
 
 
 def build(
-    messages: Sequence[ConversationMessage], to_answer: int = 0, files: Files | None = None, sees: bool = False
+    messages: Sequence[ConversationMessage], to_answer: int = 0, files: Files = NO_FILES, sees: bool = False
 ) -> list[dict[str, object]]:
     """`[{"role", "content"}, …]`, oldest first, as the report has it; without the system prompt.
 
@@ -31,13 +32,13 @@ def build(
     shown: list[dict[str, object]] = []
     previous = None
     ordered = sorted(messages, key=lambda message: _is_open(message, to_answer))
-    fresh = _recent(ordered, files or {})
+    fresh = _recent(ordered, files)
     for message in ordered:
         if message.kind in NOT_SPOKEN or not message.text:
             continue
         quoted = by_wamid.get(message.reply_to) if message.reply_to else None
         about = quoted if quoted is not previous else None
-        shown.append({"role": message.role, "content": _content(message, about, (files or {}), fresh, sees)})
+        shown.append({"role": message.role, "content": _content(message, about, files, fresh, sees)})
         previous = message
     return shown
 

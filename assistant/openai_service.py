@@ -145,7 +145,7 @@ async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) 
     if assistant.temperature is not None:
         body["temperature"] = assistant.temperature
     seconds = httpx2.Timeout(settings.MODEL_ATTEMPT_SECONDS, connect=settings.MODEL_CONNECT_SECONDS)
-    # Not `chat.completions.create`: it walks through every message by its type, a fifth of this process's work.
+    # Not `chat.completions.create`: it walks through every message by its type, an eighth of this process's work.
     answer: object = await client.post(
         "/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": seconds}
     )

@@ -137,9 +137,9 @@ def claim(turn_id: int, full: Collection[int | None] = ()) -> Claim | None:
     `full`: the tenants without a place. Raises NoPlace for a turn of theirs.
     """
     if full:
-        tenant_id = Turn.objects.values_list("conversation__tenant_id", flat=True).get(pk=turn_id)
-        if tenant_id in full:
-            raise NoPlace(tenant_id)
+        for tenant_id in Turn.objects.filter(pk=turn_id).values_list("conversation__tenant_id", flat=True):
+            if tenant_id in full:
+                raise NoPlace(tenant_id)
     taken = take(turn_id)
     if taken is None:
         _come_back_later(turn_id)

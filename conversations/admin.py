@@ -19,6 +19,7 @@ from .attachment_views import AttachmentViews
 from .desk_views import DeskViews, mark_seen, standing, why_no_reply, window_left
 from .list_rows import ListRow, rows_of
 from .models import Conversation, ConversationMessage, Pause, SearchWord
+from .notes import name_of
 from .transcript_marks import digest
 
 SNIPPET = 80
@@ -124,7 +125,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     @display(description="handled by", ordering="handled_by", label={"Assistant": "info", "Off": "danger"})  # type: ignore[untyped-decorator]
     def handler(self, conversation: Conversation) -> str:
         if conversation.handled_by == Conversation.Handler.OPERATOR:
-            return transcript.name_of(conversation.operator) if conversation.operator else "A person"
+            return name_of(conversation.operator) if conversation.operator else "A person"
         return "Assistant" if conversation.is_active else "Off"
 
     @admin.display(description="needs a person", ordering="needs_person_since", empty_value="")

@@ -32,6 +32,15 @@ def _differ(what: str, values: Sequence[str]) -> None:
         raise ValueError(f"Two {what} are the same.")
 
 
+def _is_file(kind: str, caption: str) -> None:
+    if kind not in FILE_KINDS:
+        raise ValueError(f"A file is one of {', '.join(FILE_KINDS)}, not {kind!r}.")
+    if caption:
+        _fits("The caption", caption, CAPTION)
+    if caption and kind == "audio":
+        raise ValueError("WhatsApp shows no caption with audio.")
+
+
 @dataclass(frozen=True, slots=True)
 class FileLink:
     """A file that Meta fetches itself from a public address."""
@@ -43,14 +52,9 @@ class FileLink:
     filename: str = ""  # of a document: what the customer sees
 
     def __post_init__(self) -> None:
-        if self.kind not in FILE_KINDS:
-            raise ValueError(f"A file is one of {', '.join(FILE_KINDS)}, not {self.kind!r}.")
         if not self.link.startswith("https://"):
             raise ValueError("The address of a file begins with https://.")
-        if self.caption:
-            _fits("The caption", self.caption, CAPTION)
-        if self.caption and self.kind == "audio":
-            raise ValueError("WhatsApp shows no caption with audio.")
+        _is_file(self.kind, self.caption)
         if self.filename and self.kind != "document":
             raise ValueError("Only a document has a file name.")
 
@@ -77,12 +81,7 @@ class FileUpload:
     filename: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in FILE_KINDS:
-            raise ValueError(f"A file is one of {', '.join(FILE_KINDS)}, not {self.kind!r}.")
-        if self.caption:
-            _fits("The caption", self.caption, CAPTION)
-        if self.caption and self.kind == "audio":
-            raise ValueError("WhatsApp shows no caption with audio.")
+        _is_file(self.kind, self.caption)
 
     @property
     def message_kind(self) -> str:

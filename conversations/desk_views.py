@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from . import bubbles, desk, notes, outbox, panels, transcript, uploads
 from .models import Conversation, ConversationMessage
-from .transcript import name_of
+from .notes import name_of
 from .transcript_marks import digest
 
 if TYPE_CHECKING:
@@ -117,12 +117,7 @@ class DeskViews(Base):
         except ValueError as error:
             messages.error(request, f"{error} Nothing was sent.")
             return self.back_to(conversation)
-        if conversation.handled_by == Conversation.Handler.ASSISTANT:
-            desk.take_over(conversation.pk, _person(request))
-        if upload:
-            outbox.send_message(conversation, upload, author=_person(request))
-        else:
-            outbox.send(conversation, text, author=_person(request))
+        outbox.say(conversation, upload or text, _person(request))
         return self.back_to(conversation, "#sent")  # desk.js forgets the draft
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:

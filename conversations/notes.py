@@ -14,6 +14,11 @@ LONGEST = 4096
 SHOWN_AT_ONCE = 200
 
 
+def name_of(person: User) -> str:
+    """As people here call each other."""
+    return person.get_full_name() or person.get_username()
+
+
 class ConversationNote(models.Model):
     conversation = models.ForeignKey("conversations.Conversation", on_delete=models.CASCADE, related_name="notes")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -32,7 +37,7 @@ class ConversationNote(models.Model):
 
     @property
     def written_by(self) -> str:
-        return (self.author.get_full_name() or self.author.get_username()) if self.author else "Somebody who left"
+        return name_of(self.author) if self.author else "Somebody who left"
 
 
 def add(conversation_id: int, author: User, text: str) -> ConversationNote:

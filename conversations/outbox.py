@@ -14,7 +14,7 @@ from . import attachments, bubbles, contents, desk, sent_at_once, telling
 from .contents import Content, FileUpload
 from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status, lock
 from .senders import Outbound, SendFailed
-from .statuses import RANK
+from .statuses import BEFORE_SENT
 from .times import from_now
 
 ON_HOLD_SECONDS = 300  # how often a message behind a refused token is looked at again
@@ -60,6 +60,17 @@ def send_message(
             attachments.attach(message.pk, content)
         wake([message.pk])
     return message
+
+
+def say(
+    conversation: Conversation, content: str | Content, person: User, reply_to: str = ""
+) -> list[ConversationMessage]:
+    """Queue what a person writes, who has the conversation from then on. `desk_views.why_no_reply` says who may not."""
+    if conversation.handled_by == Conversation.Handler.ASSISTANT:
+        desk.take_over(conversation.pk, person)
+    if isinstance(content, str):
+        return send(conversation, content, author=person, reply_to=reply_to)
+    return [send_message(conversation, content, author=person, reply_to=reply_to)]
 
 
 def _touch(conversation: Conversation, author: User | None) -> None:
@@ -159,8 +170,9 @@ def _record_step_by_step(message_id: int, wamid: str) -> None:
         in_order = message.filter(status=Status.SENDING).update(status=Status.SENT, **known)
         if not in_order:
             # Its status webhook came first and may have moved it further; or the sweep gave up waiting for us.
-            behind = RANK[: RANK.index(Status.SENT)]
-            message.update(status=Case(When(status__in=behind, then=Value(Status.SENT)), default=F("status")), **known)
+            message.update(
+                status=Case(When(status__in=BEFORE_SENT, then=Value(Status.SENT)), default=F("status")), **known
+            )
         telling.sent(message_id)
     if not in_order:
         desk.settle(message_id)

@@ -23,6 +23,7 @@ class Status(models.TextChoices):
 # What is later in this list never gives way to what is earlier. *failed* stands between *sent* and *delivered*:
 # Meta may refuse after it accepted, but what arrived has arrived.
 RANK = list(Status)
+BEFORE_SENT = RANK[: RANK.index(Status.SENT)]
 TIMES = {Status.DELIVERED: "delivered_at", Status.READ: "read_at", Status.FAILED: "failed_at"}
 
 

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from . import attachments, notes, panels
 from .attachments import Attachment
 from .models import Conversation, ConversationMessage, ConversationNote, Status
+from .notes import name_of
 
 PAGE = 50
 LIVE_LIMIT = 200  # what one live update may bring
@@ -152,10 +152,6 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
         bubble.reactions = reactions.get(message.external_id or "", [])
         bubbles.append(bubble)
     return bubbles
-
-
-def name_of(person: User) -> str:
-    return person.get_full_name() or person.get_username()
 
 
 def sender(conversation: Conversation, message: ConversationMessage) -> str:

@@ -111,9 +111,6 @@ class ComposeViews(Base):
             return redirect("admin:conversations_conversation_change", conversation.pk)
         chosen = request.POST.get("what", "")
 
-        def written(field: Field) -> str:
-            return str(request.POST.get(field.name, ""))
-
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

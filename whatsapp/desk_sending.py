@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from conversations import desk, outbox
+from conversations import outbox
 from conversations.contents import Content, Template
 from conversations.desk_views import why_no_reply
 from conversations.models import Conversation
@@ -29,7 +29,5 @@ def send(request: HttpRequest, conversation: Conversation, content: Content) -> 
     if refusal := why_no_reply(conversation, person, content.words, at_any_time=isinstance(content, Template)):
         messages.error(request, refusal)
         return False
-    if conversation.handled_by == Conversation.Handler.ASSISTANT:
-        desk.take_over(conversation.pk, person)
-    outbox.send_message(conversation, content, author=person)
+    outbox.say(conversation, content, person)
     return True

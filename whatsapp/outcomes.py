@@ -7,13 +7,13 @@ from django.db.models import QuerySet
 
 from conversations import desk, telling
 from conversations.models import ConversationMessage, Status, lock
+from conversations.statuses import BEFORE_SENT
 
 from .events import StatusUpdate
 
 logger = logging.getLogger(__name__)
 
 SENT = (Status.SENT, Status.DELIVERED, Status.READ)
-BEFORE_SENT = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
 
 
 def apply(update: StatusUpdate, tenant_id: int | None) -> bool:

@@ -50,8 +50,7 @@ class TemplateViews(Base):
         return render(request, "whatsapp/templates.html", context)
 
     def _sent(self, request: HttpRequest, conversation: Conversation, known: list[Known]) -> bool:
-        chosen = (request.POST.get("name"), request.POST.get("language"))
-        template = next((one for one in known if (one.name, one.language) == chosen), None)
+        template = templates.chosen(known, request.POST.get("name"), request.POST.get("language"))
         values = [value.replace("\x00", "").strip() for value in request.POST.getlist("value")]
         try:
             content = template.filled(values) if template else None

@@ -80,6 +80,11 @@ def listed(phone_number_id: str) -> list[Known]:
     return sorted(filter(None, known), key=lambda one: (one.name, one.language))
 
 
+def chosen(known: Sequence[Known], name: str | None, language: str | None) -> Known | None:
+    """The one of this name in this language."""
+    return next((one for one in known if (one.name, one.language) == (name, language)), None)
+
+
 def _waba_id(phone_number_id: str) -> str:
     if settings.MULTITENANT_ENABLED:
         return ""

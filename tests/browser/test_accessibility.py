@@ -48,17 +48,23 @@ def serious(page: Page, where: str) -> list[str]:
     ]
 
 
+def at_each_size(page: Page, address: str, where: str) -> list[str]:
+    shown = page.goto(address)
+    assert shown, address
+    assert shown.ok, address
+    found = []
+    for size, viewport in SIZES.items():
+        page.set_viewport_size(viewport)
+        found += serious(page, f"{where}, {size}")
+    return found
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_admin(desk: Desk, bakery: Bakery, scheme: str) -> None:
     page = desk.page_of("owner", color_scheme=scheme)
     found = []
     for name, path in pages(bakery).items():
-        shown = page.goto(desk.url + path)
-        assert shown, path
-        assert shown.ok, path
-        for size, viewport in SIZES.items():
-            page.set_viewport_size(viewport)
-            found += serious(page, f"{name}, {scheme}, {size}")
+        found += at_each_size(page, desk.url + path, f"{name}, {scheme}")
     assert not found, "\n".join(found)
 
 
@@ -69,10 +75,5 @@ def test_the_pages_of_strangers(desk: Desk, scheme: str, settings: Any) -> None:
     found = []
     for urls, path in (("config.urls", "/admin/"), ("sandbox.tests.urls", "/sandbox/")):
         settings.ROOT_URLCONF = urls
-        shown = page.goto(desk.url + path)
-        assert shown, path
-        assert shown.ok, path
-        for size, viewport in SIZES.items():
-            page.set_viewport_size(viewport)
-            found += serious(page, f"{path}, {scheme}, {size}")
+        found += at_each_size(page, desk.url + path, f"{path}, {scheme}")
     assert not found, "\n".join(found)
