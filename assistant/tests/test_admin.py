@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 TURNS = "/admin/assistant/turn/"
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def turn(of: Tenant, number: str = "4915112345") -> Turn:
     asked = message(conversation(of, number, contact_name=f"Customer {number}"), "Hi")
     now = timezone.now()

@@ -16,11 +16,6 @@ from tenants.tests.people import TwoBusinesses
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def talk(of: Tenant, seconds: float, tokens: int) -> Conversation:
     """A question and its reply, so many seconds later."""
     begun = conversation(of, str(seconds), contact_name=f"Customer of {of}", needs_person="Asked for one")

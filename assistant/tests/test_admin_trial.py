@@ -17,11 +17,6 @@ Models = Callable[..., FakeModel]
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def address(businesses: TwoBusinesses) -> str:
     row = Assistant.objects.create(tenant=businesses.ours, instructions="Sell bread.", model="gpt-bread")
     return f"/admin/assistant/assistant/{row.pk}/try/"

@@ -16,11 +16,6 @@ BUTTONS = ["take-over", "hand-back", "reply", "note", "clear-needs-person"]
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def ours(businesses: TwoBusinesses) -> Conversation:
     return conversation(businesses.ours, contact_name="Carla", needs_person="Asked for one")
 

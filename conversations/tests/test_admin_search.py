@@ -11,11 +11,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def carla(businesses: TwoBusinesses) -> Conversation:
     found = conversation(businesses.ours, "4915112345", contact_name="Carla Gómez")
     message(found, "Do you have sourdough bread, and Käsekuchen?")

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def ours(businesses: TwoBusinesses) -> Conversation:
     return conversation(businesses.ours, contact_name="Carla Customer")
 

@@ -22,11 +22,6 @@ def _own_folder(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def ours(businesses: TwoBusinesses) -> Conversation:
     return conversation(businesses.ours)
 

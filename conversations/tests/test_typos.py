@@ -20,11 +20,6 @@ def collect() -> None:
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def carla(businesses: TwoBusinesses) -> Conversation:
     found = conversation(businesses.ours, "4915112345", contact_name="Carla Gómez")
     message(found, "When is the delivery of the Käsekuchen and the bread?")

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/leads/lead/"
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def lead(tenant: Tenant, name: str = "Carla", number: str = "4915112345") -> Lead:
     return Lead.objects.create(tenant=tenant, conversation=conversation(tenant, number), name=name, phone=number)
 

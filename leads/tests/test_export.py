@@ -18,11 +18,6 @@ DANGEROUS = ["=SUM(A1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
 FORMATS = {"csv": "0", "excel": "1"}
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def table(answer: Any, format: str) -> list[list[Any]]:
     content = b"".join(answer.streaming_content)
     if format == "csv":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -49,3 +50,8 @@ class TwoBusinesses:
 
     def browser(self, who: str) -> Client:
         return browser_of(self.people[who])
+
+
+@pytest.fixture
+def businesses(db: None) -> TwoBusinesses:
+    return TwoBusinesses()

@@ -14,11 +14,6 @@ from tenants.tests.people import Role, TwoBusinesses, person, tenant
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def text_of(client: Client, address: str, **query: str) -> str:
     response = client.get(address, query)
     assert response.status_code == 200, (address, response.status_code)

@@ -16,11 +16,6 @@ LIST = "/admin/tenants/membership/"
 PASSWORD = "a long and quiet road"
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def invite(client: Client, businesses: TwoBusinesses, email: str, role: str = "operator") -> str:
     data = {"tenant": businesses.ours.pk, "email": email, "role": role}
     return client.post(ADD, data, follow=True).content.decode()

@@ -12,11 +12,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/api/admin/tenants"
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def program(businesses: TwoBusinesses, who: str) -> Client:
     key = Token.objects.get_or_create(user=businesses.people[who])[0].key
     return Client(headers={"Authorization": f"Token {key}"})

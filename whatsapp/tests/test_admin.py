@@ -15,11 +15,6 @@ TOKEN = "EAAG-our-token"
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def account(businesses: TwoBusinesses) -> WhatsAppAccount:
     return WhatsAppAccount.objects.create(
         tenant=businesses.ours, phone_number_id="1001", display_phone_number="+49 30 1", access_token=TOKEN

@@ -43,11 +43,6 @@ def meta() -> Iterator[Meta]:
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def account(businesses: TwoBusinesses) -> WhatsAppAccount:
     return WhatsAppAccount.objects.create(
         tenant=businesses.ours,

@@ -46,11 +46,6 @@ BODY: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def aside(tenant: Tenant | None, digest: str, **columns: Any) -> QuarantinedEvent:
     columns.setdefault("raw", BODY)
     return QuarantinedEvent.objects.create(

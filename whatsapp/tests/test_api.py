@@ -16,11 +16,6 @@ LIST = "/api/admin/whatsapp-accounts"
 SECRETS = {"access_token": "EAAG-secret", "app_secret": "shhh-secret"}
 
 
-@pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
 def program(businesses: TwoBusinesses, who: str) -> Client:
     """A client with that person's API key."""
     key = Token.objects.get_or_create(user=businesses.people[who])[0].key

@@ -17,11 +17,6 @@ PLACE = {"what": "location", "text": "Where are you?"}
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def ours(businesses: TwoBusinesses) -> Conversation:
     return conversation(businesses.ours)
 

@@ -56,11 +56,6 @@ def meta(settings: Any) -> Iterator[Meta]:
 
 
 @pytest.fixture
-def businesses() -> TwoBusinesses:
-    return TwoBusinesses()
-
-
-@pytest.fixture
 def ours(businesses: TwoBusinesses) -> Conversation:
     talk = conversation(businesses.ours, last_inbound_at=None)
     WhatsAppAccount.objects.create(
