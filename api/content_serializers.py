@@ -8,7 +8,7 @@ from rest_framework import serializers
 from conversations import bubbles, contents
 from conversations.contents import Button, Buttons, Choices, FileLink, LocationRequest, Row
 from conversations.models import Conversation
-from whatsapp import templates
+from whatsapp import known_templates, templates
 
 from .refusals import Unavailable
 
@@ -56,10 +56,10 @@ class FilledTemplateSerializer(serializers.Serializer[Any]):
     name = _words(contents.TEMPLATE_NAME)
     language = _words(contents.LANGUAGE)
     values = serializers.ListField(
-        child=_words(contents.BODY),
+        child=_words(known_templates.LONGEST_LINK),
         max_length=MOST_VALUES,
         default=list,
-        help_text="As many as the template has places, in their order.",
+        help_text="As many as the template has places, in their order; for a file, its public https:// address.",
     )
 
 
@@ -98,12 +98,13 @@ class NewMessageSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError({name: [str(error)]}) from error
 
 
-def templates_of(conversation: Conversation) -> list[templates.Known]:
+def templates_of(conversation: Conversation) -> list[known_templates.Known]:
     """Asked of Meta. Raises Unavailable."""
     try:
-        return templates.listed(conversation.phone_number_id)
+        known = templates.listed(conversation.phone_number_id)
     except templates.NoTemplates as error:
         raise Unavailable(str(error)) from error
+    return [template for template in known if not template.problem]
 
 
 def _filled(conversation: Conversation, given: dict[str, Any]) -> contents.Template:
@@ -142,7 +143,9 @@ class TemplateSerializer(serializers.Serializer[Any]):
     category = serializers.CharField(allow_blank=True)
     header = serializers.CharField(allow_blank=True)
     body = serializers.CharField()
-    places = serializers.ListField(child=serializers.CharField(), help_text="What is to be filled in, in order.")
+    places = serializers.ListField(
+        child=serializers.CharField(), source="labels", help_text="What is to be filled in, in order."
+    )
 
 
 class TemplatesSerializer(serializers.Serializer[Any]):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 OPEN = ["pending", "reading"]
 KINDS = ("image", "audio", "video", "document", "sticker")
+KINDS_WITH_ONE = (*KINDS, "template")  # a template of ours may have one in its header
 SWEPT_AT_ONCE = 500
 LOST_SECONDS = 15  # a due row that no job took for this long has lost its job
 
@@ -132,7 +133,7 @@ class Attachment(models.Model):
 
 def of(messages: "Iterable[ConversationMessage]") -> dict[int, list[Attachment]]:
     """The files of these messages by message id: no query where none can have one."""
-    ids = [message.pk for message in messages if message.kind in KINDS]
+    ids = [message.pk for message in messages if message.kind in KINDS_WITH_ONE]
     found: defaultdict[int, list[Attachment]] = defaultdict(list)
     for attachment in Attachment.objects.filter(message__in=ids).order_by("id") if ids else ():
         found[attachment.message_id].append(attachment)

@@ -13,6 +13,7 @@ FILE_KINDS = ("image", "video", "audio", "document")
 MOST_BUTTONS, MOST_ROWS = 3, 10
 CAPTION, BODY, LIST_BODY, BUTTON, TITLE, DESCRIPTION = 1024, 1024, 4096, 20, 24, 72
 BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID = 256, 200, 512, 15, 255
+URL_END, COUPON = 2000, 20
 
 
 def _fits(what: str, value: str, limit: int) -> None:
@@ -183,6 +184,38 @@ class LocationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """A point on the map, in degrees."""
+
+    latitude: float
+    longitude: float
+    title: str = ""
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        for what, degrees, most in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
+            if not -most <= degrees <= most:
+                raise ValueError(f"The {what} is a number from -{most} to {most}.")
+
+    @property
+    def words(self) -> str:
+        return _labelled("location", self.title, self.address, f"{self.latitude}, {self.longitude}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenButton:
+    """What one button of a template takes from us: the end of its address, or the code that it copies."""
+
+    index: int  # among all its buttons, from 0
+    kind: str  # url, copy_code or flow
+    value: str = ""  # a flow takes none, and is named all the same
+
+    def __post_init__(self) -> None:
+        if self.kind != "flow":
+            _fits("The value of a button", self.value, COUPON if self.kind == "copy_code" else URL_END)
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """An approved template: the one content that may go out when the window is closed."""
 
@@ -190,14 +223,21 @@ class Template:
     template: str
     language: str
     parameters: tuple[str, ...] = ()  # of its body, in their order
-    header: tuple[str, ...] = ()  # of its header
+    header: tuple[str, ...] = ()  # of its header, when that is a text
     text: str = ""  # how it reads with them: for our own history, Meta makes it itself
+    names: tuple[str, ...] = ()  # of the places in its body, when they have names; else they are numbered
+    header_names: tuple[str, ...] = ()
+    above: FileLink | FileUpload | Location | None = None  # its header, when that is no text
+    open_buttons: tuple[OpenButton, ...] = ()
 
     def __post_init__(self) -> None:
         _fits("The template's name", self.template, TEMPLATE_NAME)
         _fits("The template's language", self.language, LANGUAGE)
         for parameter in (*self.parameters, *self.header):
             _fits("A parameter of the template", parameter, BODY)
+        for values, names in ((self.parameters, self.names), (self.header, self.header_names)):
+            if names and len(names) != len(values):
+                raise ValueError(f"{len(values)} values for the {len(names)} names of the template's places.")
 
     @property
     def message_kind(self) -> str:
@@ -214,7 +254,17 @@ def _labelled(label: str, *parts: str) -> str:
 
 Content = FileLink | FileUpload | Buttons | Choices | LocationRequest | Template
 _BY_NAME: dict[str, type[Content]] = {content.name: content for content in get_args(Content)}
-_PARTS: dict[str, type[Button] | type[Row]] = {"buttons": Button, "rows": Row}
+_PARTS: dict[str, type[Button] | type[Row] | type[OpenButton]] = {
+    "buttons": Button,
+    "rows": Row,
+    "open_buttons": OpenButton,
+}
+
+
+def upload_in(content: Content | None) -> FileUpload | None:
+    """The file of ours that goes out with it, if one does."""
+    file = content.above if isinstance(content, Template) else content
+    return file if isinstance(file, FileUpload) else None
 
 
 def to_json(content: Content) -> dict[str, Any]:
@@ -234,4 +284,7 @@ def from_json(stored: dict[str, Any]) -> Content:
 def _read(name: str, value: Any) -> Any:
     if name in _PARTS:
         return tuple(_PARTS[name](**part) for part in value)
+    if name == "above" and value:
+        kind = FileLink if "link" in value else FileUpload if "stored" in value else Location
+        return kind(**value)
     return tuple(value) if isinstance(value, list) else value

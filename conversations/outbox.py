@@ -11,7 +11,7 @@ from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
 from . import attachments, bubbles, contents, desk, sent_at_once, telling
-from .contents import Content, FileUpload
+from .contents import Content
 from .models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status, lock
 from .senders import Outbound, SendFailed
 from .statuses import BEFORE_SENT
@@ -56,8 +56,8 @@ def send_message(
         message = _row(conversation, content.words, author, reply_to)
         message.kind, message.payload = content.message_kind, contents.to_json(content)
         message.save(force_insert=True)
-        if isinstance(content, FileUpload):
-            attachments.attach(message.pk, content)
+        if upload := contents.upload_in(content):
+            attachments.attach(message.pk, upload)
         wake([message.pk])
     return message
 
@@ -116,7 +116,7 @@ def claim(message_id: int) -> Outbound | None:
         return None
     conversation = message.conversation
     content = contents.from_json(message.payload) if message.payload else None
-    file = attachments.of_ours(message.pk) if isinstance(content, FileUpload) else None
+    file = attachments.of_ours(message.pk) if contents.upload_in(content) else None
     return Outbound(
         message_id=message.pk,
         channel=conversation.channel,

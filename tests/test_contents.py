@@ -51,6 +51,7 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("takes 72", lambda: Row("a", "t", "d" * 73)),
     ("is missing", lambda: LocationRequest(" ")),
     ("is missing", lambda: Template("hello", "en", ("",))),
+    ("2 names", lambda: Template("hello", "en", ("Ann",), names=("customer", "order"))),
     ("no content", lambda: from_json({"content": "hologram"})),
     ("no content", lambda: from_json({"content": "template", "colour": "red"})),
 ]

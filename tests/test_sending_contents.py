@@ -161,6 +161,17 @@ def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(sta
     assert last().text == "Hello Ann, your order 17 is ready."
 
 
+def test_a_template_takes_its_file_with_it(stage: Stage, talk: Conversation) -> None:
+    close_window(talk)
+    message = outbox.send_message(talk, Template("bill", "en", text="Your bill", above=kept()))
+    stage.work()
+    assert stage.wire.sent[0]["template"]["components"] == [
+        {"type": "header", "parameters": [{"type": "document", "document": {"id": "up1", "filename": "bill.pdf"}}]}
+    ]
+    assert PDF in stage.wire.media.uploaded[0]
+    assert (last().status, message.attachments.get().media_id) == ("sent", "up1")
+
+
 @pytest.mark.parametrize(
     ("data", "name", "more", "kind", "mime_type"),
     [

@@ -6,28 +6,46 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 import functools
 from typing import Any
 
-from conversations.contents import Buttons, Choices, Content, FileLink, FileUpload, LocationRequest, Template
+from conversations.contents import (
+    Buttons,
+    Choices,
+    Content,
+    FileLink,
+    FileUpload,
+    Location,
+    LocationRequest,
+    OpenButton,
+    Template,
+)
 
 Json = dict[str, Any]
 
 
 @functools.singledispatch
-def body(content: Content, media_id: str = "") -> Json:
+def body(content: Content | Location, media_id: str = "") -> Json:
     """`{"type": kind, kind: …}`, to be merged into the message's envelope. `media_id`: of a file that Meta has."""
     raise TypeError(f"nothing to send: {content!r}")
 
 
 @body.register
 def _file(content: FileLink, media_id: str = "") -> Json:
-    named = {"link": content.link, "caption": content.caption, "filename": content.filename}
-    return {"type": content.kind, content.kind: {key: value for key, value in named.items() if value}}
+    return _of_kind(content.kind, {"link": content.link, "caption": content.caption, "filename": content.filename})
 
 
 @body.register
 def _upload(content: FileUpload, media_id: str = "") -> Json:
     filename = content.filename if content.kind == "document" else ""
-    named = {"id": media_id, "caption": content.caption, "filename": filename}
-    return {"type": content.kind, content.kind: {key: value for key, value in named.items() if value}}
+    return _of_kind(content.kind, {"id": media_id, "caption": content.caption, "filename": filename})
+
+
+@body.register
+def _location(content: Location, media_id: str = "") -> Json:
+    point = {"latitude": str(content.latitude), "longitude": str(content.longitude)}
+    return _of_kind("location", point | {"name": content.title, "address": content.address})
+
+
+def _of_kind(kind: str, fields: Json) -> Json:
+    return {"type": kind, kind: {name: value for name, value in fields.items() if value}}
 
 
 @body.register
@@ -53,14 +71,29 @@ def _location_request(content: LocationRequest, media_id: str = "") -> Json:
 @body.register
 def _template(content: Template, media_id: str = "") -> Json:
     template: Json = {"name": content.template, "language": {"code": content.language}}
-    parts = {"header": content.header, "body": content.parameters}
-    if components := [
-        {"type": part, "parameters": [{"type": "text", "text": value} for value in values]}
-        for part, values in parts.items()
-        if values
-    ]:
+    parts = [
+        ("header", [body(content.above, media_id)] if content.above else _texts(content.header, content.header_names)),
+        ("body", _texts(content.parameters, content.names)),
+    ]
+    components: list[Json] = [{"type": part, "parameters": parameters} for part, parameters in parts if parameters]
+    if components := [*components, *map(_open_button, content.open_buttons)]:
         template["components"] = components
     return {"type": "template", "template": template}
+
+
+def _texts(values: tuple[str, ...], names: tuple[str, ...]) -> list[Json]:
+    named = [{"parameter_name": name} for name in names] or [{}] * len(values)
+    return [{"type": "text", **name, "text": value} for name, value in zip(named, values, strict=True)]
+
+
+def _open_button(button: OpenButton) -> Json:
+    parameters: dict[str, Json] = {
+        "url": {"type": "text", "text": button.value},
+        "copy_code": {"type": "coupon_code", "coupon_code": button.value},
+        "flow": {"type": "action", "action": {"flow_token": "unused"}},  # Meta's own default
+    }
+    named = {"type": "button", "sub_type": button.kind, "index": str(button.index)}
+    return named | {"parameters": [parameters[button.kind]]}
 
 
 def _interactive(kind: str, text: str, action: Json) -> Json:

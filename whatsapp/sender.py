@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from conversations import attachments
-from conversations.contents import FileUpload
+from conversations.contents import upload_in
 from conversations.senders import Outbound, SendFailed
 from crossing import across
 
@@ -56,13 +56,14 @@ class WhatsAppSender:
 
     async def _media_id(self, outbound: Outbound, way: WayOut) -> str:
         """Meta's id of the message's file, which Meta is given once; '' for a message without one of ours."""
-        if outbound.media_id or outbound.attachment_id is None or not isinstance(outbound.content, FileUpload):
+        upload = upload_in(outbound.content)
+        if outbound.media_id or outbound.attachment_id is None or upload is None:
             return outbound.media_id
         # Within the time after which a message that is being sent counts as uncertain.
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
-            with await asyncio.to_thread(attachments.opened, outbound.content.stored) as file:
-                given = cast("IO[bytes]", file.file), outbound.content.mime_type, seconds
+            with await asyncio.to_thread(attachments.opened, upload.stored) as file:
+                given = cast("IO[bytes]", file.file), upload.mime_type, seconds
                 media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
         except FileNotFoundError as error:
             raise SendFailed("The file is not in the storage any more.", permanent=True, needs_person=True) from error

@@ -1,5 +1,6 @@
 """The page "Send a template", for when the 24 hours are over; linked from the desk."""
 
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -8,11 +9,13 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 
-from conversations import panels
+from conversations import panels, uploads
+from conversations.contents import FileUpload
 from conversations.models import Conversation
 
 from . import desk_sending, templates
-from .templates import Known, NoTemplates
+from .known_templates import Known, Place
+from .templates import NoTemplates
 
 if TYPE_CHECKING:
     from tenants.scoped_admin import TenantScopedAdmin
@@ -36,7 +39,7 @@ class TemplateViews(Base):
         except NoTemplates as error:
             known, failure = [], str(error)
         else:
-            failure = "" if known else "This number has no approved template that can be filled here."
+            failure = "" if known else "This number has no approved template."
         if request.method == "POST" and self._sent(request, conversation, known):
             return redirect("admin:conversations_conversation_change", conversation.pk)
         context = {
@@ -44,23 +47,43 @@ class TemplateViews(Base):
             "opts": self.opts,
             "title": f"Send a template to {conversation}",
             "conversation": conversation,
-            "known": known,
+            "known": [(template, _given(request, template)) for template in known if not template.problem],
+            "others": [template for template in known if template.problem],
             "failure": failure,
         }
         return render(request, "whatsapp/templates.html", context)
 
     def _sent(self, request: HttpRequest, conversation: Conversation, known: list[Known]) -> bool:
         template = templates.chosen(known, request.POST.get("name"), request.POST.get("language"))
+        if template is None:
+            messages.error(request, "That template is not among the approved ones. Nothing was sent.")
+            return False
         values = [value.replace("\x00", "").strip() for value in request.POST.getlist("value")]
+        upload = None
         try:
-            content = template.filled(values) if template else None
+            upload = _upload(request, template)
+            return desk_sending.send(request, conversation, template.filled(values, upload))
         except ValueError as error:
             messages.error(request, f"{error} Nothing was sent.")
             return False
-        if content is None:
-            messages.error(request, "That template is not among the approved ones. Nothing was sent.")
-            return False
-        return desk_sending.send(request, conversation, content)
+        finally:
+            if upload:
+                uploads.drop_unused(upload)
+
+
+def _given(request: HttpRequest, template: Known) -> list[tuple[Place, str]]:
+    """Its places, with what was written into them when nothing was sent."""
+    asked = request.POST.get("name"), request.POST.get("language")
+    values = request.POST.getlist("value") if asked == (template.name, template.language) else []
+    return list(zip(template.places, chain(values, repeat("")), strict=False))
+
+
+def _upload(request: HttpRequest, template: Known) -> FileUpload | None:
+    """The file for its header. Raises ValueError for one that WhatsApp does not take there."""
+    file = request.FILES.get("file")
+    if file is None or not template.takes_file:
+        return None
+    return uploads.keep(file, claimed=file.content_type or "", kind=template.above)
 
 
 @panels.show_panel

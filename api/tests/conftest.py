@@ -10,6 +10,16 @@ from .programs import Programs
 
 PLACES = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
 APPROVED = {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY"}
+INVOICE = APPROVED | {
+    "name": "invoice",
+    "parameter_format": "NAMED",
+    "components": [
+        {"type": "HEADER", "format": "DOCUMENT"},
+        {"type": "BODY", "text": "Hello {{customer}}"},
+        {"type": "BUTTONS", "buttons": [{"type": "URL", "text": "Pay", "url": "https://pay.example/{{1}}"}]},
+    ],
+}
+CAROUSEL = {"type": "CAROUSEL", "cards": []}
 
 
 @pytest.fixture
@@ -22,7 +32,8 @@ class Meta:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.answer = httpx2.Response(200, json={"data": [APPROVED | {"components": [PLACES]}]})
+        listed = [APPROVED | {"components": [PLACES]}, INVOICE, APPROVED | {"name": "many", "components": [CAROUSEL]}]
+        self.answer = httpx2.Response(200, json={"data": listed})
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request.url.path)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from api.tests.conftest import Meta
 from api.tests.programs import Programs
 from conversations.attachments import Attachment
+from conversations.contents import FileLink, OpenButton, Template, from_json
 from conversations.models import Conversation, ConversationMessage
 from conversations.tests.rows import conversation, message
 from tests.media_at_meta import OGG, PDF, picture
@@ -127,6 +128,8 @@ def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
         {"template": {**TEMPLATE, "values": ["Ann"]}},
         {"template": {**TEMPLATE, "language": "xx"}},
         {"template": {**TEMPLATE, "values": "Ann"}},
+        {"template": {"name": "invoice", "language": "en", "values": ["bill.pdf", "Ann", "17"]}},
+        {"template": {"name": "many", "language": "en", "values": []}},
     ],
 )
 def test_refuses_what_whatsapp_would(programs: Programs, talk: Conversation, meta: Meta, data: Any) -> None:
@@ -159,16 +162,40 @@ def test_lists_the_templates_of_the_number(programs: Programs, talk: Conversatio
     assert programs.reader.get(f"conversations/{talk.pk}/templates").json() == {
         "templates": [
             {
+                "name": "invoice",
+                "language": "en",
+                "category": "UTILITY",
+                "header": "",
+                "body": "Hello {{customer}}",
+                "places": ["header document", "customer", "button Pay: https://pay.example/{{1}}"],
+            },
+            {
                 "name": "order_update",
                 "language": "en",
                 "category": "UTILITY",
                 "header": "",
                 "body": "Hello {{1}}, your order {{2}} is ready.",
                 "places": ["1", "2"],
-            }
+            },
         ]
     }
     assert meta.asked == ["/v24.0/707/message_templates"]
+
+
+def test_fills_the_places_of_header_and_button_too(programs: Programs, talk: Conversation, meta: Meta) -> None:
+    values = ["https://files.example/bill.pdf", "Ann", "17"]
+    answer = programs.writer.post(messages(talk), {"template": {"name": "invoice", "language": "en", "values": values}})
+    assert answer.status_code == 201, answer.json()
+    content = from_json(ConversationMessage.objects.get().payload or {})
+    assert content == Template(
+        "invoice",
+        "en",
+        ("Ann",),
+        text="[document] bill.pdf https://files.example/bill.pdf\nHello Ann\n[button] Pay https://pay.example/17",
+        names=("customer",),
+        above=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
+        open_buttons=(OpenButton(0, "url", "17"),),
+    )
 
 
 def test_says_that_meta_does_not_tell_the_templates(programs: Programs, talk: Conversation, meta: Meta) -> None:

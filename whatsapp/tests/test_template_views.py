@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from conversations import contents, desk
 from conversations.contents import Template
@@ -24,12 +26,17 @@ LIST: list[dict[str, Any]] = [
     {"name": "headed", "language": "en", "status": "APPROVED", "components": [TEXT_HEADER, BODY]},
     {"name": "rejected", "language": "en", "status": "REJECTED", "components": [BODY]},
     {
-        "name": "picture",
+        "name": "bill",
         "language": "en",
         "status": "APPROVED",
-        "components": [{"type": "HEADER", "format": "IMAGE"}, BODY],
+        "components": [{"type": "HEADER", "format": "DOCUMENT"}, BODY],
     },
-    {"name": "named", "language": "en", "status": "APPROVED", "parameter_format": "NAMED", "components": [BODY]},
+    {
+        "name": "carousel",
+        "language": "en",
+        "status": "APPROVED",
+        "components": [BODY, {"type": "CAROUSEL", "cards": []}],
+    },
     {"name": "bare", "language": "en", "status": "APPROVED", "components": None},
 ]
 
@@ -71,8 +78,10 @@ def page(of: Conversation) -> str:
 def test_it_lists_what_can_be_filled(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     shown = businesses.browser("operator").get(page(ours)).content.decode()
     names = [name for name in (one["name"] for one in LIST) if f'value="{name}"' in shown]
-    assert names == ["order_update", "headed"]
+    assert names == ["order_update", "headed", "bill"]
     assert "Hello {{1}}, your order {{2}} is ready." in shown
+    assert "carousel (en): it has a part of the kind carousel." in shown
+    assert "rejected" not in shown
     assert meta.asked == ["/v24.0/707/message_templates Bearer our-token"]
 
 
@@ -91,12 +100,59 @@ def test_it_sends_one_and_takes_the_conversation_over(
     assert ours.handled_by == "operator"
 
 
+@pytest.fixture
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = str(tmp_path)
+    return tmp_path
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def bill_form(data: bytes, order: str = "17") -> dict[str, Any]:
+    file = SimpleUploadedFile("bill.pdf", data, "application/pdf")
+    return {"name": "bill", "language": "en", "value": ["", "Ann", order], "file": file}
+
+
+def test_a_file_of_the_person_goes_into_the_header_and_is_shown(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, folder: Path
+) -> None:
+    client = businesses.browser("operator")
+    shown = client.post(page(ours), bill_form(b"%PDF-1.7\n"), follow=True).content.decode()
+    message = ConversationMessage.objects.get()
+    assert message.text == "[document] bill.pdf\nHello Ann, your order 17 is ready."
+    attachment = message.attachments.get()
+    assert (attachment.filename, attachment.state, attachment.mime_type) == ("bill.pdf", "ready", "application/pdf")
+    assert f"/attachments/{attachment.pk}/" in shown
+    assert len(files_in(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        (bill_form(b"<html>"), "no document that WhatsApp takes"),
+        (bill_form(b"%PDF-1.7\n", order=" "), "value for 2 is missing"),
+        ({"name": "bill", "language": "en", "value": ["", "Ann", "17"]}, "value for header document is missing"),
+    ],
+)
+def test_a_file_that_does_not_go_is_not_kept(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, folder: Path, form: dict[str, Any], reason: str
+) -> None:
+    shown = businesses.browser("operator").post(page(ours), form).content.decode()
+    assert reason in shown
+    assert 'name="value" value="Ann"' in shown, "what was written is still there"
+    assert not ConversationMessage.objects.exists()
+    assert not files_in(folder)
+
+
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
         ({"name": "order_update", "language": "en", "value": ["Ann"]}, "takes 2 values"),
         ({"name": "order_update", "language": "en", "value": ["Ann", " "]}, "is missing"),
         ({"name": "order_update", "language": "en", "value": ["Ann", "7" * 1025]}, "takes 1024"),
+        ({"name": "carousel", "language": "en", "value": ["Ann", "7"]}, "cannot be filled here"),
         ({"name": "rejected", "language": "en", "value": ["Ann", "7"]}, "not among the approved ones"),
         ({}, "not among the approved ones"),
     ],
