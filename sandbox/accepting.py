@@ -8,7 +8,8 @@ from django.utils import timezone
 from sandbox.graph_errors import GraphRefusal
 from sandbox.graph_requests import ReadRequest, Recipient, SendRequest
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
-from sandbox.templates_known import known
+from sandbox.template_checks import check
+from sandbox.template_shown import media_of
 
 MEDIA_KINDS = ("image", "video", "audio", "document", "sticker")
 TYPING = timedelta(seconds=25)
@@ -21,11 +22,12 @@ def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
     if wanted.recipient.phone == number.display_phone_number:
         raise GraphRefusal(131021)
     if wanted.kind == "template":
-        known(wanted.content)
+        check(wanted.content)
+        _check_media_exists(*media_of(wanted.content))
     elif chat.window_is_closed():
         raise GraphRefusal(131047)
     if wanted.kind in MEDIA_KINDS:
-        _check_media_exists(wanted)
+        _check_media_exists(wanted.kind, wanted.content)
     if wanted.kind == "reaction":
         _react(chat, wanted.content)
     Chat.objects.filter(pk=chat.pk).update(typing_until=None)
@@ -42,12 +44,12 @@ def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
     )
 
 
-def _check_media_exists(wanted: SendRequest) -> None:
-    media_id = wanted.content.get("id")
+def _check_media_exists(kind: str, content: dict[str, Any]) -> None:
+    media_id = content.get("id")
     if media_id and not Media.objects.filter(media_id=str(media_id)).exists():
         raise GraphRefusal(
             100,
-            f"(#100) Param {wanted.kind}['id'] is not a valid whatsapp business account media attachment ID",
+            f"(#100) Param {kind}['id'] is not a valid whatsapp business account media attachment ID",
         )
 
 

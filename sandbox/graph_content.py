@@ -12,7 +12,7 @@ def missing(name: str) -> GraphRefusal:
     return GraphRefusal(100, f"(#100) The parameter {name} is required.")
 
 
-def _wrong(name: str, why: str) -> GraphRefusal:
+def wrong(name: str, why: str) -> GraphRefusal:
     return GraphRefusal(100, f"(#100) Param {name} {why}.")
 
 
@@ -22,9 +22,9 @@ def _string(content: Content, path: str, key: str, limit: int) -> str:
     if value is None or value == "":
         raise missing(name)
     if not isinstance(value, str):
-        raise _wrong(name, "must be a string")
+        raise wrong(name, "must be a string")
     if len(value) > limit:
-        raise _wrong(name, f"must be at most {limit} characters long")
+        raise wrong(name, f"must be at most {limit} characters long")
     return value
 
 
@@ -41,9 +41,9 @@ def _items(content: Content, path: str, key: str, most: int) -> list[Content]:
     if not isinstance(value, list) or not value:
         raise missing(name)
     if len(value) > most:
-        raise _wrong(name, f"must have at most {most} elements")
+        raise wrong(name, f"must have at most {most} elements")
     if not all(isinstance(item, dict) for item in value):
-        raise _wrong(name, "must hold objects")
+        raise wrong(name, "must hold objects")
     return value
 
 
@@ -61,12 +61,12 @@ def check_text(content: Content) -> None:
 def _check_media(kind: str, caption: int) -> Callable[[Content], None]:
     def check(content: Content) -> None:
         if bool(content.get("id")) == bool(content.get("link")):
-            raise _wrong(kind, "must have exactly one of id and link")
+            raise wrong(kind, "must have exactly one of id and link")
         if "link" in content and not str(content["link"]).startswith(("https://", "http://")):
-            raise _wrong(f"{kind}['link']", "must be a valid URI")
+            raise wrong(f"{kind}['link']", "must be a valid URI")
         if "caption" in content:
             if not caption:
-                raise _wrong(f"{kind}['caption']", "is not supported")
+                raise wrong(f"{kind}['caption']", "is not supported")
             _string(content, kind, "caption", caption)
 
     return check
@@ -79,9 +79,9 @@ def check_location(content: Content) -> None:
         except KeyError:
             raise missing(f"location['{key}']") from None
         except (TypeError, ValueError):
-            raise _wrong(f"location['{key}']", "must be a number") from None
+            raise wrong(f"location['{key}']", "must be a number") from None
         if not -most <= value <= most:
-            raise _wrong(f"location['{key}']", f"must be between -{most} and {most}")
+            raise wrong(f"location['{key}']", f"must be between -{most} and {most}")
 
 
 def check_contacts(content: Content) -> None:
@@ -103,7 +103,7 @@ def check_template(content: Content) -> None:
 def check_interactive(content: Content) -> None:
     kind = content.get("type")
     if kind not in INTERACTIVE:
-        raise _wrong("interactive['type']", f"must be one of {{{', '.join(INTERACTIVE).upper()}}}")
+        raise wrong("interactive['type']", f"must be one of {{{', '.join(INTERACTIVE).upper()}}}")
     _string(
         _object(content, "interactive", "body"),
         "interactive['body']",
@@ -121,7 +121,7 @@ def _check_buttons(action: Content) -> None:
     replies = []
     for button in buttons:
         if button.get("type") != "reply":
-            raise _wrong(f"{path}['buttons']['type']", "must be one of {REPLY}")
+            raise wrong(f"{path}['buttons']['type']", "must be one of {REPLY}")
         reply = _object(button, path, "reply")
         _string(reply, f"{path}['reply']", "title", 20)
         replies.append(_string(reply, f"{path}['reply']", "id", 256))
@@ -143,13 +143,13 @@ def _check_list(action: Content) -> None:
             if row.get("description"):
                 _string(row, f"{path}['rows']", "description", 72)
     if len(ids) > 10:
-        raise _wrong(f"{path}['sections']", "must have at most 10 rows in total")
+        raise wrong(f"{path}['sections']", "must have at most 10 rows in total")
     _unique(ids, "Row ids")
 
 
 def _check_location_request(action: Content) -> None:
     if action.get("name") != "send_location":
-        raise _wrong("interactive['action']['name']", "must be one of {SEND_LOCATION}")
+        raise wrong("interactive['action']['name']", "must be one of {SEND_LOCATION}")
 
 
 def _check_url_button(action: Content) -> None:

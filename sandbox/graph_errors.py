@@ -60,6 +60,12 @@ KNOWN = {
     131064: Known(400, "Messaging limit reached", "The message failed to reach the messaging limit."),
     132000: Known(400, "Template Param Count Mismatch", "The number of parameters does not match the template."),
     132001: Known(404, "Template name does not exist in the translation", "The template does not exist."),
+    132012: Known(
+        400,
+        "Parameter format does not match format in the created template",
+        "The values of the parameters are formatted wrongly.",
+    ),
+    132018: Known(400, "There's an issue with the parameters in your template", "The parameters do not fit."),
     133004: Known(503, "Server Temporarily Unavailable", "Server is temporarily unavailable."),
     133010: Known(400, "Phone number Not Registered", "The phone number is not registered."),
 }

@@ -95,7 +95,7 @@ def template_list(request: HttpRequest, waba_id: str) -> dict[str, Any]:
     if not waba_id.isdigit():
         raise unknown_object(waba_id)
     name = request.GET.get("name", "")
-    found = [template.as_json() for template in TEMPLATES if name in template.name]
+    found = [template for template in TEMPLATES if name in template["name"]]
     answer: dict[str, Any] = {"data": found, "paging": {"cursors": {"before": "MAZDZD", "after": "MjQZD"}}}
     if request.GET.get("summary"):
         counts = {"total_count": len(found), "message_template_count": len(TEMPLATES), "message_template_limit": 250}

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
 from sandbox.phone_messages import CHANGES
-from sandbox.templates_known import TEMPLATES, parameters_of
+from sandbox.template_shown import buttons_of as template_buttons
+from sandbox.template_shown import media_of, parts_of
 
 SHOWN = 100
 PEOPLE = 300
@@ -35,12 +36,15 @@ def _trouble(chat: Chat) -> str:
 
 
 def message_json(message: Message, files: dict[str, Media], texts: dict[str, str]) -> dict[str, Any]:
-    file = files.get(str(message.content.get("id", "")))
+    file = files.get(_media_id(message))
+    header, _, footer = parts_of(message.content) if message.kind == "template" else (None, "", "")
     return {
         "wamid": message.wamid,
         "mine": message.from_customer,
         "kind": message.kind,
         "text": "" if message.deleted_at else text_of(message),
+        "header": None if message.deleted_at else header,
+        "footer": "" if message.deleted_at else footer,
         "content": {} if message.deleted_at else message.content,
         "buttons": [] if message.deleted_at else buttons_of(message),
         "file": _file_json(file) if file and not message.deleted_at else None,
@@ -55,8 +59,14 @@ def message_json(message: Message, files: dict[str, Media], texts: dict[str, str
     }
 
 
+def _media_id(message: Message) -> str:
+    """Of the file that it is, or that stands at the top of a template; '' when it has none."""
+    content = media_of(message.content)[1] if message.kind == "template" else message.content
+    return str(content.get("id") or "")
+
+
 def _files(messages: list[Message]) -> dict[str, Media]:
-    ids = [str(message.content["id"]) for message in messages if message.content.get("id")]
+    ids = [media_id for media_id in map(_media_id, messages) if media_id]
     return {file.media_id: file for file in Media.objects.filter(media_id__in=ids).defer("data")}
 
 
@@ -79,27 +89,21 @@ def text_of(message: Message) -> str:
         case "interactive":
             return str(content["body"]["text"])
         case "template":
-            return _template_text(content)
+            return parts_of(content)[1]
         case "unsupported":
             return "A message that Meta's API cannot carry (a poll, for example)"
     return str(content.get("caption", ""))
 
 
-def _template_text(content: dict[str, Any]) -> str:
-    found = next((t for t in TEMPLATES if t.name == content.get("name")), None)
-    if found is None:
-        return str(content.get("name", ""))
-    parts = [found.header, found.filled(parameters_of(content)), found.footer]
-    return "\n\n".join(part for part in parts if part)
+def buttons_of(message: Message) -> list[dict[str, Any]]:
+    """What can be tapped under a business's message: id, title, and a description for rows of a list.
 
-
-def buttons_of(message: Message) -> list[dict[str, str]]:
-    """What can be tapped under a business's message: id, title, and a description for rows of a list."""
+    Buttons of a template that send nothing have a `url`, `call`, `code` or `flow` instead of the id.
+    """
     if message.from_customer:
         return []
     if message.kind == "template":
-        found = next((t for t in TEMPLATES if t.name == message.content.get("name")), None)
-        return [{"id": text, "title": text} for text in found.quick_replies] if found else []
+        return template_buttons(message.content)
     if message.kind != "interactive":
         return []
     action = message.content["action"]

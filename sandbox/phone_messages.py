@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sandbox.envelopes import context_of
 from sandbox.models import Chat, Media, Message
-from sandbox.templates_known import known
+from sandbox.template_shown import payload_of
 
 Given = dict[str, Any]
 # Not bubbles of their own: they change another message.
@@ -135,9 +135,10 @@ def _tap(chat: Chat, given: Given) -> Made:
 
 
 def _tap_template(asked: Message, chosen: str) -> Made:
-    if chosen not in known(asked.content).quick_replies:
-        raise BadGesture("That template has no such button.")
-    return "button", {"payload": chosen, "text": chosen}, asked.wamid
+    payload = payload_of(asked.content, chosen)
+    if payload is None:
+        raise BadGesture("That template has no such quick reply.")
+    return "button", {"payload": payload, "text": chosen}, asked.wamid
 
 
 def _reaction(chat: Chat, given: Given) -> Made:

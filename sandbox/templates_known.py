@@ -1,105 +1,164 @@
-"""The approved templates of every business in the sandbox."""
+"""The approved templates of every business in the sandbox, as GET /<waba_id>/message_templates lists them.
 
-import re
-from dataclasses import dataclass
+Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/components
+"""
+
 from typing import Any
 
-from sandbox.graph_errors import GraphRefusal
-
-PLACE = re.compile(r"\{\{(\w+)\}\}")
+Listed = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Template:
-    id: str
-    name: str
-    language: str
-    category: str
-    body: str
-    header: str = ""
-    footer: str = ""
-    quick_replies: tuple[str, ...] = ()
+def _template(number: int, name: str, category: str, *components: Listed, language: str = "en") -> Listed:
+    named = any("named_params" in key for component in components for key in component.get("example", {}))
+    return {
+        "id": str(1_000_000_000_000_000 + number),
+        "name": name,
+        "language": language,
+        "status": "APPROVED",
+        "category": category,
+        "parameter_format": "NAMED" if named else "POSITIONAL",
+        "components": list(components),
+    }
 
-    @property
-    def places(self) -> list[str]:
-        return PLACE.findall(self.body)
 
-    def as_json(self) -> dict[str, Any]:
-        """As GET /<waba_id>/message_templates lists it."""
-        body: dict[str, Any] = {"type": "BODY", "text": self.body}
-        if self.places:
-            body["example"] = {"body_text": [[f"example {name}" for name in self.places]]}
-        components = [body]
-        if self.header:
-            components.insert(0, {"type": "HEADER", "format": "TEXT", "text": self.header})
-        if self.footer:
-            components.append({"type": "FOOTER", "text": self.footer})
-        if self.quick_replies:
-            buttons = [{"type": "QUICK_REPLY", "text": text} for text in self.quick_replies]
-            components.append({"type": "BUTTONS", "buttons": buttons})
-        return {
-            "id": self.id,
-            "name": self.name,
-            "language": self.language,
-            "status": "APPROVED",
-            "category": self.category,
-            "parameter_format": "POSITIONAL",
-            "components": components,
-        }
+def _named(examples: dict[str, str]) -> list[Listed]:
+    return [{"param_name": name, "example": example} for name, example in examples.items()]
 
-    def filled(self, parameters: list[str]) -> str:
-        """The body with its places filled, in the order they stand."""
-        values = iter(parameters)
-        return PLACE.sub(lambda _: next(values), self.body)
 
+def _body(text: str, *examples: str, **named: str) -> Listed:
+    body: Listed = {"type": "BODY", "text": text}
+    if named:
+        return body | {"example": {"body_text_named_params": _named(named)}}
+    return body | ({"example": {"body_text": [list(examples)]}} if examples else {})
+
+
+def _title(text: str, *examples: str, **named: str) -> Listed:
+    title: Listed = {"type": "HEADER", "format": "TEXT", "text": text}
+    if named:
+        return title | {"example": {"header_text_named_params": _named(named)}}
+    return title | ({"example": {"header_text": list(examples)}} if examples else {})
+
+
+def _file(kind: str, name: str) -> Listed:
+    return {"type": "HEADER", "format": kind, "example": {"header_handle": [f"https://bakery.example/files/{name}"]}}
+
+
+def _footer(text: str) -> Listed:
+    return {"type": "FOOTER", "text": text}
+
+
+def _buttons(*buttons: Listed) -> Listed:
+    return {"type": "BUTTONS", "buttons": list(buttons)}
+
+
+def _reply(text: str) -> Listed:
+    return {"type": "QUICK_REPLY", "text": text}
+
+
+def _link(text: str, url: str, *examples: str) -> Listed:
+    return {"type": "URL", "text": text, "url": url} | ({"example": list(examples)} if examples else {})
+
+
+def _card(picture: str, text: str, path: str) -> Listed:
+    order = _link("Order it", "https://bakery.example/{{1}}", f"https://bakery.example/{path}")
+    return {"components": [_file("IMAGE", picture), _body(text), _buttons(order)]}
+
+
+CALL = {"type": "PHONE_NUMBER", "text": "Call us", "phone_number": "+15550000001"}
+# Meta writes the words on this button.
+CODE = {"type": "COPY_CODE", "text": "Copy offer code", "example": ["SUMMER"]}
+FLOW = {
+    "type": "FLOW",
+    "text": "Rate your visit",
+    "flow_id": "2000000000000001",
+    "flow_action": "NAVIGATE",
+    "navigate_screen": "RATING",
+}
+CAROUSEL = {
+    "type": "CAROUSEL",
+    "cards": [_card("rye.jpg", "Rye bread", "rye"), _card("plum-cake.jpg", "Plum cake", "plum-cake")],
+}
 
 TEMPLATES = (
-    Template(
-        "1000000000000001",
+    _template(
+        1,
         "hello_world",
-        "en_US",
         "UTILITY",
-        "Welcome and congratulations!! This message demonstrates your ability to send a message notification.",
-        header="Hello World",
-        footer="WhatsApp Business Platform sample message",
+        _title("Hello World"),
+        _body("Welcome and congratulations!! This message demonstrates your ability to send a message notification."),
+        _footer("WhatsApp Business Platform sample message"),
+        language="en_US",
     ),
-    Template(
-        "1000000000000002",
+    _template(
+        2,
         "order_update",
-        "en",
         "UTILITY",
-        "Hello {{1}}, your order {{2}} is ready to be picked up.",
-        quick_replies=("On my way", "Keep it for me"),
+        _body("Hello {{1}}, your order {{2}} is ready to be picked up.", "Ann", "17"),
+        _buttons(_reply("On my way"), _reply("Keep it for me")),
     ),
-    Template(
-        "1000000000000003",
+    _template(
+        3,
         "talk_again",
-        "en",
         "UTILITY",
-        "Hello {{1}}, we have an answer to your question. Shall we go on?",
-        quick_replies=("Yes, please",),
+        _body("Hello {{1}}, we have an answer to your question. Shall we go on?", "Ann"),
+        _buttons(_reply("Yes, please")),
     ),
+    _template(
+        4,
+        "invoice_ready",
+        "UTILITY",
+        _file("DOCUMENT", "invoice-17.pdf"),
+        _body(
+            "Hello {{customer_name}}, here is the invoice for order {{order_number}}. It is due on {{due_date}}.",
+            customer_name="Ann",
+            order_number="17",
+            due_date="30 November",
+        ),
+        _footer("Thank you for your order"),
+        _buttons(CALL),
+    ),
+    # The second place stands before the first, and one is there twice.
+    _template(
+        5,
+        "order_shipped",
+        "UTILITY",
+        _file("IMAGE", "parcel.jpg"),
+        _body("Order {{2}} is on its way, {{1}}! Have the number {{2}} at hand when it comes.", "Ann", "17"),
+        _buttons(_link("Follow it", "https://bakery.example/track/{{1}}", "https://bakery.example/track/17"), CALL),
+    ),
+    _template(
+        6,
+        "summer_sale",
+        "MARKETING",
+        _title("{{1}} off this week", "20%"),
+        _body("Hello {{1}}, show the code at the counter until {{2}} and pay less.", "Ann", "Sunday"),
+        _footer("While stocks last"),
+        _buttons(_reply("No more offers"), CODE),
+    ),
+    _template(
+        7,
+        "find_us",
+        "UTILITY",
+        {"type": "HEADER", "format": "LOCATION"},
+        _body("Hello {{1}}, this is where we are. See you soon!", "Ann"),
+        _buttons(_link("Opening hours", "https://bakery.example/hours")),
+    ),
+    _template(
+        8,
+        "see_you",
+        "UTILITY",
+        _title("See you on {{day}}", day="Friday"),
+        _body("Hello {{customer_name}}, we expect you at {{time}}.", customer_name="Ann", time="10:30"),
+        _buttons(_reply("I will be there"), _reply("Another day")),
+    ),
+    _template(
+        9,
+        "rate_visit",
+        "UTILITY",
+        _file("VIDEO", "thanks.mp4"),
+        _body("Thank you for your visit. How was it?"),
+        _buttons(FLOW),
+    ),
+    # Listed only, so that a client meets something that it cannot fill.
+    _template(10, "new_in_the_shop", "MARKETING", _body("Hello {{1}}, this is new in our shop:", "Ann"), CAROUSEL),
 )
-
-
-def known(content: dict[str, Any]) -> Template:
-    """The template a message names; raises GraphRefusal 132001 or 132000 as Meta does."""
-    name, language = content["name"], content["language"]["code"]
-    found = next((t for t in TEMPLATES if (t.name, t.language) == (name, language)), None)
-    if found is None:
-        raise GraphRefusal(132001, details=f"template name ({name}) does not exist in {language}")
-    given = len(parameters_of(content))
-    if given != len(found.places):
-        raise GraphRefusal(
-            132000,
-            details=f"body: number of localizable_params ({given}) does not match the expected number of params "
-            f"({len(found.places)})",
-        )
-    return found
-
-
-def parameters_of(content: dict[str, Any]) -> list[str]:
-    """The texts for the places of the body."""
-    components = content.get("components") or []
-    bodies = [c for c in components if isinstance(c, dict) and str(c.get("type", "")).lower() == "body"]
-    return [str(p.get("text", "")) for c in bodies for p in c.get("parameters") or [] if isinstance(p, dict)]

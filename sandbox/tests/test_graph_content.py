@@ -80,5 +80,5 @@ def test_it_refuses(kind: str, content: dict[str, Any], code: int) -> None:
 
 
 def test_it_lists_templates() -> None:
-    found = read("102290129340398/message_templates?name=order").json()["data"]
+    found = read("102290129340398/message_templates?name=update").json()["data"]
     assert [(t["name"], t["status"]) for t in found] == [("order_update", "APPROVED")]

@@ -10,6 +10,20 @@ from sandbox.pool import pool
 from sandbox.tests.conftest import Bot
 from sandbox.tests.graph import BSUID, NUMBER, PERSON, send
 from sandbox.tests.phone import chat, do, see, upload
+from sandbox.tests.templates import (
+    ANN,
+    FIND_US,
+    LINK,
+    PLACE,
+    RATE,
+    SALE,
+    SEE_YOU,
+    SHIPPED,
+    body,
+    button,
+    header,
+    template,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ORDER = {
@@ -119,6 +133,59 @@ def test_it_taps_buttons_lists_and_templates(bot: Bot) -> None:
     do("tap", wamid=asked, id="On my way")
     assert posted(bot)["button"] == {"payload": "On my way", "text": "On my way"}
     assert "your order 17" in next(m["text"] for m in chat()["messages"] if m["kind"] == "template")
+
+
+def bubble(content: dict[str, Any]) -> Any:
+    """How the phone shows a template that was sent."""
+    wamid = send(type="template", template=content).json()["messages"][0]["id"]
+    return next(message for message in chat()["messages"] if message["wamid"] == wamid)
+
+
+def test_it_shows_templates_with_their_places_filled(bot: Bot) -> None:
+    shown = bubble(SALE)
+    assert shown["header"] == {"kind": "text", "text": "20% off this week"}
+    assert shown["text"] == "Hello Ann, show the code at the counter until Sunday and pay less."
+    assert shown["footer"] == "While stocks last"
+    assert shown["buttons"] == [
+        {"title": "No more offers", "id": "No more offers"},
+        {"title": "Copy offer code", "code": "SUMMER"},
+    ]
+    shown = bubble(SHIPPED)
+    assert shown["header"] == {"kind": "image", "content": LINK}
+    assert shown["text"] == "Order 17 is on its way, Ann! Have the number 17 at hand when it comes."
+    assert shown["buttons"] == [
+        {"title": "Follow it", "url": "https://bakery.example/track/17"},
+        {"title": "Call us", "call": "+15550000001"},
+    ]
+    assert bubble(FIND_US)["header"] == {"kind": "location", "content": PLACE}
+    assert bubble(SEE_YOU)["header"]["text"] == "See you on Friday"
+    assert bubble(RATE)["buttons"] == [{"title": "Rate your visit", "flow": "2000000000000001"}]
+
+
+def test_it_shows_the_file_at_the_top_of_a_template(bot: Bot) -> None:
+    media_id = upload(b"%PDF", "application/pdf", "invoice.pdf")
+    invoice = template("invoice_ready", header("document", {"id": media_id}), body(**ANN))
+    shown = bubble(invoice)
+    assert shown["file"] == {
+        "url": f"/sandbox/phone/files/{media_id}",
+        "mime_type": "application/pdf",
+        "filename": "invoice.pdf",
+    }
+    assert shown["text"] == "Hello Ann, here is the invoice for order 17. It is due on Friday."
+
+
+def test_a_tap_on_a_template_says_its_payload(bot: Bot) -> None:
+    payload = button("quick_reply", 1, {"type": "payload", "payload": "another-day-17"})
+    asked = bubble(SEE_YOU | {"components": [*SEE_YOU["components"], payload]})["wamid"]
+    do("tap", wamid=asked, id="Another day")
+    assert posted(bot)["button"] == {"payload": "another-day-17", "text": "Another day"}
+
+
+def test_it_shows_a_template_that_would_be_refused_today(bot: Bot) -> None:
+    wamid = send().json()["messages"][0]["id"]
+    old = {"name": "order_update", "language": {"code": "en"}, "components": [{"type": "feet"}]}
+    Message.objects.filter(wamid=wamid).update(kind="template", content=old)
+    assert chat()["messages"][0]["text"] == "Hello {{1}}, your order {{2}} is ready to be picked up."
 
 
 def test_it_can_have_written_before_the_window_closed(bot: Bot) -> None:

@@ -1,6 +1,6 @@
 // One message as a bubble.
 import { clock, h, icon } from "./dom.js";
-import { pick } from "./dialogs.js";
+import { pick, tell } from "./dialogs.js";
 
 const TICKS = {
   posting: ["clock", "On its way to the webhook", ""], held: ["clock", "Waits for a batch to fill", ""],
@@ -58,8 +58,16 @@ const KINDS = {
   document: (m) => [source(m) ? card("file", m.content.filename || m.file.filename || "Document", m.file.mime_type, source(m)) : linked(m, "file", m.content.filename || "Document"), words(m.text)],
   location: (m) => [card("pin", m.content.name || "Location", m.content.address || `${m.content.latitude}, ${m.content.longitude}`)],
   contacts: (m) => (m.content.contacts || []).map((c) => card("person", c.name.formatted_name, (c.phones || []).map((p) => p.phone).join(", "))),
+  template: (m) => [...header(m), words(m.text), words(m.footer, "footer-text")],
   interactive: (m) => m.mine ? [words(m.text)] : [words(m.content.header?.text, "header-text"), words(m.text), words(m.content.footer?.text, "footer-text")],
 };
+
+// What stands at the top of a template: a line, or what would be a message of its own.
+function header(message) {
+  if (!message.header) return [];
+  const { kind, text, content } = message.header;
+  return kind === "text" ? [words(text, "header-text")] : KINDS[kind]({ content, file: message.file, text: "" });
+}
 
 function problem(message, actions) {
   if (!message.problem) return null;
@@ -89,9 +97,30 @@ function taps(message, actions) {
     return row([["list", label, () => pick(label, message.buttons, (id) => actions.tap(message, id))]]);
   }
   if (!message.buttons.length) return null;
-  return row(message.buttons.map((button) => ["reply", button.title, () => actions.tap(message, button.id)]));
+  return row(message.buttons.map((button) => tapOf(button, message, actions)));
 }
 
+function tapOf(button, message, actions) {
+  const { title, id, url, call, code } = button;
+  if (url) return ["link", title, url];
+  if (call) return ["phone", title, `tel:${call}`];
+  if (code) return ["copy", title, (event) => copy(code, event.currentTarget)];
+  if (id) return ["reply", title, () => actions.tap(message, id)];
+  return ["list", title, () => tell(title, [["Why nothing opens", "The sandbox shows the button of a flow, not the flow."]])];
+}
+
+async function copy(code, button) {
+  try {
+    await navigator.clipboard.writeText(code);
+    button.lastChild.textContent = `Copied: ${code}`;
+  } catch {
+    tell("The browser does not let it be copied", [["Code", code]]);
+  }
+}
+
+// An address becomes a link, so that it can be seen before it is opened.
 function row(buttons) {
-  return h("div", { className: "taps" }, ...buttons.map(([name, label, act]) => h("button", { type: "button", onclick: act }, icon(name), label)));
+  return h("div", { className: "taps" }, ...buttons.map(([name, label, act]) => typeof act === "string"
+    ? h("a", { href: act, target: "_blank", rel: "noopener" }, icon(name), label)
+    : h("button", { type: "button", onclick: act }, icon(name), label)));
 }
