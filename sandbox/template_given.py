@@ -91,7 +91,7 @@ def _index(component: Content, path: str) -> int:
     value = component.get("index")
     if value is None:
         raise missing(f"{path}['index']")
-    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit():
+    if not str(value).isascii() or not str(value).isdigit():
         raise wrong(f"{path}['index']", "must be an integer")
     return int(str(value)[:9])
 

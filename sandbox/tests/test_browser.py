@@ -11,6 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from sandbox.tests.conftest import Bot
 from sandbox.tests.graph import NUMBER, PERSON
+from sandbox.tests.templates import LINK, SALE, SHIPPED
 
 CHROMIUM = shutil.which("chromium") or ""
 pytestmark = [
@@ -103,6 +104,21 @@ def test_replies_appear_and_buttons_can_be_tapped(page: Page, bot: Bot, live_ser
     expect(page.locator(".bubble")).to_have_count(2)
     while bot.next().value.get("statuses", [{}])[0].get("status") != "read":
         pass
+
+
+def test_the_buttons_of_templates_link_copy_and_answer(page: Page, bot: Bot, live_server: LiveServer) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for content in (SHIPPED, SALE):
+        assert send(live_server, type="template", template=content)["messages"]
+    link = page.get_by_role("link", name="Follow it")
+    expect(link).to_have_attribute("href", "https://bakery.example/track/17")
+    expect(page.locator(".bubble", has=link).locator("a.card")).to_have_attribute("href", LINK["link"])
+    expect(page.get_by_text("20% off this week")).to_be_visible()
+    page.get_by_role("button", name="Copy offer code").click()
+    expect(page.get_by_role("button", name="Copied: SUMMER")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "SUMMER"
+    page.get_by_role("button", name="No more offers").click()
+    assert posted(bot) == "button"
 
 
 def test_failures_and_weather_are_shown_in_words(page: Page, bot: Bot, live_server: LiveServer) -> None:
