@@ -56,6 +56,12 @@ REFUSED: list[tuple[Part, int, str]] = [
     (template("summer_sale", body("Ann", "Sunday"), code("X")), 132000, f"header: {PARAMS.format(0, 1)}"),
     (template("talk_again", body(" ")), 131008, "Parameter of type text is missing text value"),
     (template("talk_again", body("Ann\nLee")), 132018, WIDE),
+    (template("talk_again", body("Ann     Lee")), 132018, WIDE),
+    (
+        template("talk_again", {"type": "body", "parameters": [MONEY | {"currency": {"code": "USD"}}]}),
+        131008,
+        "Parameter of type currency is missing currency value",
+    ),
     (template("talk_again", {"type": "body", "parameters": [{"type": "image", "image": LINK}]}), 132012, "TEXT"),
     (template("talk_again", PICTURE, body("Ann")), 132012, "header: Format mismatch, expected TEXT, received IMAGE"),
     # places by name
@@ -75,6 +81,7 @@ REFUSED: list[tuple[Part, int, str]] = [
     ),
     (template("order_shipped", header("video", LINK), ANN_17, link_end("1")), 132012, "IMAGE, received VIDEO"),
     (template("order_shipped", title("Box"), ANN_17, link_end("1")), 132012, "IMAGE, received TEXT"),
+    (template("order_shipped", PICTURE, PICTURE, ANN_17, link_end("1")), 132000, f"header: {PARAMS.format(2, 1)}"),
     (template("find_us", header("location", {"latitude": 1}), body("Ann")), 100, ""),
     (template("rate_visit", header("video", {})), 100, ""),
     (template("rate_visit", header("video", {"id": "404"})), 100, ""),
@@ -89,6 +96,11 @@ REFUSED: list[tuple[Part, int, str]] = [
         "buttons: Button at index 0 must be of type Url",
     ),
     (template("order_shipped", PICTURE, ANN_17, button("phone_number", 1)), 100, ""),
+    (
+        template("order_shipped", PICTURE, ANN_17, button("url", "0", *texts_of("17", "18"))),
+        132018,
+        "buttons: Button at index 0 takes one parameter, received 2",
+    ),
     (template("order_shipped", PICTURE, ANN_17, button("url", "first")), 100, ""),
     (template("order_shipped", PICTURE, ANN_17, button("url", None)), 100, ""),
     (template("find_us", *FIND_US["components"], link_end("17")), 132018, "of type Url does not require parameters"),
