@@ -5,6 +5,7 @@ that is broken raises ValueError, in words for the person who wrote it.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, get_args
@@ -13,7 +14,8 @@ FILE_KINDS = ("image", "video", "audio", "document")
 MOST_BUTTONS, MOST_ROWS = 3, 10
 CAPTION, BODY, LIST_BODY, BUTTON, TITLE, DESCRIPTION = 1024, 1024, 4096, 20, 24, 72
 BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID = 256, 200, 512, 15, 255
-URL_END, COUPON = 2000, 20
+URL_END, COUPON = 2000, 15
+_BROKEN = re.compile(r"[\r\n\t]| {5}")  # Meta refuses these in what fills a template
 
 
 def _fits(what: str, value: str, limit: int) -> None:
@@ -235,6 +237,8 @@ class Template:
         _fits("The template's language", self.language, LANGUAGE)
         for parameter in (*self.parameters, *self.header):
             _fits("A parameter of the template", parameter, BODY)
+            if _BROKEN.search(parameter):
+                raise ValueError("A parameter of a template has no line break, no tab and no five spaces in a row.")
         for values, names in ((self.parameters, self.names), (self.header, self.header_names)):
             if names and len(names) != len(values):
                 raise ValueError(f"{len(values)} values for the {len(names)} names of the template's places.")

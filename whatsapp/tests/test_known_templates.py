@@ -188,7 +188,10 @@ def test_a_file_of_ours_in_the_header() -> None:
         (known(header("LOCATION"), HELLO), ["north", "1", "a", "b", "Ann", "7"], "number of degrees, not 'north'"),
         (known(header("LOCATION"), HELLO), ["91", "1", "a", "b", "Ann", "7"], "from -90 to 90"),
         (known(header("LOCATION"), HELLO), ["1", "nan", "a", "b", "Ann", "7"], "from -180 to 180"),
-        (known(HELLO, buttons=(CODE,)), ["Ann", "7", "S" * 21], "takes 20"),
+        (known(HELLO, buttons=(CODE,)), ["Ann", "7", "S" * 16], "takes 15"),
+        (known(HELLO), ["Ann\nand Bob", "7"], "no line break"),
+        (known(HELLO), ["Ann", "7     8"], "no five spaces"),
+        (known(header("TEXT", "For {{1}}"), HELLO), ["a\tb", "Ann", "7"], "no tab"),
         (known(HELLO, buttons=(TRACK,)), ["Ann", "7", "S" * 2001], "takes 2000"),
     ],
 )
