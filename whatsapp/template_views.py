@@ -47,7 +47,8 @@ class TemplateViews(Base):
             "opts": self.opts,
             "title": f"Send a template to {conversation}",
             "conversation": conversation,
-            "known": [(template, _given(request, template)) for template in known if not template.problem],
+            # What was just tried stands first, below the reason why it was not sent.
+            "known": sorted((_form(request, one) for one in known if not one.problem), key=lambda form: not form[2]),
             "others": [template for template in known if template.problem],
             "failure": failure,
         }
@@ -71,11 +72,11 @@ class TemplateViews(Base):
                 uploads.drop_unused(upload)
 
 
-def _given(request: HttpRequest, template: Known) -> list[tuple[Place, str]]:
-    """Its places, with what was written into them when nothing was sent."""
-    asked = request.POST.get("name"), request.POST.get("language")
-    values = request.POST.getlist("value") if asked == (template.name, template.language) else []
-    return list(zip(template.places, chain(values, repeat("")), strict=False))
+def _form(request: HttpRequest, template: Known) -> tuple[Known, list[tuple[Place, str]], bool]:
+    """A template, its places with what was written into them, and whether it is the one that was not sent."""
+    was_tried = (request.POST.get("name"), request.POST.get("language")) == (template.name, template.language)
+    values = request.POST.getlist("value") if was_tried else []
+    return template, list(zip(template.places, chain(values, repeat("")), strict=False)), was_tried
 
 
 def _upload(request: HttpRequest, template: Known) -> FileUpload | None:

@@ -142,6 +142,10 @@ def test_a_file_that_does_not_go_is_not_kept(
     shown = businesses.browser("operator").post(page(ours), form).content.decode()
     assert reason in shown
     assert 'name="value" value="Ann"' in shown, "what was written is still there"
+    assert shown.count("<details") == 3
+    assert (
+        shown.index('<details class="fp-panel" open>') < shown.index("Template bill") < shown.index("Template headed")
+    )
     assert not ConversationMessage.objects.exists()
     assert not files_in(folder)
 
