@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from conversations.attachment_jobs import AttachmentJobs
-from conversations.attachments import Attachment, opened, stored_name
+from conversations.attachments import Attachment, opened, preview_name
 from conversations.file_types import extension
 from conversations.pauses import active_pause
 from crossing import across
@@ -88,10 +88,15 @@ def _seen(attachment: Attachment) -> Findings:
             file = cast("IO[bytes]", stored.file)
             if attachment.kind == "image":
                 small = pictures.shrink(file)
-                return Findings(preview=default_storage.save(stored_name("image/jpeg"), ContentFile(small)))
+                return Findings(preview=_kept(small, preview_name(str(attachment.file.name))))
             return Findings(transcript=documents.text_of(file, attachment.mime_type))
     except (pictures.BadPicture, documents.Unreadable) as failure:
         raise ReadFailed(str(failure)) from failure
+
+
+def _kept(small: bytes, name: str) -> str:
+    default_storage.delete(name)  # of a worker that ended before its row said so
+    return default_storage.save(name, ContentFile(small))
 
 
 async def _heard(attachment: Attachment) -> str:
@@ -139,11 +144,11 @@ def _failed(attachment: Attachment, failure: ReadFailed) -> None:
 
 def _ready(attachment: Attachment, **columns: str) -> None:
     with transaction.atomic():
-        held = Attachment.objects.held(attachment)
-        if held.update(state=State.READY, attempts=0, next_attempt_at=None, **columns):
+        if Attachment.objects.held(attachment).update(state=State.READY, attempts=0, next_attempt_at=None, **columns):
             settled(attachment)
-        elif columns.get("preview"):
-            default_storage.delete(columns["preview"])  # another worker was given the row meanwhile
+            return
+    if columns.get("preview") and not Attachment.objects.filter(pk=attachment.pk).exists():
+        default_storage.delete(columns["preview"])  # its sender deleted the message meanwhile
 
 
 def sweep() -> int:

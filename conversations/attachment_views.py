@@ -34,6 +34,8 @@ class AttachmentViews(Base):
     def attachment_view(self, request: HttpRequest, pk: int, attachment_id: int) -> HttpResponseBase:
         conversation = get_object_or_404(self.get_queryset(request), pk=pk)
         attachment = get_object_or_404(Attachment, pk=attachment_id, message__conversation=conversation)
+        if not attachment.is_stored:
+            raise Http404("The file is not there, or not yet.")
         name = attachment.preview.name if "preview" in request.GET else ""
         try:
             return respond(request, attachment, name or attachment.file.name or "")

@@ -45,6 +45,11 @@ def stored_name(mime_type: str) -> str:
     return f"attachments/{uuid.uuid4().hex}.{extension(mime_type)}"
 
 
+def preview_name(name: str) -> str:
+    """Of the picture that is stored under this name: always the same, so that none is left behind unknown."""
+    return f"{name.rpartition('.')[0]}-small.jpg"
+
+
 def opened(name: str) -> "File[bytes]":
     """A stored file, whole: one in a bucket comes over the network, so call it in a thread."""
     file = default_storage.open(name)
@@ -127,6 +132,11 @@ class Attachment(models.Model):
         return self.filename or f"{self.kind} {self.pk}"
 
     @property
+    def is_stored(self) -> bool:
+        """Whether it is whole and was looked at; `file` alone is a name, and may come before."""
+        return self.state in (self.State.READING, self.State.READY) and bool(self.file)
+
+    @property
     def is_open(self) -> bool:
         return self.state in OPEN
 
@@ -170,5 +180,8 @@ def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:
 @receiver(post_delete, sender=Attachment)
 def remove_files(instance: Attachment, **kwargs: Any) -> None:
     """What is deleted with its conversation is deleted whole, once that is committed."""
-    for name in filter(None, (instance.file.name, instance.preview.name)):
+    names = {instance.file.name, instance.preview.name}
+    if instance.kind == "image" and instance.file.name:
+        names.add(preview_name(instance.file.name))
+    for name in filter(None, names):
         transaction.on_commit(functools.partial(default_storage.delete, name), robust=True)

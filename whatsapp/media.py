@@ -66,7 +66,10 @@ async def fetch_one(attachment_id: int) -> None:
             if task.problem:
                 raise FetchFailed("token", f"The file cannot be asked for: {task.problem}.")
             real = await fetch(task.wanted, spool)
-            name = await asyncio.to_thread(_put, spool, real)
+            name = stored_name(real)
+            if not await across(_announced)(task.attachment, name):
+                return  # another worker was given the row meanwhile
+            await asyncio.to_thread(_put, spool, name, str(task.attachment.file.name or ""))
         except FetchFailed as failure:
             logger.warning("attachment %s not fetched: %s", attachment_id, failure)
             await across(_failed)(task.attachment, failure)
@@ -96,11 +99,18 @@ def _take(attachment_id: int) -> Task | None:
     return Task(attachment, wanted, problem)
 
 
-def _put(spool: Spool, mime_type: str) -> str:
-    """Into the storage; the answer is its name there."""
+def _announced(attachment: Attachment, name: str) -> bool:
+    """The row knows the name before the storage has the file: what a crash leaves behind is never forgotten."""
+    return bool(Attachment.objects.held(attachment).update(file=name))
+
+
+def _put(spool: Spool, name: str, left_behind: str) -> None:
+    """Into the storage, in place of what an attempt before it may have left there."""
     spool.file.seek(0)
     try:
-        return default_storage.save(stored_name(mime_type), File(spool.file))
+        if left_behind:
+            default_storage.delete(left_behind)
+        default_storage.save(name, File(spool.file))
     except Exception as error:
         logger.exception("a file could not be stored")
         raise FetchFailed("unavailable", f"The file could not be stored: {type(error).__name__}.") from error

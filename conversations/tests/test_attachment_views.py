@@ -155,3 +155,9 @@ def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusiness
     assert client.get(live, {"seen": seen}).status_code == 204
     Attachment.objects.filter(pk=file.pk).update(state="ready")
     assert client.get(live, {"seen": seen}).status_code == 200
+
+
+@pytest.mark.parametrize("state", ["pending", "failed"])
+def test_what_is_not_whole_is_not_shown(businesses: TwoBusinesses, ours: Conversation, state: str) -> None:
+    file = kept(ours, "image", "image/jpeg", state=state)
+    assert businesses.browser("owner").get(address(file, ours)).status_code == 404

@@ -1,0 +1,120 @@
+"""A worker that dies around the storage leaves no file there that nobody knows."""
+
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings as active
+from django.db import connections
+
+from assistant import pictures, reading
+from conversations.attachments import Attachment
+from conversations.models import Conversation
+from tests.media_at_meta import PDF, MediaAtMeta, picture
+from tests.stage import Stage
+from whatsapp import media
+from whatsapp.tests.factories import inbound, message
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+@pytest.fixture
+def meta(stage: Stage) -> MediaAtMeta:
+    return stage.wire.media
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep finds at once what nobody has any more."""
+    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
+
+
+def stored_files() -> set[str]:
+    folder = Path(active.MEDIA_ROOT)
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """As a killed worker: nothing of what would follow is done."""
+
+    def dead(*args: Any, **kwargs: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(module, name, dead)
+
+
+def attempt(work: Any, attachment_id: int) -> None:
+    with pytest.raises(Killed):
+        async_to_sync(work)(attachment_id)
+
+
+def test_the_next_attempt_takes_away_what_the_one_before_left(
+    stage: Stage, meta: MediaAtMeta, lost: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.post(inbound(message("document", meta.put(PDF, "application/pdf"))))
+    attachment = Attachment.objects.get()
+    with monkeypatch.context() as patch:
+        die_at(patch, media, "_stored")
+        attempt(media.fetch_one, attachment.pk)
+    (left,) = stored_files()
+    Attachment.objects.update(next_attempt_at=attachment.created_at)
+    stage.work()
+    attachment.refresh_from_db()
+    assert (attachment.state, stored_files()) == ("ready", {attachment.file.name})
+    assert attachment.file.name != left
+
+
+@pytest.mark.parametrize(
+    ("module", "step", "work"), [(media, "_stored", media.fetch_one), (reading, "_ready", reading.read_one)]
+)
+def test_what_was_left_goes_with_its_conversation(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch, module: Any, step: str, work: Any
+) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    attachment = Attachment.objects.get()
+    with monkeypatch.context() as patch:
+        die_at(patch, module, step)
+        if work is reading.read_one:
+            async_to_sync(media.fetch_one)(attachment.pk)
+        attempt(work, attachment.pk)
+    assert len(stored_files()) == (1 if module is media else 2)
+    Conversation.objects.all().delete()
+    assert not stored_files()
+
+
+def test_a_preview_is_made_once_more_under_the_same_name(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    attachment = Attachment.objects.get()
+    async_to_sync(media.fetch_one)(attachment.pk)
+    with monkeypatch.context() as patch:
+        die_at(patch, reading, "_ready")
+        attempt(reading.read_one, attachment.pk)
+    before = stored_files()
+    Attachment.objects.update(next_attempt_at=attachment.created_at)
+    stage.work()
+    attachment.refresh_from_db()
+    assert (attachment.state, stored_files()) == ("ready", before)
+    assert attachment.preview.name in before
+
+
+def test_a_message_that_is_deleted_while_its_picture_is_read_leaves_nothing(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
+    attachment = Attachment.objects.get()
+    async_to_sync(media.fetch_one)(attachment.pk)
+    shrink = pictures.shrink
+
+    def shrink_slowly(file: IO[bytes]) -> bytes:
+        Attachment.objects.all().delete()
+        connections.close_all()  # of the thread that this is
+        return shrink(file)
+
+    monkeypatch.setattr(pictures, "shrink", shrink_slowly)
+    async_to_sync(reading.read_one)(attachment.pk)
+    assert not stored_files()
