@@ -26,12 +26,6 @@ def meta(stage: Stage) -> MediaAtMeta:
     return stage.wire.media
 
 
-@pytest.fixture
-def lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweep finds at once what nobody has any more."""
-    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
-
-
 def stored_files() -> set[str]:
     folder = Path(active.MEDIA_ROOT)
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
@@ -52,7 +46,7 @@ def attempt(work: Any, attachment_id: int) -> None:
 
 
 def test_the_next_attempt_takes_away_what_the_one_before_left(
-    stage: Stage, meta: MediaAtMeta, lost: None, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.post(inbound(message("document", meta.put(PDF, "application/pdf"))))
     attachment = Attachment.objects.get()
