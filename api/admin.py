@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from tenants import api_keys
+from api import keys as api_keys
 from tenants.access import NOBODY, OWNERS
 from tenants.models import ApiKey
 from tenants.scoped_admin import TenantScopedAdmin

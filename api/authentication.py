@@ -8,7 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tenants import api_keys
+from api import keys
 from tenants.models import ApiKey
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -21,7 +21,7 @@ class KeyAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).decode("latin-1").strip().partition(" ")
         if scheme.lower() != "bearer":
             return None
-        key = api_keys.find(token.strip())
+        key = keys.find(token.strip())
         if key is None:
             raise AuthenticationFailed("This API key is unknown or revoked.")
         return key.created_by, key
@@ -30,7 +30,7 @@ class KeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-class MayUse(BasePermission):
+class HasWriteScope(BasePermission):
     """A key that reads may not write."""
 
     def has_permission(self, request: Request, view: Any) -> bool:

@@ -11,17 +11,17 @@ from rest_framework.serializers import Serializer
 from tenants.models import ApiKey
 
 from . import rate_limit
-from .authentication import KeyAuthentication, MayUse
+from .authentication import HasWriteScope, KeyAuthentication
 
 Row = TypeVar("Row", bound=Model)
 Query = TypeVar("Query", bound=Serializer[Any])
 
 
-class ProgramView(GenericAPIView[Any]):
+class ApiView(GenericAPIView[Any]):
     """What a program sees are the rows of its key's tenant (no tenant: those of none); all others do not exist."""
 
     authentication_classes = [KeyAuthentication]
-    permission_classes = [MayUse]
+    permission_classes = [HasWriteScope]
     tenant_path: ClassVar[str] = "tenant"
     allowance: rate_limit.Allowance | None = None
 

@@ -16,8 +16,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .models import RememberedAnswer
-from .refusals import Conflict
+from .exceptions import Conflict
+from .models import IdempotentResponse
 
 HEADER = "Idempotency-Key"
 PATTERN = r"[\x21-\x7e]{1,255}"
@@ -60,7 +60,7 @@ class Once:
         """The answer that was given before, within the last day."""
         if self.key is None:
             return None
-        today = RememberedAnswer.objects.filter(created_at__gte=Now() - dt.timedelta(hours=24))
+        today = IdempotentResponse.objects.filter(created_at__gte=Now() - dt.timedelta(hours=24))
         known = today.filter(tenant=self.tenant_id, key=self.key).first()
         if known is None:
             return None
@@ -69,7 +69,7 @@ class Once:
         return Response(known.body, known.status, headers={"Idempotent-Replayed": "true"})
 
     def _keep(self, key: str, answer: Response) -> Response:
-        RememberedAnswer.objects.create(
+        IdempotentResponse.objects.create(
             tenant_id=self.tenant_id,
             key=key,
             request_hash=self.hash,

@@ -20,7 +20,7 @@ class RateWindow(models.Model):
         return f"{self.requests} requests of key {self.key_id}"
 
 
-class RememberedAnswer(models.Model):
+class IdempotentResponse(models.Model):
     """The answer that was given to an `Idempotency-Key`, written in the transaction of what it did."""
 
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+")

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from .assistant_views import AssistantView, UsageView
-from .conversation_views import ConversationDetail, ConversationList, HandBack, TakeOver
-from .key_views import KeyView
-from .lead_views import LeadDetail, LeadList
-from .message_views import Files, Messages, Templates
+from api.views.assistant import AssistantView, UsageView
+from api.views.conversations import ConversationDetail, ConversationList, HandBack, TakeOver
+from api.views.keys import KeyView
+from api.views.leads import LeadDetail, LeadList
+from api.views.messages import Files, Messages, Templates
 
 urlpatterns = [
     path("key", KeyView.as_view(), name="api_key"),

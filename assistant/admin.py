@@ -10,14 +10,14 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
 
-from conversations import panels
+from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage
-from tenants.access import sees_everything
-from tenants.scoped_admin import EvidenceAdmin, TenantScopedAdmin
+from tenants.access import is_installation_admin
+from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
-from . import returning
 from .models import Assistant, Turn
-from .trial import Trial
+from .playground import Trial
+from .turns import handback
 
 admin.site.index_template = "assistant/first_page.html"
 admin.site.index_title = "Overview"
@@ -60,7 +60,7 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Where the server itself connects to is the installation's decision: it reaches inner addresses."""
-        mine = [] if sees_everything(request.user) else ["base_url"]
+        mine = [] if is_installation_admin(request.user) else ["base_url"]
         return [*self.readonly_fields, *mine]
 
     @admin.display(description="model")
@@ -73,7 +73,7 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
 
 
 @admin.register(Turn)
-class TurnAdmin(EvidenceAdmin):
+class TurnAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
     list_display = [
         "id",
@@ -105,19 +105,19 @@ class TurnAdmin(EvidenceAdmin):
         return f"{asked}, {answered}" if turn.first_reply_id else f"{asked}, no answer"
 
 
-@panels.show_panel
+@extensions.register_panel
 def last_turn(conversation: Conversation) -> str:
     turn = Turn.objects.filter(conversation=conversation).order_by("-opened_at").first()
     return render_to_string("assistant/panel.html", {"turn": turn}) if turn else ""
 
 
-@panels.show_outlook
+@extensions.register_status_line
 def when_it_returns(conversation: Conversation) -> str:
-    at = returning.returns_at(conversation)
+    at = handback.returns_at(conversation)
     return f"the assistant comes back at {date_format(at, 'H:i')}, {date_format(at, 'j F')}" if at else ""
 
 
-@panels.show_notes
+@extensions.register_message_info
 def how_it_came(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     """Model, tokens, time and instructions of each reply of the assistant on this page."""
     replies = [message for message in messages if message.origin == "assistant"]

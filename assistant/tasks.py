@@ -9,12 +9,14 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 import conversations.tasks
-import crashpoints
-from conversations.senders import SendFailed, load_sender
-from crossing import across
+from assistant.turns.opening import Claim
+from conversations.outbox.senders import SendFailed, load_sender
+from runtime import crashpoints
+from runtime.database import database_sync_to_async
 
-from . import attempts, gate, pictures, places, reading, turns
-from .turns import Claim
+from .files import extraction, images
+from .model import retries
+from .turns import closing, opening, places
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,11 @@ async def make_reply(turn_id: int) -> int | None:
     logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))
     with places.taken(claim.tenant_id):
         async with _typing(claim):
-            question = await pictures.with_data(claim.messages)
-            outcome = await attempts.complete(question, claim.assistant)
+            question = await images.with_data(claim.messages)
+            outcome = await retries.complete(question, claim.assistant)
     crashpoints.reach("C7")
     await _wake_next(claim.tenant_id)
-    closed = await across(gate.close)(claim, outcome)
+    closed = await database_sync_to_async(closing.close)(claim, outcome)
     crashpoints.reach("C8")
     logger.info("[WA][CHAT] conv_id=%s turn %s: %s", claim.conversation_id, claim.turn_id, closed.word)
     return closed.to_deliver
@@ -51,20 +53,20 @@ async def make_reply(turn_id: int) -> int | None:
 @app.task
 async def read(attachment_id: int) -> None:
     """Learn what is in one file if it is due. Harmless to run twice."""
-    await reading.JOBS.run(attachment_id, reading.read_one)
+    await extraction.JOBS.run(attachment_id, extraction.read_one)
 
 
 async def _claim(turn_id: int) -> Claim | None:
     """The turn, if it is due and there is a place for it; without one it waits."""
     try:
-        claim = await across(turns.claim)(turn_id, places.full())
-    except turns.NoPlace as no_place:
+        claim = await database_sync_to_async(opening.claim)(turn_id, places.full())
+    except opening.NoPlace as no_place:
         tenant_id = no_place.tenant_id
     else:
         if claim is None or claim.tenant_id not in places.full():
             return claim
         tenant_id = claim.tenant_id
-        await across(turns.release)(claim)
+        await database_sync_to_async(opening.release)(claim)
     places.wait(tenant_id, turn_id)
     await _wake_next(tenant_id)  # a place may have become free meanwhile
     return None
@@ -72,7 +74,7 @@ async def _claim(turn_id: int) -> Claim | None:
 
 async def _wake_next(tenant_id: int | None) -> None:
     if turn_id := places.next_in(tenant_id):
-        await across(turns.wake)([(turn_id, timezone.now())])
+        await database_sync_to_async(opening.wake)([(turn_id, timezone.now())])
 
 
 @contextlib.asynccontextmanager

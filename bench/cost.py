@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from assistant import context
+from assistant.model import context
+from assistant.model.client import TOKEN_CHARACTERS
 from assistant.models import Assistant
-from assistant.openai_service import TOKEN_CHARACTERS
 from conversations.models import ConversationMessage
 
 from .tables import table

@@ -6,7 +6,7 @@ import time
 from django.db import connection
 from tqdm import tqdm
 
-from conversations.history import get_or_create_conversation
+from conversations.history.messages import get_or_create_conversation
 
 from . import database, history, stack
 from .stack import NUMBER

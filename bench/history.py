@@ -7,7 +7,7 @@ import time
 
 from django.db import connection
 
-from conversations.history import add_conversation_message, get_last_messages, get_or_create_conversation
+from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
 
 from . import database
 from .stack import NUMBER, PEERS, PROJECT

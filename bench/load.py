@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from whatsapp.signature import sign
+from whatsapp.webhook.signature import sign
 
 from .stack import DATA, NUMBER, SECRET
 

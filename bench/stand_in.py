@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp.signature import sign
+from whatsapp.webhook.signature import sign
 
 from .load import delivery
 from .stack import NUMBERS, SECRET, WEB_PORT

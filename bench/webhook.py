@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from whatsapp import inbound, payloads
-from whatsapp.routing import Signer
+from whatsapp.webhook import ingest, parsing
+from whatsapp.webhook.routing import Signer
 
 from . import database, load, stack
 from .load import Measured
@@ -104,7 +104,7 @@ def _round_trips() -> int:
     bodies = [load.delivery(1, serial, 900_000_000 + int(time.time()) % 1_000_000) for serial in range(12)]
 
     def take(body: bytes) -> Callable[[], object]:
-        return lambda: inbound.accept(payloads.parse(payloads.loads(body)), Signer())
+        return lambda: ingest.accept(parsing.parse(parsing.loads(body)), Signer())
 
     return max([database.round_trips(take(body)) for body in bodies][8:])
 

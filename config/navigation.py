@@ -18,13 +18,13 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Businesses", "storefront", "tenants.Tenant"),
         ("Members", "group", "tenants.Membership"),
         ("API keys", "key", "tenants.ApiKey"),
-        ("Webhooks", "webhook", "events.WebhookEndpoint"),
+        ("Webhooks", "webhook", "webhooks.WebhookEndpoint"),
     ],
     "Evidence": [
         ("Messages", "chat", "conversations.ConversationMessage"),
         ("Turns", "receipt_long", "assistant.Turn"),
         ("Quarantine", "report", "whatsapp.QuarantinedEvent"),
-        ("Webhook deliveries", "outgoing_mail", "events.EventDelivery"),
+        ("Webhook deliveries", "outgoing_mail", "webhooks.WebhookDelivery"),
         ("Pauses", "pause_circle", "conversations.Pause"),
     ],
     "Installation": [

@@ -56,7 +56,7 @@ WHATSAPP_GRAPH_URL = env.str(
     default=f"{_SANDBOX_URL}/graph" if SANDBOX and not WHATSAPP_ACCESS_TOKEN else "https://graph.facebook.com",
 ).rstrip("/")
 WHATSAPP_GRAPH_VERSION = env.str("WHATSAPP_GRAPH_VERSION", default="v24.0")
-MESSAGE_SENDER = env.str("MESSAGE_SENDER", default="whatsapp.sender.WhatsAppSender")
+MESSAGE_SENDER = env.str("MESSAGE_SENDER", default="whatsapp.graph.sender.WhatsAppSender")
 
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str(
@@ -126,12 +126,13 @@ INSTALLED_APPS = [
     "csp",
     "procrastinate.contrib.django",
     "tenants",
-    "events",
+    "webhooks",
     "conversations",
     "leads",
     "assistant",
     "whatsapp",
     "api",
+    "operations",
     *(["sandbox"] if SANDBOX or TESTING else []),
 ]
 MIDDLEWARE = [
@@ -191,7 +192,7 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         # A server that swallows packets must not hang the door: Meta delivers again.
         # With a threshold of None, Django's default, psycopg prepares nothing: planning the statement of
-        # `whatsapp/one_statement.py` anew for each delivery costs PostgreSQL four times what running it does.
+        # `whatsapp/webhook/fast_ingest.py` anew for each delivery costs PostgreSQL four times what running it does.
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **_database.get("OPTIONS", {})},
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
     }
@@ -223,7 +224,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "api.refusals.in_json",
+    "EXCEPTION_HANDLER": "api.exceptions.in_json",
     "DEFAULT_PARSER_CLASSES": ["api.parsers.SafeJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
@@ -251,7 +252,7 @@ UNFOLD = {
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "STYLES": [lambda request: static("conversations/plain.css")],
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
-    "DASHBOARD_CALLBACK": "assistant.dashboard.fill",
+    "DASHBOARD_CALLBACK": "operations.dashboard.fill",
 }
 
 # --- Security -----------------------------------------------------------------------------------------------

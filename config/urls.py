@@ -8,11 +8,11 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from tenants.api import TenantViewSet, UnknownAddress
+from api.staff.tenants import NotFoundView, TenantViewSet
+from api.staff.whatsapp_accounts import WhatsAppAccountViewSet
+from operations import health
 from tenants.invitations import FirstPasswordForm
-from whatsapp import health
-from whatsapp.api import WhatsAppAccountViewSet
-from whatsapp.views import WebhookView
+from whatsapp.webhook.views import WebhookView
 
 api = SimpleRouter(trailing_slash=False)
 api.register("tenants", TenantViewSet)
@@ -42,4 +42,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 if settings.SANDBOX:
     urlpatterns.append(path("sandbox/", include("sandbox.urls")))
 
-urlpatterns.append(re_path("^api/", UnknownAddress.as_view()))
+urlpatterns.append(re_path("^api/", NotFoundView.as_view()))

@@ -10,17 +10,18 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from tenants.access import NOBODY, OPERATORS, scoped, sees_everything, tenants_of
+from conversations.desk.attachment_views import AttachmentViews
+from conversations.desk.list_rows import ListRow, rows_of
+from conversations.desk.notes import name_of
+from conversations.desk.transcript_marks import digest
+from conversations.desk.views import DeskViews, mark_seen, standing, why_no_reply, window_left
+from tenants.access import NOBODY, OPERATORS, for_user, is_installation_admin, tenants_of
 from tenants.empty_states import EmptyState
-from tenants.scoped_admin import EvidenceAdmin, SuperusersAdmin, TenantScopedAdmin
+from tenants.scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
 
-from . import panels, search, transcript
-from .attachment_views import AttachmentViews
-from .desk_views import DeskViews, mark_seen, standing, why_no_reply, window_left
-from .list_rows import ListRow, rows_of
+from . import search
+from .desk import extensions, transcript
 from .models import Conversation, ConversationMessage, Pause, SearchWord
-from .notes import name_of
-from .transcript_marks import digest
 
 SNIPPET = 80
 
@@ -82,7 +83,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         if note := getattr(request, "searched_instead", ""):
             messages.info(request, note)
         conversations = list(changes.result_list)
-        rows, badges = rows_of(conversations), panels.badges_of(conversations)
+        rows, badges = rows_of(conversations), extensions.badges_of(conversations)
         for conversation in conversations:
             conversation.row = rows.get(conversation.pk, ListRow())
             conversation.badges = badges.get(conversation.pk, [])
@@ -94,12 +95,12 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     ) -> tuple["QuerySet[Any]", bool]:
         if not search_term.strip():
             return queryset, False
-        found = search.find_or_nearly(queryset, search_term, scoped(SearchWord.objects.all(), request.user, "tenant"))
+        found = search.find_or_nearly(queryset, search_term, for_user(SearchWord.objects.all(), request.user, "tenant"))
         request.searched_instead = found.note  # type: ignore[attr-defined]
         return found.conversations, False
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
-        return panels.first_step_of(request) or super().empty_state(request)
+        return extensions.first_step_of(request) or super().empty_state(request)
 
     # --- the list ---
 
@@ -152,7 +153,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         columns = super().get_list_display(request)
-        several = sees_everything(request.user) or len(tenants_of(request.user)) > 1
+        several = is_installation_admin(request.user) or len(tenants_of(request.user)) > 1
         return columns if several else [column for column in columns if column != "tenant"]
 
     def _desk(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
@@ -169,12 +170,12 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "may_write": may_write,
             "why_no_reply": why_no_reply(conversation, request.user, "text"),
             **standing(conversation),
-            "panels": panels.panels_of(conversation),
+            "panels": extensions.panels_of(conversation),
         }
 
 
 @admin.register(ConversationMessage)
-class ConversationMessageAdmin(EvidenceAdmin):
+class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
     list_display = ["id", "conversation", "role", "origin", "kind", "first_words", "status", "created_at"]
     list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
@@ -193,7 +194,7 @@ class ConversationMessageAdmin(EvidenceAdmin):
 
 
 @admin.register(Pause)
-class PauseAdmin(SuperusersAdmin):
+class PauseAdmin(SuperuserAdmin):
     evidence = True
     list_display = ["scope", "reason", "error_code", "since", "until", "step"]
     search_fields = ["scope", "reason"]

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from .senders import load_sender
+from conversations.outbox.senders import load_sender
 
 
 @register
@@ -14,7 +14,7 @@ def sender_can_be_loaded(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
     try:
         load_sender()
     except (ImportError, TypeError) as error:
-        hint = "MESSAGE_SENDER is the dotted path of a class, for example whatsapp.sender.WhatsAppSender."
+        hint = "MESSAGE_SENDER is the dotted path of a class, for example whatsapp.graph.sender.WhatsAppSender."
         message = f"MESSAGE_SENDER={settings.MESSAGE_SENDER!r} cannot be used: {error}"
         return [Error(message, hint=hint, id="conversations.E001")]
     return []

@@ -25,11 +25,11 @@ from django.db.models.functions import Left
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from conversations.desk.notes import ConversationNote
+from conversations.files.attachments import Attachment
+from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
-from .attachments import Attachment
-from .notes import ConversationNote
-from .pauses import Pause
 from .statuses import MessageQuerySet, Status
 from .words import SearchWord
 
@@ -195,7 +195,7 @@ class ConversationMessage(models.Model):
     )
 
     payload = models.JSONField(
-        null=True, blank=True, help_text="Of ours, besides text: what is sent, see `conversations.contents`."
+        null=True, blank=True, help_text="Of ours, besides text: what is sent, see `conversations.outbox.contents`."
     )
 
     status = models.CharField(max_length=16, choices=Status.choices, blank=True, default="", db_default="")

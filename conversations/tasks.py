@@ -8,13 +8,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
-import crashpoints
-from crossing import across
+from conversations.outbox.senders import Outbound, Sender, SendFailed, load_sender
+from runtime import crashpoints
+from runtime.clock import ago
+from runtime.database import database_sync_to_async
 
-from . import outbox
 from .models import ConversationMessage, Status
-from .senders import Outbound, Sender, SendFailed, load_sender
-from .times import ago
+from .outbox import queue as outbox
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ async def deliver(message_id: int) -> None:
     """Send one queued message, then those behind it in its conversation. Harmless to run twice."""
     pending: int | None = message_id
     while pending is not None:
-        outbound = await across(outbox.claim)(pending)
+        outbound = await database_sync_to_async(outbox.claim)(pending)
         if outbound is None:
             return
         crashpoints.reach("C9")
@@ -40,9 +40,9 @@ async def _send(sender: Sender, outbound: Outbound) -> int | None:
         wamid = await sender.send(outbound)
     except SendFailed as failure:
         logger.warning("message %s not sent: %s", outbound.message_id, failure.detail)
-        return await across(outbox.record_failure)(outbound.message_id, failure)
+        return await database_sync_to_async(outbox.record_failure)(outbound.message_id, failure)
     crashpoints.reach("C11")
-    return await across(outbox.record_sent)(outbound.message_id, wamid)
+    return await database_sync_to_async(outbox.record_sent)(outbound.message_id, wamid)
 
 
 def sweep() -> int:

@@ -13,8 +13,9 @@ from django.db.models.functions import Length, Reverse
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from runtime.clock import ago
+
 from .models import ConversationMessage
-from .times import ago
 from .words import LONGEST, SearchProgress, SearchWord
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from import_export.admin import ExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from unfold.contrib.import_export.forms import ExportForm
 
-from conversations import panels
+from conversations.desk import extensions
 from conversations.models import Conversation
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
@@ -82,13 +82,13 @@ class LeadAdmin(ExportMixin, TenantScopedAdmin):  # type: ignore[misc]
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', address)
 
 
-@panels.show_panel
+@extensions.register_panel
 def lead_panel(conversation: Conversation) -> str:
     lead = Lead.objects.filter(conversation=conversation).first()
     return render_to_string("leads/panel.html", {"lead": lead}) if lead else ""
 
 
-@panels.show_badges
+@extensions.register_badges
 def stages(conversations: Sequence[Conversation]) -> dict[int, str]:
     leads = Lead.objects.filter(conversation__in=conversations).exclude(stage=Lead.Stage.NEW)
     return {pk: Lead.Stage(stage).label for pk, stage in leads.values_list("conversation_id", "stage")}

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import connection
 
-from events.models import Type
-from events.recording import Happening, record_all
+from webhooks.models import EventType
+from webhooks.recording import EventDraft, record_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,6 @@ def capture(leads: Iterable[NewLead]) -> None:
             record_all([_created(*row) for *row, is_listened_to in cursor.fetchall() if is_listened_to])
 
 
-def _created(pk: int, conversation_id: int, tenant_id: int | None, name: str, phone: str, source: str) -> Happening:
+def _created(pk: int, conversation_id: int, tenant_id: int | None, name: str, phone: str, source: str) -> EventDraft:
     lead = {"id": pk, "conversation_id": conversation_id, "name": name, "phone": phone, "source": source}
-    return Happening(tenant_id, Type.LEAD_CREATED, {"lead": lead}, subject=pk)
+    return EventDraft(tenant_id, EventType.LEAD_CREATED, {"lead": lead}, subject=pk)

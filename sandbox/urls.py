@@ -2,7 +2,12 @@
 
 from django.urls import path, re_path
 
-from sandbox import graph_media, graph_views, log_views, model_views, phone_views, weather_views
+from sandbox import log_views
+from sandbox.graph import media as graph_media
+from sandbox.graph import views as graph_views
+from sandbox.model import views as model_views
+from sandbox.phone import views as phone_views
+from sandbox.weather import views as weather_views
 
 app_name = "sandbox"
 GRAPH = r"^graph/(?P<version>v\d+\.\d+)"

@@ -31,7 +31,7 @@ def roles_of(person: Person) -> dict[int, str]:
     return roles
 
 
-def sees_everything(person: Person) -> bool:
+def is_installation_admin(person: Person) -> bool:
     return bool(getattr(person, "is_active", False) and getattr(person, "is_superuser", False))
 
 
@@ -40,18 +40,18 @@ def tenants_of(person: Person, roles: Roles = ANYONE) -> list[int]:
     return [tenant_id for tenant_id, role in roles_of(person).items() if role in roles]
 
 
-def may(person: Person, roles: Roles, tenant_id: int | None) -> bool:
+def has_role(person: Person, roles: Roles, tenant_id: int | None) -> bool:
     """Whether the person has one of these roles in that tenant; a row of no tenant is for superusers."""
-    return sees_everything(person) or roles_of(person).get(tenant_id or 0) in roles
+    return is_installation_admin(person) or roles_of(person).get(tenant_id or 0) in roles
 
 
-def may_somewhere(person: Person, roles: Roles) -> bool:
-    return sees_everything(person) or bool(tenants_of(person, roles))
+def has_role_anywhere(person: Person, roles: Roles) -> bool:
+    return is_installation_admin(person) or bool(tenants_of(person, roles))
 
 
-def scoped(rows: "QuerySet[Row]", person: Person, path: str, roles: Roles = ANYONE) -> "QuerySet[Row]":
+def for_user(rows: "QuerySet[Row]", person: Person, path: str, roles: Roles = ANYONE) -> "QuerySet[Row]":
     """Of these rows, those whose tenant (reached by `path`) gives the person one of these roles."""
-    if sees_everything(person):
+    if is_installation_admin(person):
         return rows
     return rows.filter(**{f"{path}__in": tenants_of(person, roles)})
 

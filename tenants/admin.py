@@ -12,9 +12,9 @@ from rest_framework.authtoken.models import Token, TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from . import invitations
-from .access import NOBODY, sees_everything, tenants_of
+from .access import NOBODY, is_installation_admin, tenants_of
 from .models import Membership, Tenant
-from .scoped_admin import SuperusersAdmin, TenantScopedAdmin
+from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
 
 # Tokens: the stock page shows every key. A key is made on the user's page and shown once.
 admin.site.unregister([User, Group, TokenProxy])
@@ -91,7 +91,7 @@ class MembershipAdmin(TenantScopedAdmin):
 
 
 @admin.register(User)
-class UserAdmin(SuperusersAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     """For superusers; others get from here only whom they may choose: the people of their own tenants."""
 
     form = UserChangeForm
@@ -101,7 +101,7 @@ class UserAdmin(SuperusersAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     actions = ["make_api_key", "revoke_api_key"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        if sees_everything(request.user):
+        if is_installation_admin(request.user):
             return super().get_queryset(request)
         colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
         return User.objects.filter(pk__in=colleagues)
@@ -120,5 +120,5 @@ class UserAdmin(SuperusersAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(SuperusersAdmin, DjangoGroupAdmin):
+class GroupAdmin(SuperuserAdmin, DjangoGroupAdmin):
     pass

@@ -13,7 +13,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminEmailInputWidget
 
-from .access import OWNERS, Person, sees_everything, tenants_of
+from .access import OWNERS, Person, is_installation_admin, tenants_of
 from .models import Membership
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def link_for(user: User, inviter: Person) -> str:
     if user.has_usable_password() or user.is_superuser:
         return ""
     elsewhere = Membership.objects.filter(user=user).exclude(tenant__in=tenants_of(inviter, OWNERS))
-    if elsewhere.exists() and not sees_everything(inviter):
+    if elsewhere.exists() and not is_installation_admin(inviter):
         return ""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     path = reverse("set_password", args=[uid, default_token_generator.make_token(user)])

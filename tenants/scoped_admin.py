@@ -16,11 +16,11 @@ from .access import (
     NOBODY,
     OWNERS,
     Roles,
-    may,
-    may_somewhere,
+    for_user,
+    has_role,
+    has_role_anywhere,
+    is_installation_admin,
     names_secret,
-    scoped,
-    sees_everything,
     tenant_id_of,
 )
 from .empty_states import EmptyState
@@ -40,7 +40,7 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     def include_empty_choice(self) -> bool:
         # Rows of no tenant are for superusers; with one tenant there is nothing to filter by.
         of_tenant = self.field.related_model is Tenant
-        return bool(self.field.null) and (not of_tenant or sees_everything(self.request.user))
+        return bool(self.field.null) and (not of_tenant or is_installation_admin(self.request.user))
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> list[Any]:
         choices = visible_rows(model_admin.admin_site, field.remote_field.model, request)
@@ -83,7 +83,7 @@ class TenantScopedAdmin(ModelAdmin):
     # --- rows ---
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return scoped(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+        return for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
@@ -95,18 +95,18 @@ class TenantScopedAdmin(ModelAdmin):
 
     def changeable(self, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
         """Of these rows, those that the person may change."""
-        return scoped(rows, request.user, self.tenant_path, self.may_change)
+        return for_user(rows, request.user, self.tenant_path, self.may_change)
 
     # --- permissions: the role decides ---
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return may_somewhere(request.user, self.may_view)
+        return has_role_anywhere(request.user, self.may_view)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._allows(self.may_view, request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return not self.evidence and may_somewhere(request.user, self.may_add)
+        return not self.evidence and has_role_anywhere(request.user, self.may_add)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return not self.evidence and self._allows(self.may_change, request, obj)
@@ -116,15 +116,15 @@ class TenantScopedAdmin(ModelAdmin):
 
     def _allows(self, roles: Roles, request: HttpRequest, obj: Any) -> bool:
         if not isinstance(obj, Model):
-            return may_somewhere(request.user, roles)
-        return may(request.user, roles, tenant_id_of(obj, self.tenant_path))
+            return has_role_anywhere(request.user, roles)
+        return has_role(request.user, roles, tenant_id_of(obj, self.tenant_path))
 
     # --- choices, filters, lookups ---
 
     def formfield_for_foreignkey(self, db_field: "ForeignKey[Any]", request: HttpRequest, **kwargs: Any) -> Any:
         kwargs.setdefault("queryset", self.choices_of(db_field, request))
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field and db_field.name == self.tenant_path and not sees_everything(request.user):
+        if field and db_field.name == self.tenant_path and not is_installation_admin(request.user):
             field.required = True  # a row of no tenant is for superusers
         return field
 
@@ -132,7 +132,7 @@ class TenantScopedAdmin(ModelAdmin):
         model = db_field.remote_field.model
         rows = visible_rows(self.admin_site, model, request)
         if db_field.name == self.tenant_path:
-            return scoped(rows, request.user, "pk", self.may_change | self.may_add)
+            return for_user(rows, request.user, "pk", self.may_change | self.may_add)
         return rows
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -208,24 +208,24 @@ def plural(model: type[Model]) -> str:
     return str(model._meta.verbose_name_plural)
 
 
-class EvidenceAdmin(TenantScopedAdmin):
+class ReadOnlyAdmin(TenantScopedAdmin):
     """Rows that tell what happened: nobody adds, changes or deletes them here."""
 
     evidence = True
     may_add = may_change = may_delete = NOBODY
 
 
-class SuperusersAdmin(TenantScopedAdmin):
+class SuperuserAdmin(TenantScopedAdmin):
     """Rows of the whole installation: for superusers."""
 
     may_view = may_add = may_change = may_delete = NOBODY
 
     def _allows(self, roles: Any, request: HttpRequest, obj: Any) -> bool:
-        return sees_everything(request.user)
+        return is_installation_admin(request.user)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         rows = super(TenantScopedAdmin, self).get_queryset(request)
-        return rows if sees_everything(request.user) else rows.none()
+        return rows if is_installation_admin(request.user) else rows.none()
 
     def changeable(self, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        return rows if sees_everything(request.user) else rows.none()
+        return rows if is_installation_admin(request.user) else rows.none()

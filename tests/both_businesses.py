@@ -6,14 +6,14 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.utils import timezone
 
+from api import keys
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message
-from events.models import Event, EventDelivery, Type, WebhookEndpoint
 from leads.models import Lead
-from tenants import api_keys
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
+from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 
 THEIRS = "Zebra"  # in every text of theirs, and in none of ours
@@ -42,15 +42,15 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     number: dict[str, Any] = {"tenant": tenant, "phone_number_id": f"number-of-{mark}"}
     event = {"reason": f"{mark} reason", "field": mark, "raw": {"text": mark}, "digest": mark}
     hook = WebhookEndpoint.objects.create(
-        tenant=tenant, url=f"https://{mark}.example/".lower(), event_types=[Type.NEEDS_PERSON], secret=SECRET
+        tenant=tenant, url=f"https://{mark}.example/".lower(), event_types=[EventType.NEEDS_PERSON], secret=SECRET
     )
-    told = Event.objects.create(tenant=tenant, type=Type.NEEDS_PERSON, payload={"reason": f"{mark} reason"})
+    told = WebhookEvent.objects.create(tenant=tenant, type=EventType.NEEDS_PERSON, payload={"reason": f"{mark} reason"})
     return {
-        "events/webhookendpoint": hook,
-        "events/eventdelivery": EventDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
+        "webhooks/webhookendpoint": hook,
+        "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
-        "tenants/apikey": api_keys.issue(
+        "tenants/apikey": keys.issue(
             Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant=tenant, name=f"{mark} program"
         )[0],
         "conversations/conversation": talk,

@@ -20,10 +20,11 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant import openai_service
+from assistant.model import client as model_client
 from tests.media_at_meta import MediaAtMeta
-from whatsapp import downloads, graph
-from whatsapp.signature import sign
+from whatsapp.graph import client as graph_client
+from whatsapp.media import download
+from whatsapp.webhook.signature import sign
 
 SECRET = "stage-secret"
 WEBHOOK = "/api/whatsapp/webhook"
@@ -128,10 +129,10 @@ def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path)
     settings.RETRY_TIME_SCALE = 0
     settings.MEDIA_ROOT = str(tmp_path / "media")
     wire = Wire()
-    openai_service.set_transport(httpx2.MockTransport(wire.to_model))
-    graph.set_transport(httpx2.MockTransport(wire.to_graph))
-    downloads.set_transport(httpx2.MockTransport(wire.to_graph))
+    model_client.set_transport(httpx2.MockTransport(wire.to_model))
+    graph_client.set_transport(httpx2.MockTransport(wire.to_graph))
+    download.set_transport(httpx2.MockTransport(wire.to_graph))
     yield Stage(client, wire)
-    openai_service.set_transport(None)
-    graph.set_transport(None)
-    downloads.set_transport(None)
+    model_client.set_transport(None)
+    graph_client.set_transport(None)
+    download.set_transport(None)

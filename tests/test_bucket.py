@@ -12,9 +12,10 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from config.media_storage import LOCAL, media_storage
-from conversations import outbox, uploads
-from conversations.attachments import Attachment
+from conversations.files import uploads
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation
+from conversations.outbox import queue as outbox
 from tenants.tests.people import superuser
 from tests.media_at_meta import PDF, picture
 from tests.pdfs import pdf

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from conversations.contents import (
+from conversations.outbox.contents import (
     Button,
     Buttons,
-    Choices,
     Content,
     FileLink,
+    ListMessage,
     LocationRequest,
     Row,
     Template,
     from_json,
     to_json,
 )
-from sandbox import template_checks
-from sandbox.graph_content import CHECKS
-from sandbox.templates_known import TEMPLATES
-from whatsapp import known_templates
-from whatsapp.bodies import body
+from sandbox.graph.content import CHECKS
+from sandbox.message_templates import checks
+from sandbox.message_templates.known import TEMPLATES
+from whatsapp.graph.payloads import body
+from whatsapp.message_templates import template as known_templates
 
 LINK = "https://files.example/menu.pdf"
 ROWS = tuple(Row(f"{n}" * 20, f"{n}" * 24, "d" * 72) for n in range(10))
@@ -33,7 +33,7 @@ CONTENTS: list[Content] = [
     FileLink("audio", LINK),
     FileLink("document", LINK, "Our menu", "menu.pdf"),
     Buttons("t" * 1024, tuple(Button(f"{n}" * 256, f"{n}" * 20) for n in range(3))),
-    Choices("t" * 4096, "b" * 20, ROWS),
+    ListMessage("t" * 4096, "b" * 20, ROWS),
     LocationRequest("Where are you?"),
     Template("hello_world", "en_US"),
     Template("order_update", "en", ("Ada", "17")),
@@ -50,8 +50,8 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("button titles are the same", lambda: Buttons("t", (Button("a", "x"), Button("b", "x")))),
     ("takes 20", lambda: Button("a", "t" * 21)),
     ("takes 1024", lambda: Buttons("t" * 1025, (Button("a", "x"),))),
-    ("11 rows", lambda: Choices("t", "b", (*ROWS, Row("eleven", "t")))),
-    ("row ids are the same", lambda: Choices("t", "b", (Row("a", "x"), Row("a", "y")))),
+    ("11 rows", lambda: ListMessage("t", "b", (*ROWS, Row("eleven", "t")))),
+    ("row ids are the same", lambda: ListMessage("t", "b", (Row("a", "x"), Row("a", "y")))),
     ("takes 72", lambda: Row("a", "t", "d" * 73)),
     ("is missing", lambda: LocationRequest(" ")),
     ("is missing", lambda: Template("hello", "en", ("",))),
@@ -76,7 +76,7 @@ def test_a_template_as_it_is_listed_is_filled_as_the_graph_api_wants_it(listed: 
     values = {"header latitude": "53.3", "header longitude": "-6.2"}
     files = {place.label: LINK for place in template.places if place.is_file}
     given = [files.get(label) or values.get(label, f"value {number}") for number, label in enumerate(template.labels)]
-    template_checks.check(body(template.filled(given))["template"])
+    checks.check(body(template.filled(given))["template"])
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.name))

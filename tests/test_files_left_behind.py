@@ -8,12 +8,12 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from django.db import connections
 
-from assistant import pictures, reading
-from conversations.attachments import Attachment
+from assistant.files import extraction, images
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation
 from tests.media_at_meta import PDF, MediaAtMeta, picture
 from tests.stage import Stage
-from whatsapp import media
+from whatsapp.media import fetching
 from whatsapp.tests.factories import inbound, message
 
 
@@ -51,8 +51,8 @@ def test_the_next_attempt_takes_away_what_the_one_before_left(
     stage.post(inbound(message("document", meta.put(PDF, "application/pdf"))))
     attachment = Attachment.objects.get()
     with monkeypatch.context() as patch:
-        die_at(patch, media, "_stored")
-        attempt(media.fetch_one, attachment.pk)
+        die_at(patch, fetching, "_stored")
+        attempt(fetching.fetch_one, attachment.pk)
     (left,) = stored_files()
     Attachment.objects.update(next_attempt_at=attachment.created_at)
     stage.work()
@@ -62,7 +62,7 @@ def test_the_next_attempt_takes_away_what_the_one_before_left(
 
 
 @pytest.mark.parametrize(
-    ("module", "step", "work"), [(media, "_stored", media.fetch_one), (reading, "_ready", reading.read_one)]
+    ("module", "step", "work"), [(fetching, "_stored", fetching.fetch_one), (extraction, "_ready", extraction.read_one)]
 )
 def test_what_was_left_goes_with_its_conversation(
     stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch, module: Any, step: str, work: Any
@@ -71,10 +71,10 @@ def test_what_was_left_goes_with_its_conversation(
     attachment = Attachment.objects.get()
     with monkeypatch.context() as patch:
         die_at(patch, module, step)
-        if work is reading.read_one:
-            async_to_sync(media.fetch_one)(attachment.pk)
+        if work is extraction.read_one:
+            async_to_sync(fetching.fetch_one)(attachment.pk)
         attempt(work, attachment.pk)
-    assert len(stored_files()) == (1 if module is media else 2)
+    assert len(stored_files()) == (1 if module is fetching else 2)
     Conversation.objects.all().delete()
     assert not stored_files()
 
@@ -84,10 +84,10 @@ def test_a_preview_is_made_once_more_under_the_same_name(
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     attachment = Attachment.objects.get()
-    async_to_sync(media.fetch_one)(attachment.pk)
+    async_to_sync(fetching.fetch_one)(attachment.pk)
     with monkeypatch.context() as patch:
-        die_at(patch, reading, "_ready")
-        attempt(reading.read_one, attachment.pk)
+        die_at(patch, extraction, "_ready")
+        attempt(extraction.read_one, attachment.pk)
     before = stored_files()
     Attachment.objects.update(next_attempt_at=attachment.created_at)
     stage.work()
@@ -101,14 +101,14 @@ def test_a_message_that_is_deleted_while_its_picture_is_read_leaves_nothing(
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     attachment = Attachment.objects.get()
-    async_to_sync(media.fetch_one)(attachment.pk)
-    shrink = pictures.shrink
+    async_to_sync(fetching.fetch_one)(attachment.pk)
+    shrink = images.shrink
 
     def shrink_slowly(file: IO[bytes]) -> bytes:
         Attachment.objects.all().delete()
         connections.close_all()  # of the thread that this is
         return shrink(file)
 
-    monkeypatch.setattr(pictures, "shrink", shrink_slowly)
-    async_to_sync(reading.read_one)(attachment.pk)
+    monkeypatch.setattr(images, "shrink", shrink_slowly)
+    async_to_sync(extraction.read_one)(attachment.pk)
     assert not stored_files()

@@ -21,7 +21,7 @@ import api.urls
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from tests.isolation_report import Report
-from whatsapp import graph
+from whatsapp.graph import client as graph_client
 from whatsapp.models import Replay, ReplayedEvent
 
 pytestmark = pytest.mark.django_db
@@ -34,8 +34,8 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
     "tenants/apikey": (OWNER, OWNER, OWNER, NONE),
-    "events/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
-    "events/eventdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
+    "webhooks/webhookdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
@@ -106,9 +106,9 @@ DEVELOPMENT_ONLY = ["sandbox/"]
 
 @pytest.fixture(autouse=True)
 def no_network() -> Iterator[None]:
-    graph.set_transport(httpx2.MockTransport(lambda request: httpx2.Response(401, json={})))
+    graph_client.set_transport(httpx2.MockTransport(lambda request: httpx2.Response(401, json={})))
     yield
-    graph.set_transport(None)
+    graph_client.set_transport(None)
 
 
 def routes(patterns: Any = None, before: str = "") -> Iterator[str]:

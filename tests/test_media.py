@@ -12,13 +12,13 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations.attachments import Attachment
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
-from events import addresses
+from runtime import public_addresses
 from tests.media_at_meta import OGG, PDF, MediaAtMeta, Pieces, body, picture
 from tests.stage import Json, Stage
-from whatsapp import media
-from whatsapp.downloads import Spool
+from whatsapp.media import fetching
+from whatsapp.media.download import Spool
 from whatsapp.tests.factories import change, delivery, echo, inbound, message, text_message
 
 MB = 1024 * 1024
@@ -46,7 +46,7 @@ def sits_at(monkeypatch: pytest.MonkeyPatch, *found: str) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return list(found)
 
-    monkeypatch.setattr(addresses, "resolve", resolve)
+    monkeypatch.setattr(public_addresses, "resolve", resolve)
 
 
 @pytest.mark.parametrize(
@@ -265,24 +265,24 @@ def test_a_lost_job_is_found_by_the_sweep_and_a_lost_worker_by_the_end_of_its_le
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     ProcrastinateJob.objects.all().delete()
-    assert media.sweep() == 0, "it is due only just now"
-    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
+    assert fetching.sweep() == 0, "it is due only just now"
+    monkeypatch.setattr("conversations.files.attachments.LOST_SECONDS", -1)
     attachment = Attachment.objects.take(Attachment.objects.get().pk, "pending", seconds=-5)
     assert attachment is not None, "a worker has it, and is gone"
-    assert media.sweep() == 1
-    assert media.sweep() == 0, "it is not woken again at once"
+    assert fetching.sweep() == 1
+    assert fetching.sweep() == 0, "it is not woken again at once"
     stage.work()
     assert Attachment.objects.get().state == "ready"
     with Spool(5) as spool:
-        assert not media._stored(attachment, "late", "image/png", spool), "the worker that wakes again is fenced"
+        assert not fetching._stored(attachment, "late", "image/png", spool), "the worker that wakes again is fenced"
 
 
 def test_a_job_that_comes_twice_fetches_once(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    media.JOBS.wake([Attachment.objects.get().pk] * 3)
+    fetching.JOBS.wake([Attachment.objects.get().pk] * 3)
     stage.work()
     assert (len(meta.asked), len(stored_files())) == (2, 2), "the picture and its preview"
-    async_to_sync(media.fetch_one)(Attachment.objects.get().pk)
+    async_to_sync(fetching.fetch_one)(Attachment.objects.get().pk)
     assert len(meta.asked) == 2
 
 

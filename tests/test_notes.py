@@ -5,7 +5,7 @@ import json
 import pytest
 from django.test import Client
 
-from conversations.list_rows import rows_of
+from conversations.desk.list_rows import rows_of
 from conversations.models import Conversation, ConversationMessage, ConversationNote
 from conversations.tests.rows import conversation, many_messages, message
 from conversations.tests.test_admin_desk import press

@@ -10,14 +10,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from assistant import gate, turns
-from assistant.attempts import Outcome
+from assistant.model.client import Completion
+from assistant.model.retries import Outcome
 from assistant.models import Turn
-from assistant.openai_service import Completion
+from assistant.turns import closing, opening
 from bench.database import round_trips
-from conversations import outbox
-from conversations.history import add_conversation_message, get_last_messages
+from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import queue as outbox
 from conversations.tests.rows import conversation, many_messages
 from tenants.tests.people import TwoBusinesses
 from tests.stage import Stage
@@ -62,9 +62,9 @@ def test_a_status_costs_few(stage: Stage) -> None:
     assert posted(stage, delivery(change(statuses=[status("delivered", wamid=sent.external_id)]))) == STATUS
 
 
-def claimed(turn_id: int) -> tuple[int, turns.Claim]:
-    found: list[turns.Claim | None] = []
-    costs = round_trips(lambda: found.append(turns.claim(turn_id)))
+def claimed(turn_id: int) -> tuple[int, opening.Claim]:
+    found: list[opening.Claim | None] = []
+    costs = round_trips(lambda: found.append(opening.claim(turn_id)))
     assert found[0] is not None
     return costs, found[0]
 
@@ -76,7 +76,7 @@ def test_an_answer_costs_the_same_however_long_the_conversation(stage: Stage) ->
         turn = Turn.objects.get(state="collecting")
         costs, claim = claimed(turn.pk)
         assert costs == CLAIM
-        assert round_trips(functools.partial(gate.close, claim, ANSWERED)) == GATE
+        assert round_trips(functools.partial(closing.close, claim, ANSWERED)) == GATE
         assert Turn.objects.get(pk=turn.pk).state == "replied"
 
 

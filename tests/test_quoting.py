@@ -2,8 +2,8 @@
 
 import httpx2
 
-from conversations import outbox
 from conversations.models import Conversation
+from conversations.outbox import queue as outbox
 from tests.stage import Json, Stage, completion
 from whatsapp.tests.factories import inbound, message, text_message
 

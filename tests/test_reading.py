@@ -16,9 +16,9 @@ from django.conf import settings as active
 from PIL import Image
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant import documents, pictures, reading, unpacking
+from assistant.files import documents, extraction, images, sandbox
 from assistant.models import Assistant, Turn
-from conversations.attachments import Attachment
+from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 from tests.media_at_meta import MediaAtMeta, picture
 from tests.pdfs import pdf
@@ -88,7 +88,7 @@ def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict
     with on_disk() as file:
         Image.effect_noise(size, 60).convert("RGB").save(file, "JPEG", **form)
         file.seek(0)
-        assert max(Image.open(io.BytesIO(pictures.shrink(file))).size) == 1024
+        assert max(Image.open(io.BytesIO(images.shrink(file))).size) == 1024
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "1"])
@@ -96,7 +96,7 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
     with on_disk() as file:
         Image.new(mode, (2000, 10)).save(file, "PNG")
         file.seek(0)
-        assert Image.open(io.BytesIO(pictures.shrink(file))).size == (1024, 5)
+        assert Image.open(io.BytesIO(images.shrink(file))).size == (1024, 5)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
     ],
 )
 def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
-    with on_disk(data()) as file, pytest.raises(pictures.BadPicture, match=reason):
-        pictures.shrink(file)
+    with on_disk(data()) as file, pytest.raises(images.BadPicture, match=reason):
+        images.shrink(file)
 
 
 def clear(width: int, height: int) -> bytes:
@@ -140,8 +140,8 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
 
 def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    Attachment.objects.update(state="reading", attempts=reading.MOST_ATTEMPTS)
-    async_to_sync(reading.read_one)(Attachment.objects.get().pk)
+    Attachment.objects.update(state="reading", attempts=extraction.MOST_ATTEMPTS)
+    async_to_sync(extraction.read_one)(Attachment.objects.get().pk)
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
     assert "ended again and again" in attachment.error
@@ -150,8 +150,8 @@ def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMet
 def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     ProcrastinateJob.objects.all().delete()
-    none_at_once = dataclasses.replace(reading.JOBS, at_once=0)
-    async_to_sync(none_at_once.run)(Attachment.objects.get().pk, reading.read_one)
+    none_at_once = dataclasses.replace(extraction.JOBS, at_once=0)
+    async_to_sync(none_at_once.run)(Attachment.objects.get().pk, extraction.read_one)
     (job,) = ProcrastinateJob.objects.all()
     assert job.scheduled_at is not None, "later, and the row is as it was"
     assert Attachment.objects.get().attempts == 0
@@ -200,8 +200,8 @@ def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMe
 def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "sleep.py"
     sleeper.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(unpacking, "PROGRAM", sleeper)
-    monkeypatch.setattr(unpacking, "SECONDS", 0.5)
+    monkeypatch.setattr(sandbox, "PROGRAM", sleeper)
+    monkeypatch.setattr(sandbox, "SECONDS", 0.5)
     began = time.monotonic()
     with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="not be read within"):
         documents.text_of(file, "application/pdf")
@@ -209,7 +209,7 @@ def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch:
 
 
 def test_the_reader_of_pdfs_has_bounds_of_its_own() -> None:
-    program = unpacking.PROGRAM.read_text()
+    program = sandbox.PROGRAM.read_text()
     greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
     command = [sys.executable, "-c", greedy, "pdf", "1", "1"]
     assert b"MemoryError" in subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr

@@ -8,10 +8,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
 
-from assistant import returning
 from assistant.models import Assistant, Turn
-from conversations import desk, outbox
+from assistant.turns import handback
+from conversations import handover
 from conversations.models import Conversation
+from conversations.outbox import queue as outbox
 from conversations.tests.test_admin_transcript import page_of
 from tenants.models import Tenant
 from tenants.tests.people import browser_of, superuser
@@ -25,7 +26,7 @@ def taken(stage: Stage) -> Conversation:
     Assistant.objects.create(tenant=None, returns_after_minutes=30)
     stage.converse(inbound(text_message("one")))
     conversation = Conversation.objects.get()
-    desk.take_over(conversation.pk, User.objects.create(username="bo"))
+    handover.take_over(conversation.pk, User.objects.create(username="bo"))
     conversation.refresh_from_db()
     return conversation
 
@@ -39,11 +40,11 @@ def test_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversa
     stage.converse(inbound(text_message("two")))
     stage.converse(inbound(text_message("three")))
     later(29)
-    assert returning.sweep() == 0
+    assert handback.sweep() == 0
     assert stage.wire.texts == ["Answer to one"]
     later(2)
-    assert returning.sweep() == 1
-    assert returning.sweep() == 0
+    assert handback.sweep() == 1
+    assert handback.sweep() == 0
     stage.work()
     assert stage.wire.texts == ["Answer to one", "Answer to three"]
     taken.refresh_from_db()
@@ -54,7 +55,7 @@ def test_says_nothing_when_the_person_answered(stage: Stage, taken: Conversation
     stage.converse(inbound(text_message("two")))
     outbox.send(taken, "A person's answer", author=taken.operator)
     later(31)
-    assert returning.sweep() == 1
+    assert handback.sweep() == 1
     stage.work()
     assert stage.wire.texts == ["Answer to one", "A person's answer"]
     stage.converse(inbound(text_message("three")))
@@ -65,18 +66,18 @@ def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> 
     later(29)
     outbox.send(taken, "I am still here", author=taken.operator)
     later(29)
-    assert returning.sweep() == 0
+    assert handback.sweep() == 0
 
 
 def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
-    desk.hand_back(taken.pk, User.objects.get())
+    handover.hand_back(taken.pk, User.objects.get())
     stage.post(inbound(text_message("two")))
     outbox.send(taken, "Not sent any more")
-    desk.take_over(taken.pk, None)
+    handover.take_over(taken.pk, None)
     stage.work()
     assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "a person took over"]
     later(31)
-    returning.sweep()
+    handback.sweep()
     stage.work()
     assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
@@ -85,9 +86,9 @@ def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Convers
     other = Tenant.objects.create(name="Other", slug="other")
     Assistant.objects.create(tenant=other)
     Conversation.objects.create(tenant=other, external_id="1", phone_number_id="2")
-    desk.take_over(Conversation.objects.get(tenant=other).pk, None)
+    handover.take_over(Conversation.objects.get(tenant=other).pk, None)
     later(10_000)
-    assert returning.sweep() == 1
+    assert handback.sweep() == 1
     assert Conversation.objects.get(handled_by="operator").tenant == other
 
 
@@ -97,7 +98,7 @@ def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, c
     off = False if column == "is_active" else F(column) - dt.timedelta(hours=24)
     Conversation.objects.update(**{column: off})
     later(31)
-    returning.sweep()
+    handback.sweep()
     stage.work()
     assert stage.wire.texts == ["Answer to one"]
 
@@ -108,7 +109,7 @@ def test_two_workers_bring_it_back_once(stage: Stage, taken: Conversation) -> No
     moved: list[int] = []
 
     def sweep() -> None:
-        moved.append(returning.sweep())
+        moved.append(handback.sweep())
         connection.close()
 
     workers = [threading.Thread(target=sweep) for _ in range(4)]

@@ -9,10 +9,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 
-from conversations import attachments, contents, desk, outbox, uploads
-from conversations.attachments import Attachment
-from conversations.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Template
+from conversations import handover
+from conversations.files import attachments, uploads
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import contents
+from conversations.outbox import queue as outbox
+from conversations.outbox.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Template
 from tenants.tests.people import superuser
 from tests.media_at_meta import PDF, picture
 from tests.stage import Stage, graph_error
@@ -96,7 +99,7 @@ def test_a_file_that_meta_has_forgotten_is_uploaded_again(stage: Stage, talk: Co
     stage.work()
     Attachment.objects.update(media_id_until=Now() - dt.timedelta(days=1))
     ConversationMessage.objects.filter(pk=message.pk).update(status="failed")
-    assert desk.send_again(message.pk, superuser())
+    assert handover.send_again(message.pk, superuser())
     stage.work()
     assert [body["image"]["id"] for body in stage.wire.sent] == ["up1", "up2"]
 

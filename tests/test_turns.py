@@ -9,11 +9,11 @@ from django.contrib.auth.models import User
 from django.db.models import F
 from django.utils import timezone
 
-from assistant import places, turns
 from assistant.models import Assistant, Turn
-from conversations import desk
+from assistant.turns import opening, places
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage
-from conversations.pauses import Pause
+from conversations.outbox.pauses import Pause
 from tests.stage import Json, Stage, completion
 from whatsapp.tests.factories import inbound, message, text_message
 
@@ -57,7 +57,7 @@ def test_a_tap_on_a_button_is_answered_at_once(stage: Stage, settings: Any) -> N
 
 def test_a_job_that_comes_twice_answers_once(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    turns.wake([(Turn.objects.get().pk, None)] * 3)
+    opening.wake([(Turn.objects.get().pk, None)] * 3)
     stage.work()
     assert stage.wire.texts == ["Answer to Hello"]
 
@@ -90,7 +90,7 @@ def test_past_the_longest_wait_a_draft_is_dropped_only_once(stage: Stage, settin
 
 
 def test_a_person_who_takes_over_while_the_model_thinks_is_the_only_one_to_speak(stage: Stage) -> None:
-    while_thinking(stage, lambda: desk.take_over(Conversation.objects.get().pk, None))
+    while_thinking(stage, lambda: handover.take_over(Conversation.objects.get().pk, None))
     stage.converse(inbound(text_message("Hello")))
     assert stage.wire.sent == []
     assert outcomes() == ["a person took over"]
@@ -193,20 +193,20 @@ def test_a_dead_key_stops_the_calls_until_it_changes(stage: Stage, settings: Any
 
 def test_a_turn_whose_worker_died_is_taken_back_but_not_for_ever(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    for _ in range(turns.MAX_ATTEMPTS):
-        assert turns.claim(Turn.objects.get().pk) is not None
+    for _ in range(opening.MAX_ATTEMPTS):
+        assert opening.claim(Turn.objects.get().pk) is not None
         Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
-        turns.sweep()
+        opening.sweep()
     turn = Turn.objects.get()
-    assert (turn.state, turn.outcome, turn.attempts) == ("failed", "worker lost", turns.MAX_ATTEMPTS)
+    assert (turn.state, turn.outcome, turn.attempts) == ("failed", "worker lost", opening.MAX_ATTEMPTS)
     assert Conversation.objects.get().needs_person
 
 
 def test_after_a_lost_worker_there_is_one_reply(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    turns.claim(Turn.objects.get().pk)
+    opening.claim(Turn.objects.get().pk)
     Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
-    turns.sweep()
+    opening.sweep()
     stage.work()
     assert stage.wire.texts == ["Answer to Hello"]
 
@@ -226,8 +226,8 @@ def test_a_person_can_hand_back(stage: Stage) -> None:
     person = User.objects.create(username="bo")
     stage.converse(inbound(text_message("one")))
     conversation = Conversation.objects.get()
-    desk.take_over(conversation.pk, person)
+    handover.take_over(conversation.pk, person)
     stage.converse(inbound(text_message("two")))
-    desk.hand_back(conversation.pk, person)
+    handover.hand_back(conversation.pk, person)
     stage.converse(inbound(text_message("three")))
     assert stage.wire.texts == ["Answer to one", "Answer to three"]

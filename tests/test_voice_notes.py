@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant import reading
+from assistant.files import extraction
 from assistant.models import Assistant, Turn
-from conversations.attachment_jobs import AttachmentJobs
-from conversations.attachments import Attachment
-from conversations.pauses import Pause
+from conversations.files.attachments import Attachment
+from conversations.files.jobs import AttachmentJobs
+from conversations.outbox.pauses import Pause
 from tests.media_at_meta import OGG, MediaAtMeta
 from tests.stage import Json, Stage
 from whatsapp.tests.factories import inbound, message, text_message
@@ -157,9 +157,9 @@ def test_a_lost_reading_is_found_by_the_sweep(stage: Stage, meta: MediaAtMeta, m
     monkeypatch.setattr(AttachmentJobs, "wake", lambda *ids: None)
     stage.work()
     monkeypatch.undo()
-    monkeypatch.setattr("conversations.attachments.LOST_SECONDS", -1)
+    monkeypatch.setattr("conversations.files.attachments.LOST_SECONDS", -1)
     assert Attachment.objects.get().state == "reading"
-    assert reading.sweep() == 1
+    assert extraction.sweep() == 1
     stage.work()
     assert Attachment.objects.get().state == "ready"
     assert last_question(stage) == HEARD, "the turn had no job left, and was woken by the file"

@@ -9,15 +9,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from assistant import turns
-from conversations import desk, outbox
+from assistant.turns import opening
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage
-from events.models import Event, EventDelivery, Type, WebhookEndpoint
-from events.tests.receiver import Receiver, receiving
+from conversations.outbox import queue as outbox
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import Stage, graph_error
-from whatsapp import inbound as steps
+from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from webhooks.tests.receiver import Receiver, receiving
 from whatsapp.models import WhatsAppAccount
 from whatsapp.tests.factories import (
     CUSTOMER,
@@ -31,6 +31,7 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
+from whatsapp.webhook import ingest as steps
 
 
 @pytest.fixture
@@ -40,9 +41,9 @@ def receiver(settings: Any) -> Any:
         yield receiver
 
 
-def listen(receiver: Receiver, *types: Type, tenant: Tenant | None = None) -> WebhookEndpoint:
+def listen(receiver: Receiver, *types: EventType, tenant: Tenant | None = None) -> WebhookEndpoint:
     return WebhookEndpoint.objects.create(
-        tenant=tenant, url=receiver.url, event_types=list(types or Type), secret="whsec_1"
+        tenant=tenant, url=receiver.url, event_types=list(types or EventType), secret="whsec_1"
     )
 
 
@@ -92,10 +93,10 @@ def test_what_comes_twice_is_told_once(stage: Stage, receiver: Receiver) -> None
 
 
 def test_only_what_is_wanted_is_told(stage: Stage, receiver: Receiver) -> None:
-    listen(receiver, Type.REPLY_SENT)
+    listen(receiver, EventType.REPLY_SENT)
     stage.converse(inbound(text_message("Hello")))
     assert receiver.types == ["reply.sent"]
-    assert Event.objects.count() == 1
+    assert WebhookEvent.objects.count() == 1
 
 
 def test_what_the_business_writes_from_the_app_is_not_received(stage: Stage, receiver: Receiver) -> None:
@@ -115,25 +116,25 @@ def test_one_business_is_not_told_of_another(stage: Stage, receiver: Receiver, s
         stage.converse(delivery(change(messages=[text_message(f"Again {number}")], phone_number_id=number)))
     assert [event["message"]["text"] for event in told(receiver, "message.received")] == ["To 1", "Again 1"]
     assert {event["conversation"]["phone_number_id"] for event in told(receiver, "reply.sent")} == {"1"}
-    assert set(Event.objects.values_list("tenant", flat=True)) == {ours.pk}
+    assert set(WebhookEvent.objects.values_list("tenant", flat=True)) == {ours.pk}
 
 
 def test_a_person_who_is_needed_is_called_once_for_one_reason(stage: Stage, receiver: Receiver) -> None:
-    listen(receiver, Type.NEEDS_PERSON)
+    listen(receiver, EventType.NEEDS_PERSON)
     stage.wire.model = lambda body: httpx2.Response(500, json={"error": {"message": "no", "code": "x", "type": "x"}})
     stage.converse(inbound(text_message("Hello")))
     stage.converse(inbound(text_message("Hello?")))
     (call,) = told(receiver, "needs_person")
     talk = Conversation.objects.get()
     assert (call["reason"], call["conversation"]["id"]) == (talk.needs_person, talk.pk)
-    desk.clear_needs_person(talk.pk)
-    desk.flag([talk.pk], "Angry.")
+    handover.clear_needs_person(talk.pk)
+    handover.mark_needs_person([talk.pk], "Angry.")
     stage.work()
     assert [call["reason"] for call in told(receiver, "needs_person")][1:] == ["Angry."]
 
 
 def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver) -> None:
-    listen(receiver, Type.REPLY_SENT, Type.NEEDS_PERSON)
+    listen(receiver, EventType.REPLY_SENT, EventType.NEEDS_PERSON)
     stage.wire.graph = lambda body: graph_error(131026)
     stage.converse(inbound(text_message("Hello")))
     assert receiver.types == ["needs_person"]
@@ -141,7 +142,7 @@ def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver)
 
 @pytest.mark.parametrize("state", ["queued", "sending", "uncertain", "failed"])
 def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, receiver: Receiver, state: str) -> None:
-    listen(receiver, Type.REPLY_SENT)
+    listen(receiver, EventType.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))
     (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
     ConversationMessage.objects.filter(pk=reply.pk).update(status=state, sending_at=timezone.now())
@@ -153,22 +154,22 @@ def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, r
 
 
 def test_a_reply_that_a_person_saw_arrive_is_told(stage: Stage, receiver: Receiver) -> None:
-    listen(receiver, Type.REPLY_SENT)
+    listen(receiver, EventType.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))
     (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
     outbox.claim(reply.pk)
     outbox.give_up_waiting(reply.pk, "no answer")
-    desk.mark_delivered(reply.pk, "Bo")  # type: ignore[arg-type]
+    handover.mark_delivered(reply.pk, "Bo")  # type: ignore[arg-type]
     stage.work()
     assert "Hello yourself" in [event["message"]["text"] for event in told(receiver, "reply.sent")]
 
 
 def test_what_a_customer_deletes_is_not_kept_and_not_told_again(stage: Stage, receiver: Receiver) -> None:
-    listen(receiver, Type.MESSAGE_RECEIVED)
+    listen(receiver, EventType.MESSAGE_RECEIVED)
     stage.converse(inbound(text_message("My card is 4711", id="wamid.1")))
     stage.converse(inbound(message("revoke", {"original_message_id": "wamid.1"})))
     assert ConversationMessage.objects.get(external_id="wamid.1").text == ""
-    assert "4711" not in str(list(Event.objects.values_list("payload", flat=True)))
+    assert "4711" not in str(list(WebhookEvent.objects.values_list("payload", flat=True)))
     assert told(receiver, "message.received")[-1]["message"]["kind"] == "revoke"
     assert told(receiver, "message.received")[-1]["message"]["reply_to"] == "wamid.1"
 
@@ -181,11 +182,11 @@ def test_an_event_lives_or_dies_with_what_happened(
     def cut(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr(turns, "note", cut)
+    monkeypatch.setattr(opening, "note", cut)
     stage.converse(inbound(text_message("Hello")))
     assert not ConversationMessage.objects.exists()
-    assert not Event.objects.exists()
-    assert not EventDelivery.objects.exists()
+    assert not WebhookEvent.objects.exists()
+    assert not WebhookDelivery.objects.exists()
     assert receiver.got == []
 
 
@@ -198,12 +199,12 @@ def statements(stage: Stage, text: str) -> list[str]:
 def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Receiver) -> None:
     statements(stage, "the first")
     before = statements(stage, "nobody")
-    listen(receiver, Type.NEEDS_PERSON, Type.REPLY_SENT)
+    listen(receiver, EventType.NEEDS_PERSON, EventType.REPLY_SENT)
     assert len(statements(stage, "somebody, not of this")) == len(before)
-    listen(receiver, Type.MESSAGE_RECEIVED)
+    listen(receiver, EventType.MESSAGE_RECEIVED)
     listened = statements(stage, "somebody")
     assert len(listened) == len(before) + 3, "what is told, the event, its wake-up"
-    listen(receiver, Type.MESSAGE_RECEIVED)
+    listen(receiver, EventType.MESSAGE_RECEIVED)
     assert len(statements(stage, "several")) == len(listened)
 
 
@@ -217,13 +218,13 @@ def test_the_short_way_is_left_only_to_tell(stage: Stage, receiver: Receiver, mo
 
     monkeypatch.setattr(steps, "_store", seen)
     stage.post(inbound(text_message("one")))
-    listen(receiver, Type.NEEDS_PERSON, Type.REPLY_SENT)
+    listen(receiver, EventType.NEEDS_PERSON, EventType.REPLY_SENT)
     off = listen(receiver)
     WebhookEndpoint.objects.filter(pk=off.pk).update(is_active=False)
     listen(receiver, tenant=Tenant.objects.create(name="Other", slug="other"))
     stage.post(inbound(text_message("two")))
     assert not step_by_step
-    listen(receiver, Type.LEAD_CREATED)
+    listen(receiver, EventType.LEAD_CREATED)
     stage.post(inbound(text_message("three")))
     assert step_by_step
 
@@ -231,8 +232,8 @@ def test_the_short_way_is_left_only_to_tell(stage: Stage, receiver: Receiver, mo
 def test_a_webhook_that_hangs_does_not_hold_up_the_reply(stage: Stage, receiver: Receiver, settings: Any) -> None:
     settings.WEBHOOK_SECONDS, settings.RETRY_TIME_SCALE = 0.2, 1
     receiver.codes = [500]
-    listen(receiver, Type.MESSAGE_RECEIVED)
+    listen(receiver, EventType.MESSAGE_RECEIVED)
     stage.converse(inbound(text_message("Hello")))
     assert stage.wire.texts == ["Answer to Hello"]
-    waits = EventDelivery.objects.get().next_attempt_at - timezone.now()
+    waits = WebhookDelivery.objects.get().next_attempt_at - timezone.now()
     assert dt.timedelta(0) < waits < dt.timedelta(seconds=11)

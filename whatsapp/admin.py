@@ -13,21 +13,22 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from conversations import outbox, panels
+from conversations.desk import extensions
 from conversations.models import Pause
+from conversations.outbox import queue as outbox
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
+from whatsapp.desk.compose_views import ComposeViews
+from whatsapp.desk.template_views import TemplateViews
+from whatsapp.quarantine.admin import QuarantinedEventAdmin
 
-from . import connection_check
-from .compose_views import ComposeViews
+from .graph import connection_check
 from .models import WhatsAppAccount
-from .quarantine_admin import QuarantinedEventAdmin
-from .template_views import TemplateViews
 
 __all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin"]
 
 
-@panels.show_first_step
+@extensions.register_first_step
 def connect_a_number(request: HttpRequest) -> EmptyState | None:
     """Nobody can write before there is a number. One business alone may have its token in the environment."""
     accounts = admin.site.get_model_admin(WhatsAppAccount)

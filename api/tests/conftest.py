@@ -4,7 +4,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from whatsapp import graph
+from whatsapp.graph import client as graph_client
 
 from .programs import Programs
 
@@ -44,6 +44,6 @@ class Meta:
 def meta(settings: Any) -> Iterator[Meta]:
     settings.WHATSAPP_ACCESS_TOKEN, settings.WHATSAPP_WABA_ID = "token", "707"
     one = Meta()
-    graph.set_transport(httpx2.MockTransport(one))
+    graph_client.set_transport(httpx2.MockTransport(one))
     yield one
-    graph.set_transport(None)
+    graph_client.set_transport(None)

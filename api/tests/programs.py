@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tenants import api_keys
+from api import keys
 from tenants.models import ApiKey, Tenant
 from tenants.tests.people import TwoBusinesses
 
@@ -41,7 +41,7 @@ class Program:
 
 
 def program(tenant: Tenant | None, made_by: User, scope: str = "write") -> Program:
-    _, token = api_keys.issue(made_by, tenant=tenant, name=f"Program that may {scope}", scope=scope)
+    _, token = keys.issue(made_by, tenant=tenant, name=f"Program that may {scope}", scope=scope)
     return Program(token, Client())
 
 
@@ -56,7 +56,7 @@ class Programs:
         self.theirs = program(self.businesses.theirs, self.businesses.people["stranger"])
         self.keyless = Program("", Client())
         self.revoked = program(self.businesses.ours, self.owner)
-        api_keys.revoke(ApiKey.objects.filter(prefix__in=["_".join(self.revoked.token.split("_")[:2])]))
+        keys.revoke(ApiKey.objects.filter(prefix__in=["_".join(self.revoked.token.split("_")[:2])]))
 
     @property
     def strangers(self) -> list[Program]:

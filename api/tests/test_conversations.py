@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from api.tests.programs import Program, Programs, program
-from conversations import desk
+from conversations import handover
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
 
@@ -40,7 +40,7 @@ def three(programs: Programs) -> dict[str, Conversation]:
 def test_lists_the_own_ones_the_last_change_first(programs: Programs, three: dict[str, Conversation]) -> None:
     assert names(programs.reader.get("conversations")) == ["Ann", "Bo", "Cy"]
     assert names(programs.reader.get("conversations", order="oldest")) == ["Cy", "Bo", "Ann"]
-    desk.flag([three["Cy"].pk], "The model failed.")
+    handover.mark_needs_person([three["Cy"].pk], "The model failed.")
     assert names(programs.reader.get("conversations")) == ["Cy", "Ann", "Bo"]
 
 

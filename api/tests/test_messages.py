@@ -10,11 +10,12 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from api import idempotency
-from api.models import RememberedAnswer
+from api.models import IdempotentResponse
 from api.tests.programs import Programs
 from api.tests.test_conversations import all_pages
-from conversations import desk, outbox
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import queue as outbox
 from conversations.tests.rows import conversation, many_messages
 from tests.stage import Stage
 from whatsapp.tests.factories import inbound, text_message
@@ -99,7 +100,7 @@ def test_says_that_the_window_is_closed(programs: Programs, talk: Conversation) 
 
 
 def test_does_not_write_into_what_another_person_has(programs: Programs, talk: Conversation) -> None:
-    desk.take_over(talk.pk, programs.businesses.people["operator"])
+    handover.take_over(talk.pk, programs.businesses.people["operator"])
     answer = programs.writer.post(messages(talk), {"text": "Hello?"})
     assert (answer.status_code, written()) == (409, [])
     assert "our-operator has this conversation" in answer.json()["detail"]
@@ -135,10 +136,10 @@ def test_the_key_of_another_business_is_another_key(programs: Programs, talk: Co
 def test_a_key_is_forgotten_after_a_day(programs: Programs, talk: Conversation) -> None:
     programs.writer.post(messages(talk), {"text": "Once"}, **KEY)
     programs.writer.post(messages(talk), {"text": "Other"}, **{"Idempotency-Key": "order-18"})
-    RememberedAnswer.objects.update(created_at=timezone.now() - dt.timedelta(hours=25))
+    IdempotentResponse.objects.update(created_at=timezone.now() - dt.timedelta(hours=25))
     assert programs.writer.post(messages(talk), {"text": "Again"}, **KEY).status_code == 201
     assert written() == ["Once", "Other", "Again"]
-    assert RememberedAnswer.objects.count() == 1, "what is old is cleared away"
+    assert IdempotentResponse.objects.count() == 1, "what is old is cleared away"
 
 
 @pytest.mark.parametrize("key", ["", "with space", "é", "x" * 256])

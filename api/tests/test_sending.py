@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from api.tests.conftest import Meta
 from api.tests.programs import Programs
-from conversations.attachments import Attachment
-from conversations.contents import FileLink, OpenButton, Template, from_json
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox.contents import ButtonParameter, FileLink, Template, from_json
 from conversations.tests.rows import conversation, message
 from tests.media_at_meta import OGG, PDF, picture
 from tests.stage import Stage
@@ -194,7 +194,7 @@ def test_fills_the_places_of_header_and_button_too(programs: Programs, talk: Con
         text="[document] bill.pdf https://files.example/bill.pdf\nHello Ann\n[button] Pay https://pay.example/17",
         names=("customer",),
         above=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
-        open_buttons=(OpenButton(0, "url", "17"),),
+        open_buttons=(ButtonParameter(0, "url", "17"),),
     )
 
 

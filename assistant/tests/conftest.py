@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from assistant import openai_service
+from assistant.model import client as model_client
 
 from .fake_model import Answer, FakeModel
 
@@ -27,11 +27,11 @@ def fake_model(model_settings: Settings) -> Iterator[Callable[..., FakeModel]]:
 
     def answers(*given: Answer) -> FakeModel:
         model = FakeModel(*given)
-        openai_service.set_transport(model)
+        model_client.set_transport(model)
         return model
 
     yield answers
-    openai_service.set_transport(None)
+    model_client.set_transport(None)
 
 
 @pytest.fixture

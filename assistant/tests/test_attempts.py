@@ -9,8 +9,8 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
-from assistant import openai_service
-from assistant.attempts import Outcome, complete
+from assistant.model import client as model_client
+from assistant.model.retries import Outcome, complete
 from assistant.models import Assistant
 
 from .fake_model import FakeModel, choice, refused, said
@@ -87,7 +87,7 @@ def test_it_is_content_with_a_later_answer(fake_model: Fake, first: httpx2.Respo
 def test_it_waits_between_attempts(fake_model: Fake, model_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     model_settings.RETRY_TIME_SCALE = 1
     slept: list[float] = []
-    monkeypatch.setattr("assistant.attempts.asyncio.sleep", record(slept))
+    monkeypatch.setattr("assistant.model.retries.asyncio.sleep", record(slept))
     fake_model(refused(500))
     ask(HISTORY, Assistant())
     assert slept == [pytest.approx(1, rel=0.21), pytest.approx(4, rel=0.21)]
@@ -108,7 +108,7 @@ def test_it_waits_as_long_as_the_rate_limit_asks(
 ) -> None:
     model_settings.RETRY_TIME_SCALE = 1
     slept: list[float] = []
-    monkeypatch.setattr("assistant.attempts.asyncio.sleep", record(slept))
+    monkeypatch.setattr("assistant.model.retries.asyncio.sleep", record(slept))
     fake_model(refused(429, headers={"retry-after": "20"}), said("Now"))
     assert ask(HISTORY, Assistant()).completion is not None
     assert len(slept) == 1
@@ -132,7 +132,7 @@ def test_it_puts_the_turn_off_when_the_rate_limit_names_no_time(
     fake_model: Fake, model_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_settings.RETRY_TIME_SCALE = 1
-    monkeypatch.setattr("assistant.attempts.asyncio.sleep", record([]))
+    monkeypatch.setattr("assistant.model.retries.asyncio.sleep", record([]))
     fake_model(refused(429))
     outcome = ask(HISTORY, Assistant())
     assert outcome.attempts == 3
@@ -178,9 +178,9 @@ def test_it_keeps_to_the_turns_time(model_settings: Settings) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    openai_service.set_transport(httpx2.MockTransport(hang))
+    model_client.set_transport(httpx2.MockTransport(hang))
     outcome = ask(HISTORY, Assistant())
-    openai_service.set_transport(None)
+    model_client.set_transport(None)
     assert (len(asked), kind(outcome), outcome.cost_unknown) == (2, "timeout", True)
     assert 0.3 < outcome.seconds < 2
 
@@ -196,6 +196,6 @@ def test_it_does_not_wait_beyond_the_turns_time(fake_model: Fake, model_settings
 def test_it_logs_a_warning_for_each_failure_and_no_error(fake_model: Fake, log: pytest.LogCaptureFixture) -> None:
     fake_model(refused(500, message="boom"))
     ask(HISTORY, Assistant())
-    told = [record for record in log.records if record.name == "assistant.attempts"]
+    told = [record for record in log.records if record.name == "assistant.model.retries"]
     assert [record.levelno for record in told] == [logging.WARNING] * 3
     assert "attempt 3 of 3 failed: server_error: HTTP 500" in told[-1].message

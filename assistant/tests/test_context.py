@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assistant.context import build
+from assistant.model.context import build
 from conversations.models import ConversationMessage
 
 

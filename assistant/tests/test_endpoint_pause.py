@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from assistant.attempts import complete, scope
+from assistant.model.retries import complete, scope
 from assistant.models import Assistant
 from conversations.models import Pause
 

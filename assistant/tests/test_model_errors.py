@@ -10,9 +10,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
-from assistant import model_errors
-from assistant.model_errors import RULES, Rule
-from assistant.openai_service import ModelFailed, chat_with_gpt
+from assistant.model import errors
+from assistant.model.client import ModelFailed, chat_with_gpt
+from assistant.model.errors import RULES, Rule
 
 from .conftest import KEY
 from .fake_model import FakeModel, choice, refused, said
@@ -168,7 +168,7 @@ def test_it_tells_operators_what_to_do() -> None:
 
 def test_it_spreads_and_scales_the_waits(settings: Settings) -> None:
     settings.RETRY_TIME_SCALE = 0.5
-    waits = {model_errors.jittered(10) for _ in range(200)}
+    waits = {errors.jittered(10) for _ in range(200)}
     assert 4 <= min(waits) < 4.5
     assert 5.5 < max(waits) <= 6
-    assert 5 <= min(model_errors.at_least(10) for _ in range(200)) < 5.5
+    assert 5 <= min(errors.at_least(10) for _ in range(200)) < 5.5

@@ -4,9 +4,9 @@ import asyncio
 
 from pytest_django import Settings
 
-from assistant import openai_service
+from assistant.model import client as model_client
+from assistant.model.client import ModelFailed, chat_with_gpt
 from assistant.models import Assistant
-from assistant.openai_service import ModelFailed, chat_with_gpt
 
 from .fake_model import said
 from .local_server import Serve, json_response, local_server, nobody_listens, read_request
@@ -21,7 +21,7 @@ async def failure_of(address: str, settings: Settings) -> ModelFailed:
     except ModelFailed as failure:
         return failure
     finally:
-        await openai_service.clients.close()
+        await model_client.clients.close()
     raise AssertionError("it answered")
 
 
@@ -98,7 +98,7 @@ def test_it_keeps_connections_within_an_event_loop_and_works_in_the_next(model_s
             model_settings.OPENAI_BASE_URL = f"{address}/v1"
             await chat_with_gpt(HISTORY)
             await chat_with_gpt(HISTORY, Assistant(api_key="sk-another-tenant", base_url=f"{address}/v1"))
-            await openai_service.clients.close()
+            await model_client.clients.close()
 
     asyncio.run(twice())
     asyncio.run(twice())

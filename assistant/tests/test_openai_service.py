@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from asgiref.sync import async_to_sync
 
+from assistant.model.client import ModelFailed, chat_with_gpt
 from assistant.models import DEFAULT_INSTRUCTIONS, Assistant
-from assistant.openai_service import ModelFailed, chat_with_gpt
 
 from .fake_model import FakeModel, choice, said
 

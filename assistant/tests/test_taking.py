@@ -1,4 +1,4 @@
-"""The statement that takes a turn, held against the conditions as `assistant.waiting` and the model say them."""
+"""The statement that takes a turn, held against the conditions as `attachment_wait` and the model say them."""
 
 import datetime as dt
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from assistant import turns, waiting
 from assistant.models import Assistant, Turn
-from assistant.taking import take
-from conversations.attachments import Attachment
-from conversations.history import add_conversation_message
+from assistant.turns import attachment_wait, opening
+from assistant.turns.claiming import take
+from conversations.files.attachments import Attachment
+from conversations.history.messages import add_conversation_message
 from conversations.models import Conversation
 from conversations.tests.rows import conversation
 from tenants.models import Tenant
@@ -55,7 +55,7 @@ def test_it_waits_for_the_files_that_waiting_names(kind: str, state: str, age: i
     turn = due_turn(conversation(None))
     file = Attachment.objects.create(message=turn.first_message, kind=kind, state=state)
     Attachment.objects.filter(pk=file.pk).update(created_at=timezone.now() - dt.timedelta(seconds=age))
-    newest = Turn.objects.annotate(newest=waiting.newest_file()).values_list("newest", flat=True).get()
+    newest = Turn.objects.annotate(newest=attachment_wait.newest_file()).values_list("newest", flat=True).get()
     assert (take(turn.pk) is None) is (newest is not None)
 
 
@@ -80,8 +80,8 @@ def test_it_knows_what_the_rows_say(has_tenant: bool, has_assistant: bool) -> No
     assert taken is not None
     for name in ("pk", "tenant_id", "phone_number_id", "handled_by", "is_active", "last_inbound_at"):
         assert getattr(taken.conversation, name) == getattr(row, name)
-    assert turns.why_silent(taken.conversation) == turns.why_silent(row)
-    assert (turns.why_silent(row) == "tenant inactive") is has_tenant
-    plain = turns.assistant_of(row)
+    assert opening.why_silent(taken.conversation) == opening.why_silent(row)
+    assert (opening.why_silent(row) == "tenant inactive") is has_tenant
+    plain = opening.assistant_of(row)
     for field in Assistant._meta.concrete_fields:
         assert getattr(taken.assistant, field.attname) == getattr(plain, field.attname)

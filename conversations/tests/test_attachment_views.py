@@ -7,7 +7,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from conversations.attachments import Attachment, stored_name
+from conversations.files.attachments import Attachment, stored_name
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
 from tenants.tests.people import TwoBusinesses

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.bubbles import LIMIT, split
+from conversations.outbox.splitting import LIMIT, split_text
 
 
 @pytest.mark.parametrize(("text", "pieces"), [("", []), (" \n ", []), ("Hello", ["Hello"]), (" Hello \n", ["Hello"])])
 def test_a_short_text_is_one_message_and_a_blank_one_is_none(text: str, pieces: list[str]) -> None:
-    assert split(text) == pieces
+    assert split_text(text) == pieces
 
 
 @pytest.mark.parametrize(
@@ -23,15 +23,15 @@ def test_a_short_text_is_one_message_and_a_blank_one_is_none(text: str, pieces: 
     ],
 )
 def test_it_cuts_at_the_best_place_that_fits(text: str, pieces: list[str]) -> None:
-    assert split(text, 16) == pieces
+    assert split_text(text, 16) == pieces
 
 
 @given(st.text(alphabet=st.sampled_from("ab .!?\n…é👍"), max_size=300), st.integers(4, 40))
 def test_every_piece_fits_and_nothing_but_space_is_lost(text: str, limit: int) -> None:
-    pieces = split(text, limit)
+    pieces = split_text(text, limit)
     assert all(0 < len(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
 def test_the_limit_is_whatsapps() -> None:
-    assert [len(piece) for piece in split("x" * (LIMIT + 1))] == [4096, 1]
+    assert [len(piece) for piece in split_text("x" * (LIMIT + 1))] == [4096, 1]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from conversations.attachments import Attachment
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses

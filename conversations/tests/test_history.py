@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import IntegrityError, connection
 
-from conversations.history import add_conversation_message, get_last_messages, get_or_create_conversation
+from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
 from conversations.models import Conversation, ConversationMessage
 from tenants.models import Tenant
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from conversations import outbox, sent_at_once
 from conversations.models import ConversationMessage, Status
+from conversations.outbox import queue as outbox
+from conversations.outbox import sent_at_once
 from conversations.tests.rows import conversation
-from events.models import WebhookEndpoint
 from tenants.models import Tenant
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from sandbox.conformance.wire import Answer, Person, Seen, Wire, message
 from sandbox.identifiers import new_wamid
-from sandbox.posting import sign
+from sandbox.phone.posting import sign
 
 OK = 200
 

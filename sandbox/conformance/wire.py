@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx2
 
-from sandbox.envelopes import Envelope, envelope, joined
 from sandbox.identifiers import new_bsuid, new_wamid
 from sandbox.models import PhoneNumber
-from sandbox.posting import sign
+from sandbox.phone.envelopes import Envelope, envelope, joined
+from sandbox.phone.posting import sign
 
 JSON = dict[str, Any]
 

@@ -66,7 +66,7 @@ def bot(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
     taker.url = f"http://127.0.0.1:{server.server_port}/webhook"
     settings.SANDBOX_WEBHOOK_URL = taker.url
     settings.WHATSAPP_APP_SECRETS = ["newest", "older"]
-    monkeypatch.setattr("sandbox.posting.RETRY_SECONDS", (0.05,) * 3)
+    monkeypatch.setattr("sandbox.phone.posting.RETRY_SECONDS", (0.05,) * 3)
     yield taker
     assert pool.stop(10)
     server.shutdown()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from sandbox.posting import sign
+from sandbox.phone.posting import sign
 from sandbox.tests.graph import NUMBER
 
 

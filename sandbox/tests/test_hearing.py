@@ -6,7 +6,7 @@ import openai
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from sandbox.graph_media import keep
+from sandbox.graph.media import keep
 from sandbox.models import PhoneNumber
 from sandbox.tests.graph import NUMBER
 from sandbox.tests.phone import set_weather

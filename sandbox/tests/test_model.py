@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
-from sandbox.model_replies import read, reply
+from sandbox.model.replies import read, reply
 
 pytestmark = pytest.mark.django_db
 SYSTEM = {"role": "system", "content": "You are the assistant of Mill Bakery. Be kind."}

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from assistant.models import Assistant, Turn
-from conversations import notes
+from conversations.desk import notes
 from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.tests.rows import message
 from leads.models import Lead

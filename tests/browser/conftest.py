@@ -19,8 +19,8 @@ from tenants.tests.people import TwoBusinesses
 from tests.browser.bakery import Bakery, open_bakery
 from tests.stage import SECRET, WEBHOOK, Stage
 from whatsapp.models import WhatsAppAccount
-from whatsapp.signature import sign
 from whatsapp.tests.factories import PHONE_NUMBER_ID, change, contact, delivery, inbound, status, text_message
+from whatsapp.webhook.signature import sign
 
 Result = TypeVar("Result")
 SESSION = "sessionid"

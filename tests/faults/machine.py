@@ -21,11 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import assistant.tasks
 import conversations.tasks
-from assistant import gate, turns
 from assistant.models import Assistant, Turn
-from conversations import desk
+from assistant.turns import closing, opening
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage, Pause
-from conversations.times import ago
+from runtime.clock import ago
 from tenants.models import Tenant
 from tests.stage import Stage
 from whatsapp.models import WhatsAppAccount
@@ -54,7 +54,7 @@ class Conversing(RuleBasedStateMachine):
         self.held_back: list[Json] = []
         self.acknowledged: set[str] = set()
         self.excused: set[str] = set()
-        self.frozen: list[turns.Claim] = []
+        self.frozen: list[opening.Claim] = []
         self.model, self.graph, self.interruption = "answers", "accepts", ""
         self.armed = ""
 
@@ -181,7 +181,7 @@ class Conversing(RuleBasedStateMachine):
     @rule()
     def a_worker_freezes(self) -> None:
         for pk in due_turns():
-            if claim := turns.claim(pk):
+            if claim := opening.claim(pk):
                 self.frozen.append(claim)
 
     @precondition(lambda self: self.frozen)
@@ -189,7 +189,7 @@ class Conversing(RuleBasedStateMachine):
     def a_frozen_worker_wakes(self) -> None:
         claim = self.frozen.pop(0)
         text = f"Frozen answer to {claim.messages[-1]['content']}" if claim.messages else "Frozen answer"
-        gate.close(claim, outcome_of(text))
+        closing.close(claim, outcome_of(text))
 
     def answer(self) -> None:
         for pk in due_turns():
@@ -204,7 +204,7 @@ class Conversing(RuleBasedStateMachine):
 
     @rule()
     def the_sweep_runs(self) -> None:
-        turns.sweep()
+        opening.sweep()
         conversations.tasks.sweep()
 
     @rule()
@@ -219,12 +219,12 @@ class Conversing(RuleBasedStateMachine):
     @rule(customer=st.sampled_from(CUSTOMERS))
     def the_window_closes(self, customer: str) -> None:
         theirs = Conversation.objects.filter(external_id=customer)
-        theirs.update(last_inbound_at=F("last_inbound_at") - turns.MARGIN * 720)
+        theirs.update(last_inbound_at=F("last_inbound_at") - opening.MARGIN * 720)
 
     @rule(customer=st.sampled_from(CUSTOMERS))
     def a_person_takes_over(self, customer: str) -> None:
         for pk in Conversation.objects.filter(external_id=customer).values_list("id", flat=True):
-            desk.take_over(pk, self.person)
+            handover.take_over(pk, self.person)
 
     @rule(customer=st.sampled_from(CUSTOMERS))
     def a_person_hands_back(self, customer: str) -> None:
@@ -234,12 +234,12 @@ class Conversing(RuleBasedStateMachine):
             for message in mine:
                 if not any(first <= message.pk <= last for first, last in covered):
                     self.excused.add(str(message.external_id))
-            desk.hand_back(pk, self.person)
+            handover.hand_back(pk, self.person)
 
     @rule()
     def a_person_sends_again(self) -> None:
         for message in ConversationMessage.objects.filter(status__in=["failed", "uncertain"]):
-            desk.send_again(message.pk, self.person)
+            handover.send_again(message.pk, self.person)
 
     # --- what must be true ---
 

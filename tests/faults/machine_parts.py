@@ -8,9 +8,9 @@ from asgiref.sync import async_to_sync
 from django.db import connection
 from django.db.models.functions import Now
 
-from assistant.attempts import Outcome
+from assistant.model.client import Completion
+from assistant.model.retries import Outcome
 from assistant.models import Turn
-from assistant.openai_service import Completion
 
 from . import behaviour
 from .postgres import Row

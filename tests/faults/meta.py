@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp.signature import sign
 from whatsapp.tests import factories
+from whatsapp.webhook.signature import sign
 
 from .processes import SECRET
 from .wire import Call, Json

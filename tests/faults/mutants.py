@@ -26,7 +26,7 @@ def apply(name: str) -> None:
 
 def _no_unique_wamid() -> None:
     """A message is stored as often as it comes; `UNGUARDED` has dropped the index."""
-    from conversations import history  # noqa: PLC0415 - Django is set up now
+    from conversations.history import messages as history  # noqa: PLC0415 - Django is set up now
 
     conflict = "ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING"
     assert conflict in history._INSERT
@@ -35,16 +35,16 @@ def _no_unique_wamid() -> None:
 
 def _no_fence() -> None:
     """A worker takes the turn for its own, whoever holds it by now."""
-    from assistant import turns  # noqa: PLC0415
     from assistant.models import Turn  # noqa: PLC0415
+    from assistant.turns import opening  # noqa: PLC0415
 
-    turns.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
+    opening.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
 
 
 def _send_before_commit() -> None:
     """*sending* is written after the call to Graph, with what came of it."""
-    from conversations import outbox  # noqa: PLC0415
     from conversations.models import ConversationMessage  # noqa: PLC0415
+    from conversations.outbox import queue as outbox  # noqa: PLC0415
 
     claim, sent, failed = outbox.claim, outbox.record_sent, outbox.record_failure
 

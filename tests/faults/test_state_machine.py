@@ -7,10 +7,10 @@ import hypothesis
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-import crashpoints
-from assistant import openai_service
+from assistant.model import client as model_client
+from runtime import crashpoints
 from tests.stage import Stage
-from whatsapp import graph
+from whatsapp.graph import client as graph_client
 
 from .machine import Conversing
 
@@ -22,8 +22,8 @@ def machine(stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch) -> typ
     settings.MULTITENANT_ENABLED = True
     settings.SWEEP_SECONDS = 0
     Conversing.stage = stage
-    openai_service.set_transport(httpx2.MockTransport(_to_model))
-    graph.set_transport(httpx2.MockTransport(_to_graph))
+    model_client.set_transport(httpx2.MockTransport(_to_model))
+    graph_client.set_transport(httpx2.MockTransport(_to_graph))
     monkeypatch.setattr(crashpoints, "reach", lambda name: Conversing.current.reach(name))
     return Conversing
 

@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from whatsapp import graph
+from whatsapp.graph import client as graph_client
 
 from .fake_graph import Answer, FakeGraph
 
@@ -27,8 +27,8 @@ def fake_graph(graph_settings: Settings) -> Iterator[Callable[..., FakeGraph]]:
 
     def answers(*given: Answer) -> FakeGraph:
         fake = FakeGraph(*given)
-        graph.set_transport(fake)
+        graph_client.set_transport(fake)
         return fake
 
     yield answers
-    graph.set_transport(None)
+    graph_client.set_transport(None)

@@ -10,7 +10,7 @@ import json
 import time
 from typing import Any
 
-from whatsapp.signature import sign
+from whatsapp.webhook.signature import sign
 
 Json = dict[str, Any]
 

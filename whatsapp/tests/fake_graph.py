@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from conversations.senders import Outbound
+from conversations.outbox.senders import Outbound
 
 Answer = httpx2.Response | Exception
 WAMID = "wamid.HBgLNzkwMDEyMzQ1NjcVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"

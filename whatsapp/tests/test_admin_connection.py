@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from tenants.tests.people import TwoBusinesses
-from whatsapp import graph
+from whatsapp.graph import client as graph_client
 from whatsapp.models import WhatsAppAccount
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +37,9 @@ class Meta:
 @pytest.fixture
 def meta() -> Iterator[Meta]:
     stand_in = Meta()
-    graph.set_transport(httpx2.MockTransport(stand_in))
+    graph_client.set_transport(httpx2.MockTransport(stand_in))
     yield stand_in
-    graph.set_transport(None)
+    graph_client.set_transport(None)
 
 
 @pytest.fixture

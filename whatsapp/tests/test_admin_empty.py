@@ -55,7 +55,7 @@ def test_a_filter_that_finds_nothing_offers_to_show_all(businesses: TwoBusinesse
         ("/admin/leads/lead/", "becomes a lead by itself"),
         ("/admin/whatsapp/quarantinedevent/", "Nothing in quarantine"),
         ("/admin/whatsapp/whatsappaccount/", "shows the callback address"),
-        ("/admin/events/eventdelivery/", "No webhook deliveries yet"),
+        ("/admin/webhooks/webhookdelivery/", "No webhook deliveries yet"),
     ],
 )
 def test_each_list_says_when_something_comes(businesses: TwoBusinesses, address: str, said: str) -> None:

@@ -11,8 +11,9 @@ from conversations.models import ConversationMessage
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 from tests.stage import Stage
-from whatsapp import inbound, replays
 from whatsapp.models import QuarantinedEvent, Replay, ReplayedEvent, WhatsAppAccount
+from whatsapp.quarantine import replays
+from whatsapp.webhook import ingest
 
 pytestmark = pytest.mark.django_db
 
@@ -165,7 +166,7 @@ def test_goes_on_where_a_crash_ended_it(stage: Stage, monkeypatch: pytest.Monkey
         body["entry"][0]["changes"][0]["value"]["messages"][0]["id"] = f"wamid.{n}"
         events.append(aside(businesses.ours, f"{n}", raw=body))
     select(businesses, "operator", *events, confirmed="yes")
-    real, seen = inbound.replay, []
+    real, seen = ingest.replay, []
 
     def dies(event: QuarantinedEvent) -> str:
         refusal = real(event)
@@ -175,7 +176,7 @@ def test_goes_on_where_a_crash_ended_it(stage: Stage, monkeypatch: pytest.Monkey
             raise OperationalError("the database is away")
         return refusal
 
-    monkeypatch.setattr(inbound, "replay", dies)
+    monkeypatch.setattr(ingest, "replay", dies)
     stage.work()
     assert ReplayedEvent.objects.filter(done_at__isnull=False).count() == 1
     ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.replay").update(scheduled_at=None)

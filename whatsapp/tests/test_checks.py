@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from conversations import senders
+from conversations.outbox import senders
 
 
 def ids() -> set[str]:
@@ -32,7 +32,9 @@ def test_a_graph_version_that_is_none_is_an_error(settings: Any, version: str) -
     assert "whatsapp.E001" in ids()
 
 
-@pytest.mark.parametrize("path", ["nowhere.Sender", "conversations.senders.Missing", "conversations.senders.Outbound"])
+@pytest.mark.parametrize(
+    "path", ["nowhere.Sender", "conversations.outbox.senders.Missing", "conversations.outbox.senders.Outbound"]
+)
 def test_a_sender_that_cannot_be_loaded_is_an_error(settings: Any, path: str) -> None:
     settings.MESSAGE_SENDER = path
     senders.load_sender.cache_clear()

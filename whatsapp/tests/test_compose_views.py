@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from conversations import contents
-from conversations.contents import Button, Buttons, Choices, Content, FileLink, LocationRequest, Row
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import contents
+from conversations.outbox.contents import Button, Buttons, Content, FileLink, ListMessage, LocationRequest, Row
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses
 
@@ -34,7 +34,7 @@ def page(of: Conversation) -> str:
         ),
         (
             {"what": "list", "text": "Which cake?", "button": "Cakes", "choices": "Apple | with cinnamon\nPlum"},
-            Choices("Which cake?", "Cakes", (Row("Apple", "Apple", "with cinnamon"), Row("Plum", "Plum"))),
+            ListMessage("Which cake?", "Cakes", (Row("Apple", "Apple", "with cinnamon"), Row("Plum", "Plum"))),
         ),
         (PLACE, LocationRequest("Where are you?")),
         (

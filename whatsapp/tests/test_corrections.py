@@ -3,7 +3,7 @@
 import pytest
 from django.core.files.storage import default_storage
 
-from conversations.attachments import Attachment
+from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 from tests.media_at_meta import picture
 from tests.stage import Stage

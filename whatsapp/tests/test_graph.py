@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
-from whatsapp.graph import GraphClient, GraphError
+from whatsapp.graph.client import GraphClient, GraphError
 
 from .conftest import TOKEN
 from .fake_graph import WAMID, FakeGraph, accepted, outbound, refused

@@ -6,8 +6,8 @@ import pytest
 from pytest_django import Settings
 
 from assistant.tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
-from whatsapp import graph
-from whatsapp.graph import GraphClient, GraphError
+from whatsapp.graph import client as graph_client
+from whatsapp.graph.client import GraphClient, GraphError
 
 from .conftest import TOKEN
 from .fake_graph import WAMID, accepted, outbound
@@ -20,7 +20,7 @@ async def outcome_of(address: str, settings: Settings) -> GraphError | str:
     except GraphError as error:
         return error
     finally:
-        await graph.clients.close()
+        await graph_client.clients.close()
 
 
 def failure_from(serve: Serve, settings: Settings) -> GraphError:
@@ -105,7 +105,7 @@ def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> No
             graph_settings.WHATSAPP_GRAPH_URL = address
             for token in ("EAAone", "EAAtwo", "EAAthree"):
                 assert await GraphClient().send(outbound(), token) == WAMID
-            await graph.clients.close()
+            await graph_client.clients.close()
 
     asyncio.run(calls())
     assert len(connections) == 1
@@ -132,6 +132,6 @@ def test_it_does_not_write_into_a_connection_that_the_server_closed_meanwhile(gr
                 closed.clear()
                 assert await GraphClient().send(outbound(), TOKEN) == WAMID
                 await closed.wait()
-            await graph.clients.close()
+            await graph_client.clients.close()
 
     asyncio.run(calls())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whatsapp.graph_errors import CODES, NO_CONNECTION, UNCERTAIN, Rule, rule_for, words
+from whatsapp.graph.errors import CODES, NO_CONNECTION, UNCERTAIN, Rule, rule_for, words
 
 THROTTLES = {"app throttled": {4}, "WABA throttled": {80007}, "number throttled": {130429}}
 CLASSES = {

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from conversations import contents
-from conversations.contents import FileUpload, Template
-from whatsapp import known_templates
-from whatsapp.bodies import body
-from whatsapp.known_templates import Known
+from conversations.outbox import contents
+from conversations.outbox.contents import FileUpload, Template
+from whatsapp.graph.payloads import body
+from whatsapp.message_templates import template as known_templates
+from whatsapp.message_templates.template import MessageTemplate
 
 HELLO = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
 NAMED = {"type": "BODY", "text": "Hello {{ customer }}, {{order}} is ready. Thank you, {{customer}}."}
@@ -24,7 +24,7 @@ def header(form: str, text: str = "") -> dict[str, Any]:
     return {"type": "HEADER", "format": form, **({"text": text} if text else {})}
 
 
-def known(*components: dict[str, Any], buttons: tuple[dict[str, Any], ...] = ()) -> Known:
+def known(*components: dict[str, Any], buttons: tuple[dict[str, Any], ...] = ()) -> MessageTemplate:
     parts = [*components, *([{"type": "BUTTONS", "buttons": list(buttons)}] if buttons else [])]
     return known_templates.read({"name": "one", "language": "en", "status": "APPROVED", "components": parts})
 
@@ -151,7 +151,7 @@ FILLED = [
 
 @pytest.mark.parametrize(("template", "labels", "values", "components", "text"), FILLED)
 def test_what_goes_out(
-    template: Known, labels: list[str], values: list[str], components: list[dict[str, Any]] | None, text: str
+    template: MessageTemplate, labels: list[str], values: list[str], components: list[dict[str, Any]] | None, text: str
 ) -> None:
     assert (template.problem, template.labels) == ("", labels)
     filled = template.filled(values)
@@ -195,7 +195,7 @@ def test_a_file_of_ours_in_the_header() -> None:
         (known(HELLO, buttons=(TRACK,)), ["Ann", "7", "S" * 2001], "takes 2000"),
     ],
 )
-def test_what_it_refuses(template: Known, values: list[str], reason: str) -> None:
+def test_what_it_refuses(template: MessageTemplate, values: list[str], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         template.filled(values)
 
@@ -212,7 +212,7 @@ def test_what_it_refuses(template: Known, values: list[str], reason: str) -> Non
         (known_templates.read({"name": "one", "components": "odd"}), "it has no text"),
     ],
 )
-def test_what_cannot_be_filled_here(template: Known, problem: str) -> None:
+def test_what_cannot_be_filled_here(template: MessageTemplate, problem: str) -> None:
     assert template.problem == problem
     with pytest.raises(ValueError, match=problem):
         template.filled(["a"] * len(template.places))

@@ -12,11 +12,11 @@ from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import Stage
-from whatsapp import inbound as steps
-from whatsapp import one_statement
 from whatsapp.models import WhatsAppAccount
-from whatsapp.payloads import parse
 from whatsapp.tests.factories import PHONE_NUMBER_ID, USER_ID, contact, inbound, message, text_message
+from whatsapp.webhook import fast_ingest
+from whatsapp.webhook import ingest as steps
+from whatsapp.webhook.parsing import parse
 
 OTHER = "79005550000"
 Scenario = Callable[[Stage], None]
@@ -171,7 +171,7 @@ def test_an_account_that_is_not_in_the_usual_order_is_left_to_the_steps(
     columns = {"last_delivery_at": timezone.now(), "phone_number_id": PHONE_NUMBER_ID, **unusual}
     WhatsAppAccount.objects.create(tenant=Tenant.objects.create(name="North", slug="north"), **columns)
     delivery = parse(inbound(text_message("Hello")))
-    assert one_statement.store(delivery.messages, [timezone.now()]) is None
+    assert fast_ingest.store(delivery.messages, [timezone.now()]) is None
     assert not Conversation.objects.exists()
 
 
@@ -179,8 +179,8 @@ def test_a_lookup_is_no_scan_of_all_conversations(stage: Stage) -> None:
     rows = [Conversation(phone_number_id=PHONE_NUMBER_ID, external_id=str(n)) for n in range(3000)]
     Conversation.objects.bulk_create(rows)
     delivery = parse(inbound(text_message("Hello")))
-    parameters: Any = one_statement._parameters(delivery.messages, [timezone.now()])
-    statement = one_statement._STATEMENT
+    parameters: Any = fast_ingest._parameters(delivery.messages, [timezone.now()])
+    statement = fast_ingest._STATEMENT
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         plan = str(cursor.fetchone()[0])

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from conversations import desk, outbox
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import queue as outbox
 from tests.stage import Stage
-from whatsapp import outcomes
-from whatsapp.events import StatusUpdate
-from whatsapp.outcomes import _find
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
+from whatsapp.webhook import status_updates
+from whatsapp.webhook.status_updates import _find
+from whatsapp.webhook.types import StatusUpdate
 
 WAMID = "wamid.out0001"
 
@@ -91,7 +92,7 @@ def test_a_customers_message_has_no_status(stage: Stage, reply: ConversationMess
 
 def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, reply: ConversationMessage) -> None:
     ConversationMessage.objects.filter(pk=reply.pk).update(status="uncertain", external_id=None)
-    desk.flag([reply.conversation_id], desk.UNCERTAIN)
+    handover.mark_needs_person([reply.conversation_id], handover.UNCERTAIN)
     tell(stage, status("sent", wamid="wamid.settled", message_id=reply.pk))
     reply.refresh_from_db()
     assert (reply.status, reply.external_id) == ("sent", "wamid.settled")
@@ -109,7 +110,7 @@ def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
         assert outbox.give_up_waiting(reply.pk, "No answer.") == 1
         return found
 
-    monkeypatch.setattr(outcomes, "_find", find)
+    monkeypatch.setattr(status_updates, "_find", find)
     tell(stage, status("sent", wamid=WAMID))
     reply.refresh_from_db()
     assert (reply.status, Conversation.objects.get().needs_person) == ("sent", "")

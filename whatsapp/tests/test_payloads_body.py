@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp.json_body import MAX_DEPTH, TOO_DEEP
-from whatsapp.payloads import Unreadable, clean, loads, parse
+from runtime.untrusted_json import MAX_DEPTH, TOO_DEEP
 from whatsapp.tests.factories import inbound, text_message
+from whatsapp.webhook.parsing import UnreadableJson, clean, loads, parse
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from whatsapp.tests.factories import inbound, text_message
     ],
 )
 def test_it_says_why_a_body_cannot_be_read(body: bytes, reason: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableJson) as caught:
         loads(body)
     assert caught.value.reason == reason
 
@@ -78,7 +78,7 @@ def test_it_reads_a_message_beside_a_poisoned_one() -> None:
 
 @given(st.binary())
 def test_it_reads_or_refuses_any_bytes(body: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableJson):
         loads(body)
 
 

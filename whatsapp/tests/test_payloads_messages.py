@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from whatsapp.payloads import InboundMessage, as_body, parse
 from whatsapp.tests.factories import (
     BUSINESS,
     EXAMPLES,
@@ -20,6 +19,7 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
+from whatsapp.webhook.parsing import InboundMessage, as_body, parse
 
 CURL = {
     "object": "whatsapp_business_account",

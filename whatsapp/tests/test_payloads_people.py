@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from whatsapp.payloads import InboundMessage, parse
 from whatsapp.tests.factories import (
     BUSINESS,
     CUSTOMER,
@@ -16,6 +15,7 @@ from whatsapp.tests.factories import (
     message,
     text_message,
 )
+from whatsapp.webhook.parsing import InboundMessage, parse
 
 
 def read(pieces: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:

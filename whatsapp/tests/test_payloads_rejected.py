@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from whatsapp.payloads import Delivery, Rejected, parse
 from whatsapp.tests.factories import (
     PHONE_NUMBER_ID,
     change,
@@ -17,6 +16,7 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
+from whatsapp.webhook.parsing import Rejected, WebhookBody, parse
 
 
 def only(data: object) -> Rejected:
@@ -185,4 +185,4 @@ def test_it_rejects_again_what_it_has_rejected(data: Any) -> None:
 
     assert found
     for rejected in found:
-        assert parse(rejected.raw) == Delivery((), (), (), (rejected,))
+        assert parse(rejected.raw) == WebhookBody((), (), (), (rejected,))

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whatsapp import payloads
-from whatsapp.payloads import Delivery, Rejected, loads, parse
 from whatsapp.tests.factories import (
     EXAMPLES,
     change,
@@ -23,6 +21,8 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
+from whatsapp.webhook import parsing
+from whatsapp.webhook.parsing import Rejected, WebhookBody, loads, parse
 
 NEIGHBOUR = "still here"
 AD = {"source_type": "ad", "source_id": "1"}
@@ -84,7 +84,7 @@ def changed(node: Any, path: tuple[Any, ...], *value: Any) -> Any:
     return whole
 
 
-def assert_sound(found: Delivery) -> None:
+def assert_sound(found: WebhookBody) -> None:
     """What the database and the rest of the code rely on."""
     read: tuple[Any, ...] = (*found.messages, *found.echoes, *found.statuses)
     json.dumps([each.raw for each in read], allow_nan=False)
@@ -107,7 +107,7 @@ def assert_sound(found: Delivery) -> None:
     for rejected in found.rejected:
         assert not rejected.reason.startswith("error:"), rejected
         assert len(rejected.reason) <= 255
-        assert parse(rejected.raw) == Delivery((), (), (), (rejected,))
+        assert parse(rejected.raw) == WebhookBody((), (), (), (rejected,))
 
 
 @pytest.mark.parametrize("fixture", FIXTURES)
@@ -116,7 +116,7 @@ def test_it_survives_every_key_removed_or_spoilt_and_reads_the_neighbour(fixture
     entry = delivery(fixture)["entry"][0]
     for path in paths(entry):
         for value in ((), *((bad,) for bad in BAD)):
-            found = parse({"object": payloads.OBJECT, "entry": [changed(entry, path, *value), *neighbour]})
+            found = parse({"object": parsing.OBJECT, "entry": [changed(entry, path, *value), *neighbour]})
             assert found.messages[-1].text == NEIGHBOUR
             assert_sound(found)
 
@@ -145,7 +145,7 @@ def test_it_puts_a_piece_aside_that_a_mistake_of_ours_cannot_read(monkeypatch: p
     def broken(_here: Any, _piece: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setitem(payloads._MAKERS["messages"], "statuses", broken)
+    monkeypatch.setitem(parsing._MAKERS["messages"], "statuses", broken)
     found = parse(delivery(change(messages=[text_message()], statuses=[status(wamid="wamid.1")])))
 
     assert [rejected.reason for rejected in found.rejected] == ["error: ZeroDivisionError"]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from whatsapp.payloads import StatusUpdate, as_body, parse
 from whatsapp.tests.factories import CUSTOMER, PHONE_NUMBER_ID, SENT_AT, change, delivery, error, status
+from whatsapp.webhook.parsing import StatusUpdate, as_body, parse
 
 
 def only(piece: Any) -> StatusUpdate:

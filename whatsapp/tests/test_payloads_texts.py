@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from whatsapp.payloads import InboundMessage, parse
 from whatsapp.tests.factories import EXAMPLES, error, inbound, message, text_message
+from whatsapp.webhook.parsing import InboundMessage, parse
 
 KNOWN = [(kind, content, text) for kind, content, text in EXAMPLES if kind != "hologram"]
 

@@ -12,13 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from conversations.models import Pause
-from conversations.senders import SendFailed, load_sender
+from conversations.outbox.senders import SendFailed, load_sender
 from tenants.models import Tenant
-from whatsapp import sender as sender_module
-from whatsapp import way_out
-from whatsapp.graph_errors import CODES, NO_CONNECTION, rule_for
+from whatsapp.graph import access
+from whatsapp.graph import sender as sender_module
+from whatsapp.graph.errors import CODES, NO_CONNECTION, rule_for
+from whatsapp.graph.sender import WhatsAppSender
 from whatsapp.models import WhatsAppAccount
-from whatsapp.sender import WhatsAppSender
 
 from .conftest import TOKEN
 from .fake_graph import WAMID, Answer, FakeGraph, accepted, outbound, refused
@@ -186,7 +186,7 @@ def test_it_logs_a_bad_request_as_our_bug(fake_graph: Fake, caplog: pytest.LogCa
 
 
 def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(way_out, "find", raising(OperationalError("gone")))
+    monkeypatch.setattr(access, "sending_access", raising(OperationalError("gone")))
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed) as failed:
         send(outbound())
@@ -195,7 +195,9 @@ def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkey
 
 
 def test_it_holds_the_message_when_no_key_opens_the_token(fake_graph: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(way_out, "find", raising(ImproperlyConfigured("No key of FIELD_ENCRYPTION_KEYS opens it.")))
+    monkeypatch.setattr(
+        access, "sending_access", raising(ImproperlyConfigured("No key of FIELD_ENCRYPTION_KEYS opens it."))
+    )
     failed = failure(fake_graph, accepted())
     assert failed.on_hold
     assert "FIELD_ENCRYPTION_KEYS" in failed.detail
@@ -205,7 +207,7 @@ def test_it_holds_the_message_when_no_key_opens_the_token(fake_graph: Fake, monk
 def test_it_keeps_metas_word_when_the_pause_cannot_be_written(
     fake_graph: Fake, monkeypatch: pytest.MonkeyPatch, step: str, code: int
 ) -> None:
-    monkeypatch.setattr(way_out, step, raising(OperationalError("gone")))
+    monkeypatch.setattr(access, step, raising(OperationalError("gone")))
     failed = failure(fake_graph, refused(code))
     assert (failed.code, failed.uncertain) == (code, False)
     assert failed.on_hold or failed.retry_in is not None

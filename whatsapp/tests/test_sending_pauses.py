@@ -12,13 +12,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from conversations.models import Pause
-from conversations.pauses import fingerprint
-from conversations.senders import SendFailed
+from conversations.outbox.pauses import fingerprint
+from conversations.outbox.senders import SendFailed
 from tenants.models import Tenant
-from whatsapp import graph, way_out
-from whatsapp.graph_errors import CODES, NUMBER_THROTTLED
+from whatsapp.graph import access
+from whatsapp.graph import client as graph_client
+from whatsapp.graph.errors import CODES, NUMBER_THROTTLED
+from whatsapp.graph.sender import WhatsAppSender
 from whatsapp.models import WhatsAppAccount
-from whatsapp.sender import WhatsAppSender
 
 from .conftest import TOKEN
 from .fake_graph import FakeGraph, accepted, outbound, refused
@@ -143,7 +144,7 @@ def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph
             await all_asked.wait()
             return refused(130429)
 
-        graph.set_transport(httpx2.MockTransport(refuse))
+        graph_client.set_transport(httpx2.MockTransport(refuse))
         sender = WhatsAppSender()
         return await asyncio.gather(*(sender.send(outbound(message_id=n)) for n in range(10)), return_exceptions=True)
 
@@ -152,19 +153,19 @@ def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph
         assert all(isinstance(failed, SendFailed) and failed.retry_in for failed in failures)
         assert Pause.objects.get().step == step
         end_pauses()
-    graph.set_transport(None)
+    graph_client.set_transport(None)
 
 
 def test_it_leaves_a_newer_pause_alone_when_an_old_refusal_comes_late(fake_graph: Fake) -> None:
     fake_graph(refused(130429))
     fail()
     end_pauses()
-    old = way_out.find(NUMBER)
+    old = access.sending_access(NUMBER)
     for _ in range(2):
         fail()
         end_pauses()
     newest = Pause.objects.get()
-    assert way_out.throttle(old, NUMBER_THROTTLED, "late", 130429) == (0, False)
+    assert access.throttle(old, NUMBER_THROTTLED, "late", 130429) == (0, False)
     late = Pause.objects.get()
     assert (late.step, late.until, late.reason) == (3, newest.until, newest.reason)
 
@@ -259,12 +260,12 @@ def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings) ->
                 await asyncio.sleep(0)
             return refused(130429 if throttled else 190)
 
-        graph.set_transport(httpx2.MockTransport(refuse))
+        graph_client.set_transport(httpx2.MockTransport(refuse))
         sender = WhatsAppSender()
         messages = (outbound(message_id=41), outbound(message_id=42))
         return await asyncio.gather(*(sender.send(message) for message in messages), return_exceptions=True)
 
     async_to_sync(both)()
-    graph.set_transport(None)
+    graph_client.set_transport(None)
     # Whichever was written first: the hold is what stays.
     assert Pause.objects.get().until is None

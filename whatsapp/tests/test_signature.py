@@ -3,7 +3,7 @@ import hmac
 
 import pytest
 
-from whatsapp.signature import is_valid, sign
+from whatsapp.webhook.signature import is_valid, sign
 
 BODY = '{"entry":[],"text":"Grüße"}'.encode()
 

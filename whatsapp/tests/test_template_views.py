@@ -9,12 +9,14 @@ import httpx2
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from conversations import contents, desk
-from conversations.contents import Template
+from conversations import handover
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import contents
+from conversations.outbox.contents import Template
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses
-from whatsapp import graph, templates
+from whatsapp.graph import client as graph_client
+from whatsapp.message_templates import catalogue
 from whatsapp.models import WhatsAppAccount
 
 pytestmark = pytest.mark.django_db
@@ -57,9 +59,9 @@ class Meta:
 def meta(settings: Any) -> Iterator[Meta]:
     settings.MULTITENANT_ENABLED = True
     meta = Meta()
-    graph.set_transport(httpx2.MockTransport(meta))
+    graph_client.set_transport(httpx2.MockTransport(meta))
     yield meta
-    graph.set_transport(None)
+    graph_client.set_transport(None)
 
 
 @pytest.fixture
@@ -181,7 +183,7 @@ def test_only_those_who_may_write_there(
 def test_it_sends_nothing_into_what_another_person_has(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation
 ) -> None:
-    desk.take_over(ours.pk, businesses.people["owner"])
+    handover.take_over(ours.pk, businesses.people["owner"])
     form = {"name": "order_update", "language": "en", "value": ["Ann", "7"]}
     shown = businesses.browser("operator").post(page(ours), form).content.decode()
     assert "our-owner has this conversation" in shown
@@ -195,7 +197,7 @@ def test_it_does_not_wait_for_a_list_without_end(
     meta.answer = httpx2.Response(200, json={"data": LIST, "paging": {"cursors": {"after": "a"}, "next": "more"}})
     meta.slow = 0.03
     assert "in time" in businesses.browser("operator").get(page(ours)).content.decode()
-    assert len(meta.asked) < templates.PAGES
+    assert len(meta.asked) < catalogue.PAGES
 
 
 @pytest.mark.parametrize(

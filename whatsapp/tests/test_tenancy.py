@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from assistant.models import Assistant, Turn
-from conversations.history import get_or_create_conversation
+from conversations.history.messages import get_or_create_conversation
 from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import SECRET, Stage
-from whatsapp import inbound as inbound_module
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 from whatsapp.tests.factories import change, delivery, inbound, status, text_message
+from whatsapp.webhook import ingest as inbound_module
 
 OWN = "the secret of north's own app"
 

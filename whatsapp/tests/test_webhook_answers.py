@@ -9,10 +9,10 @@ from django.test import Client
 
 from conversations.models import Conversation, ConversationMessage
 from tests.stage import SECRET, WEBHOOK, Stage
-from whatsapp import inbound as inbound_module
 from whatsapp.models import QuarantinedEvent
-from whatsapp.signature import sign
 from whatsapp.tests.factories import change, delivery, inbound, text_message
+from whatsapp.webhook import ingest as inbound_module
+from whatsapp.webhook.signature import sign
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 
@@ -62,7 +62,7 @@ def test_a_duplicate_stores_nothing_and_is_answered_ok(stage: Stage) -> None:
 
 def test_nothing_is_stored_while_whatsapp_is_disabled(stage: Stage, settings: Any, caplog: Any) -> None:
     settings.WHATSAPP_ENABLED = False
-    with caplog.at_level(logging.INFO, logger="whatsapp.views"):
+    with caplog.at_level(logging.INFO, logger="whatsapp.webhook.views"):
         response = stage.post(inbound())
     assert (response.status_code, response.json()) == (200, {"ok": True})
     assert stored() == 0

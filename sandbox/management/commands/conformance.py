@@ -11,7 +11,7 @@ from tqdm import tqdm
 from sandbox.conformance.running import Result, all_checks, run
 from sandbox.conformance.wire import Wire
 from sandbox.models import PhoneNumber
-from sandbox.people import FIRST_NUMBER
+from sandbox.phone.people import FIRST_NUMBER
 
 
 class Command(BaseCommand):

@@ -1,0 +1,27 @@
+"""What a program may ask about its own key."""
+
+from typing import Any
+
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.base import ApiView
+from tenants.models import ApiKey
+
+
+class KeySerializer(serializers.ModelSerializer[ApiKey]):
+    class Meta:
+        model: type[Model] = ApiKey
+        fields = ["name", "prefix", "tenant", "scope", "created_at"]
+        read_only_fields = fields
+
+
+class KeyView(ApiView):
+    serializer_class = KeySerializer
+    pagination_class = None
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """This key: whose it is and what it may."""
+        return Response(KeySerializer(self.key).data)

@@ -1,0 +1,274 @@
+"""The only file that talks to a model: `chat_with_gpt` and `transcribe`, one attempt. Their callers repeat it."""
+
+import asyncio
+import functools
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import httpx2
+import openai
+from django.conf import settings
+from openai.types.chat import ChatCompletion
+
+from assistant.models import Assistant
+from runtime.http_clients import LoopClients, retry_after
+
+from .errors import RULES, Rule
+
+logger = logging.getLogger(__name__)
+
+# openai documents four codes under this type; other services use only some of them, or 402.
+QUOTA = {
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+}
+FILTERED = {"content_filter", "content_policy_violation"}
+BY_STATUS = {
+    401: "unauthorized",
+    402: "quota",
+    403: "forbidden",
+    404: "model_not_found",
+    408: "server_error",
+    409: "server_error",
+    429: "rate_limited",
+}
+# Raised before a byte of the request is written.
+UNASKED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*_]*(?=\s|$)|[。！？]")
+TOKEN_CHARACTERS = 4
+
+clients = LoopClients()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model said, and what it took. `usage_estimated`: the service did not count the tokens."""
+
+    text: str
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    usage_estimated: bool
+    finish_reason: str
+    seconds: float
+
+
+class ModelFailed(Exception):
+    """The model gave no answer. `kind` names the row of `model_errors.RULES`; `detail` never holds the key."""
+
+    def __init__(self, kind: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.retry_after = retry_after
+
+    @property
+    def rule(self) -> Rule:
+        return RULES[self.kind]
+
+
+def set_transport(transport: httpx2.AsyncBaseTransport | None) -> None:
+    """Send through `transport` (tests: `httpx2.MockTransport`); None: through the network again."""
+    clients.set_transport(transport)
+    _client.cache_clear()
+
+
+async def chat_with_gpt(messages: Sequence[dict[str, object]], assistant: Assistant | None = None) -> Completion:
+    """Ask the assistant's model once. The system prompt is added here, as the first message.
+
+    messages: `{"role": …, "content": …}`, oldest first. Raises ModelFailed, and nothing else.
+    """
+    assistant = assistant or Assistant()
+    key = usable_key(assistant)
+    # The instructions stand first and unchanged, so that the service's prompt cache finds them again.
+    prompt: list[dict[str, object]] = [{"role": "system", "content": assistant.instructions}, *messages]
+    started = time.monotonic()
+    try:
+        # The client's own timeout is for each read; a body that trickles would never end.
+        async with asyncio.timeout(settings.MODEL_ATTEMPT_SECONDS):
+            answer = await _ask(prompt, assistant, key)
+    except Exception as error:  # noqa: BLE001 - a turn ends with a reason, whatever a service answers
+        # Without the cause: its text may hold the key (an illegal header, for one).
+        raise _failure(error, key) from None
+    return _completion(answer, prompt, assistant, time.monotonic() - started)
+
+
+async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> str:
+    """What is said in an audio file, once asked. Raises ModelFailed, and nothing else.
+
+    name: with the extension of its format, by which the service knows it.
+    """
+    assistant = assistant or Assistant()
+    key = usable_key(assistant)
+    try:
+        async with asyncio.timeout(settings.MODEL_TURN_SECONDS):
+            answer: object = await _client(clients.current(), key, assistant.endpoint).audio.transcriptions.create(
+                file=(name, file, mime_type),
+                model=settings.TRANSCRIPTION_MODEL,
+                language=assistant.transcription_language or openai.omit,
+                timeout=httpx2.Timeout(settings.MODEL_TURN_SECONDS, connect=settings.MODEL_CONNECT_SECONDS),
+            )
+    except Exception as error:  # noqa: BLE001 - as above
+        raise _failure(error, key) from None
+    text = getattr(answer, "text", None)
+    if not isinstance(text, str):
+        raise ModelFailed("unreadable", "the answer is no transcription")
+    return text.replace("\x00", "").strip()
+
+
+def usable_key(assistant: Assistant) -> str:
+    """The assistant's key. Raises ModelFailed when there is none that could be put into a header."""
+    key = assistant.key.strip()
+    if not key:
+        raise ModelFailed("no_key", f"no key for {assistant.endpoint}")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ModelFailed("no_key", f"the key for {assistant.endpoint} has characters no key has")
+    return key
+
+
+async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) -> object:
+    client = _client(clients.current(), key, assistant.endpoint)
+    body: dict[str, object] = {
+        "model": assistant.model_name,
+        "messages": prompt,
+        "max_completion_tokens": assistant.max_output_tokens,
+    }
+    if assistant.temperature is not None:
+        body["temperature"] = assistant.temperature
+    seconds = httpx2.Timeout(settings.MODEL_ATTEMPT_SECONDS, connect=settings.MODEL_CONNECT_SECONDS)
+    # Not `chat.completions.create`: it walks through every message by its type, an eighth of this process's work.
+    answer: object = await client.post(
+        "/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": seconds}
+    )
+    return answer
+
+
+@functools.lru_cache(maxsize=256)
+def _client(http: httpx2.AsyncClient, key: str, endpoint: str) -> openai.AsyncOpenAI:
+    """One for each key and address; the connections are in `http`, so that dropping one here closes nothing."""
+    client = openai.AsyncOpenAI(api_key=key, base_url=endpoint, http_client=http, max_retries=0)
+    # It takes these from the environment: the installation's, which no tenant's endpoint may see.
+    client.organization = client.project = client.admin_api_key = None
+    return client
+
+
+def _failure(error: Exception, key: str) -> ModelFailed:
+    if isinstance(error, ModelFailed):
+        return error
+    if isinstance(error, TimeoutError):
+        return ModelFailed("timeout", f"no answer in {settings.MODEL_ATTEMPT_SECONDS:g} s")
+    if isinstance(error, openai.APIStatusError):
+        return _refusal(error, key)
+    if isinstance(error, openai.APIConnectionError):
+        return _unreached(error)
+    if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
+        return ModelFailed("unreadable", "the answer is not JSON")
+    logger.exception("[AI] not foreseen while the model was asked")
+    return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
+
+
+def _unreached(error: openai.APIConnectionError) -> ModelFailed:
+    cause = error.__cause__
+    detail = type(cause).__name__
+    if isinstance(cause, UNASKED):
+        return ModelFailed("no_connection", f"no connection to the model: {detail}")
+    if isinstance(cause, httpx2.TimeoutException):
+        return ModelFailed("timeout", f"the model did not answer in time: {detail}")
+    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return ModelFailed("bad_request", f"the model's address is of no use: {detail}")
+    if isinstance(cause, httpx2.DecodingError):
+        return ModelFailed("unreadable", "the answer could not be decompressed")
+    return ModelFailed("connection_lost", f"the connection broke before the answer was read: {detail}")
+
+
+def _refusal(error: openai.APIStatusError, key: str) -> ModelFailed:
+    detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
+    return ModelFailed(_refused_kind(error), detail, retry_after(error.response.headers))
+
+
+def _refused_kind(error: openai.APIStatusError) -> str:
+    names = {str(error.code), str(error.type)}
+    if error.status_code >= 500:
+        return "server_error"
+    if names & QUOTA:
+        return "quota"
+    if names & FILTERED:
+        return "content_filter"
+    # Compatible services say it in words only.
+    if "context_length_exceeded" in names or "maximum context length" in error.message.lower():
+        return "context_length_exceeded"
+    return BY_STATUS.get(error.status_code, "bad_request")
+
+
+def redacted(text: str, key: str) -> str:
+    """`text`, short and without the key: services quote it, whole or in part, when they refuse it."""
+    return re.sub(r"\bsk-\S+", "[key]", text.replace(key, "[key]"))[:500]
+
+
+def _completion(answer: object, prompt: list[dict[str, object]], assistant: Assistant, seconds: float) -> Completion:
+    text, reason = _said(answer)
+    prompt_tokens, cached, completion_tokens = _counted(answer)
+    estimated = not prompt_tokens
+    return Completion(
+        text=trimmed(text) if reason == "length" else text,
+        model=str(getattr(answer, "model", None) or assistant.model_name),
+        prompt_tokens=_estimate(*(_words(message["content"]) for message in prompt)) if estimated else prompt_tokens,
+        cached_tokens=cached,
+        completion_tokens=completion_tokens or _estimate(text),
+        usage_estimated=estimated or not completion_tokens,
+        finish_reason=reason,
+        seconds=seconds,
+    )
+
+
+def _said(answer: object) -> tuple[str, str]:
+    """Text and finish reason. The library checks nothing: every part of a 200 may be missing or of another type."""
+    if not isinstance(answer, ChatCompletion):
+        raise ModelFailed("unreadable", "the answer is not JSON")
+    try:
+        choice: Any = answer.choices[0]
+        text, reason = choice.message.content, str(choice.finish_reason or "")
+        refusal = getattr(choice.message, "refusal", None)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise ModelFailed("unreadable", "the answer has no choices") from None
+    if refusal or reason == "content_filter":
+        raise ModelFailed("content_filter", "the model refused to answer")
+    if not isinstance(text, str) or not text.strip():
+        raise ModelFailed("unreadable", f"the answer has no text (finish_reason {reason or 'missing'})")
+    return text.strip(), reason
+
+
+def _counted(answer: object) -> tuple[int, int, int]:
+    """Prompt, cached and completion tokens; 0 for what is missing."""
+    usage = getattr(answer, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
+    prompt, completion = getattr(usage, "prompt_tokens", 0), getattr(usage, "completion_tokens", 0)
+    counts = (prompt, getattr(details, "cached_tokens", 0), completion)
+    first, second, third = (count if isinstance(count, int) and count > 0 else 0 for count in counts)
+    return first, second, third
+
+
+def _words(content: object) -> str:
+    """Without the pictures, which are counted otherwise."""
+    parts = content if isinstance(content, list) else [{"text": content}]
+    return " ".join(str(part.get("text", "")) for part in parts)
+
+
+def _estimate(*texts: str) -> int:
+    return sum(len(text) for text in texts) // TOKEN_CHARACTERS + 1
+
+
+def trimmed(text: str) -> str:
+    """An answer that was cut off, up to the end of its last whole sentence; whole when it has none."""
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends else text

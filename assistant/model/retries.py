@@ -1,0 +1,191 @@
+"""One turn's question to the model: `complete` repeats `chat_with_gpt` as `model_errors.RULES` says."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from assistant.models import Assistant
+from conversations.outbox.pauses import Pause, active_pause, fingerprint
+from runtime.clock import from_now
+from runtime.database import database_sync_to_async
+
+from .client import Completion, ModelFailed, chat_with_gpt, usable_key
+from .errors import (
+    MAX_ATTEMPTS,
+    MAX_POSTPONE_SECONDS,
+    POSTPONE_SECONDS,
+    STOP_SECONDS,
+    at_least,
+    jittered,
+    scaled,
+)
+
+logger = logging.getLogger(__name__)
+
+Messages = Sequence[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a turn's question: a completion, or a failure and perhaps when to ask again.
+
+    postpone_seconds: the rate limit; the turn is due again after that. The caller counts the postponements.
+    cost_unknown: an attempt ended without an answer, and may be billed nevertheless.
+    """
+
+    completion: Completion | None
+    failure: ModelFailed | None
+    postpone_seconds: float | None
+    seconds: float
+    attempts: int
+    history_halved: bool
+    cost_unknown: bool
+
+
+async def complete(messages: Messages, assistant: Assistant | None = None) -> Outcome:
+    """Ask until there is an answer or the table says to stop, in `settings.MODEL_TURN_SECONDS` at most."""
+    question = _Question(messages, assistant or Assistant())
+    return await question.ask()
+
+
+@dataclass(slots=True)
+class _Question:
+    messages: Messages
+    assistant: Assistant
+    started: float = field(default_factory=time.monotonic)
+    attempts: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    history_halved: bool = False
+    cost_unknown: bool = False
+
+    async def ask(self) -> Outcome:
+        failure = await self._refused_beforehand()
+        while failure is None:
+            try:
+                return self._outcome(completion=await self._attempt())
+            except ModelFailed as error:
+                failure = error
+            self._count(failure)
+            if await self._try_again(failure):
+                failure = None
+        return await self._give_up(failure)
+
+    async def _refused_beforehand(self) -> ModelFailed | None:
+        try:
+            key = usable_key(self.assistant)
+        except ModelFailed as failure:
+            self._warn(failure)
+            return failure
+        pause = await database_sync_to_async(active_pause)([scope(self.assistant)], key)
+        if pause is None:
+            return None
+        paused = ModelFailed("endpoint_paused", f"not asked: {pause.reason}")
+        self._warn(paused)
+        return paused
+
+    async def _attempt(self) -> Completion:
+        self.attempts += 1
+        try:
+            async with asyncio.timeout(self._left()):
+                return await chat_with_gpt(self.messages, self.assistant)
+        except TimeoutError:
+            detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
+            raise ModelFailed("timeout", detail) from None
+
+    def _count(self, failure: ModelFailed) -> None:
+        self.failures[failure.kind] += 1
+        self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
+        self._warn(failure)
+
+    async def _try_again(self, failure: ModelFailed) -> bool:
+        """Whether to ask once more; waits for it."""
+        if self.attempts >= MAX_ATTEMPTS:
+            return False
+        if failure.rule.halve_history:
+            return self._halve()
+        used = self.failures[failure.kind] - 1
+        if used >= len(failure.rule.waits):
+            return False
+        asked = failure.retry_after if failure.rule.postpone else None
+        wait = jittered(failure.rule.waits[used]) if asked is None else at_least(asked)
+        if wait >= self._left():
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    def _halve(self) -> bool:
+        """Drop the older half, once; what is left begins with a customer's message where it can."""
+        if self.history_halved or len(self.messages) < 2:
+            return False
+        self.history_halved = True
+        half = len(self.messages) - len(self.messages) // 2
+        kept = self.messages[-half:] if half < len(self.messages) else self.messages[1:]
+        asked = [index for index, message in enumerate(kept) if message.get("role") == "user"]
+        self.messages = kept[asked[0] :] if asked else kept
+        return True
+
+    async def _give_up(self, failure: ModelFailed) -> Outcome:
+        if failure.rule.stop_endpoint:
+            await database_sync_to_async(_stop)(self.assistant, failure)
+        if failure.rule.tell_operators:
+            logger.error("[AI] %s %s", failure, failure.rule.advice)
+        if not failure.rule.postpone:
+            return self._outcome(failure=failure)
+        seconds = POSTPONE_SECONDS if failure.retry_after is None else failure.retry_after
+        return self._outcome(failure=failure, postpone=at_least(min(seconds, MAX_POSTPONE_SECONDS)))
+
+    def _left(self) -> float:
+        return float(settings.MODEL_TURN_SECONDS) - (time.monotonic() - self.started)
+
+    def _warn(self, failure: ModelFailed) -> None:
+        logger.warning("[AI] attempt %d of %d failed: %s", self.attempts, MAX_ATTEMPTS, failure)
+
+    def _outcome(
+        self,
+        completion: Completion | None = None,
+        failure: ModelFailed | None = None,
+        postpone: float | None = None,
+    ) -> Outcome:
+        return Outcome(
+            completion=completion,
+            failure=failure,
+            postpone_seconds=postpone,
+            seconds=time.monotonic() - self.started,
+            attempts=self.attempts,
+            history_halved=self.history_halved,
+            cost_unknown=self.cost_unknown,
+        )
+
+
+def scope(assistant: Assistant) -> str:
+    """The pause of this address and key, `model:<address>:<hash of the key>`: another tenant's key is not held.
+
+    Without user, password and query of the address, which may be secrets.
+    """
+    url = urlsplit(assistant.endpoint)
+    address = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+    return f"model:{address[:260]}:{fingerprint(assistant.key.strip())}"
+
+
+def _stop(assistant: Assistant, failure: ModelFailed) -> None:
+    """Written in one statement: many turns fail at the same time."""
+    pause = Pause(
+        scope=scope(assistant),
+        reason=str(failure),
+        credential=fingerprint(assistant.key.strip()),
+        until=from_now(scaled(STOP_SECONDS)),
+        since=Now(),
+    )
+    Pause.objects.bulk_create(
+        [pause],
+        update_conflicts=True,
+        unique_fields=["scope"],
+        update_fields=["reason", "credential", "until", "since"],
+    )

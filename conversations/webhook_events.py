@@ -1,0 +1,59 @@
+"""What the webhooks of a business are told of its conversations: one query where nobody listens."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from webhooks.models import EventType
+from webhooks.recording import EventDraft, has_subscriber, record_all
+
+from .models import Conversation, ConversationMessage
+
+
+def received(message_ids: Iterable[int]) -> None:
+    """A customer wrote these. To be called only where somebody listens: the ingest knows."""
+    _tell(EventType.MESSAGE_RECEIVED, ConversationMessage.objects.filter(pk__in=list(message_ids)))
+
+
+def sent(message_id: int) -> None:
+    """The channel took this message."""
+    told = ConversationMessage.objects.filter(
+        has_subscriber(EventType.REPLY_SENT, "conversation__tenant_id"), pk=message_id, role="assistant"
+    )
+    _tell(EventType.REPLY_SENT, told)
+
+
+def needs_person(conversation_ids: Sequence[int], reason: str) -> None:
+    """These conversations are about to be marked; those that say so already are not told again."""
+    told = Conversation.objects.filter(has_subscriber(EventType.NEEDS_PERSON, "tenant_id"), pk__in=conversation_ids)
+    record_all(
+        [
+            EventDraft(each.tenant_id, EventType.NEEDS_PERSON, {"reason": reason, "conversation": _conversation(each)})
+            for each in told.exclude(needs_person=reason)
+        ]
+    )
+
+
+def _tell(type: EventType, messages: Any) -> None:
+    record_all(
+        [
+            EventDraft(
+                message.conversation.tenant_id,
+                type,
+                {"message": _message(message), "conversation": _conversation(message.conversation)},
+                subject=message.pk,
+            )
+            for message in messages.select_related("conversation", "author").defer("raw_json").order_by("pk")
+        ]
+    )
+
+
+def _conversation(conversation: Conversation) -> dict[str, Any]:
+    names = ("id", "phone_number_id", "external_id", "contact_user_id", "contact_name", "handled_by")
+    return {name: getattr(conversation, name) for name in names}
+
+
+def _message(message: ConversationMessage) -> dict[str, Any]:
+    names = ("id", "role", "origin", "kind", "text", "external_id", "reply_to")
+    known = {name: getattr(message, name) for name in names}
+    author = str(message.author) if message.author else None
+    return {**known, "author": author, "sent_at": message.sent_at.isoformat() if message.sent_at else None}

@@ -1,0 +1,54 @@
+"""Whether this installation is alive, and whether it can work."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from procrastinate.contrib.django.models import ProcrastinateWorker
+
+from runtime.clock import ago
+
+logger = logging.getLogger(__name__)
+
+WORKER_SECONDS = 60
+
+
+def alive(request: HttpRequest) -> JsonResponse:
+    """`/healthz`: this process answers."""
+    return JsonResponse({"ok": True})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """`/readyz`: 200 when all parts work, else 503; the JSON says which part does not."""
+    parts = {name: _works(check) for name, check in CHECKS.items()}
+    ok = all(parts.values())
+    return JsonResponse({"ok": ok, **parts}, status=200 if ok else 503)
+
+
+def _works(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except DatabaseError as error:
+        logger.warning("readyz: %s", error)
+        connection.close()
+        return False
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _worker() -> bool:
+    return ProcrastinateWorker.objects.filter(last_heartbeat__gt=ago(WORKER_SECONDS)).exists()
+
+
+CHECKS = {"database": _database, "migrations": _migrations, "worker": _worker}

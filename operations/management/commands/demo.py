@@ -1,0 +1,97 @@
+"""What a first try needs: an administrator, and a demo business with a number."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.urls import reverse
+
+from assistant.models import Assistant
+from tenants.models import Membership, Tenant
+from whatsapp.models import WhatsAppAccount
+from whatsapp.webhook.signature import sign
+
+ADMIN = "admin"
+PHONE_NUMBER_ID = "100000000000001"
+_BODY = (
+    '{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"value":{'
+    f'"metadata":{{"phone_number_id":"{PHONE_NUMBER_ID}"}},'
+    '"messages":[{"from":"79001234567","type":"text","text":{"body":"Hello"}}]}}]}]}'
+)
+
+
+class Command(BaseCommand):
+    help = "Makes demo data for a first try (again: changes nothing) and prints where everything is."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("Demo data has no place in production: this command needs DEBUG=true.")
+        with transaction.atomic():
+            admin, login = _ensure_admin()
+            _ensure_business(admin)
+        self.stdout.write(_banner(login))
+
+
+def _ensure_admin() -> tuple[User, str]:
+    """The administrator, and how to sign in."""
+    password = _remembered_password()
+    admin, created = User.objects.get_or_create(
+        username=ADMIN, defaults={"is_staff": True, "is_superuser": True, "email": "admin@example.com"}
+    )
+    if created:
+        admin.set_password(password)
+        admin.save(update_fields=["password"])
+    if admin.check_password(password):
+        return admin, f"user {ADMIN}   password {password}"
+    return admin, f"user {ADMIN}   the password that was chosen for it"
+
+
+def _remembered_password() -> str:
+    """Made up once for this folder: a fixed one would let in whoever reaches the port through a tunnel."""
+    file = Path(settings.BASE_DIR) / ".data" / "admin-password"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(9))
+    return file.read_text().strip()
+
+
+def _ensure_business(admin: User) -> None:
+    tenant, _ = Tenant.objects.get_or_create(slug="demo", defaults={"name": "Demo business"})
+    Membership.objects.get_or_create(user=admin, tenant=tenant, defaults={"role": Membership.Role.OWNER})
+    Assistant.objects.get_or_create(tenant=tenant)
+    WhatsAppAccount.objects.get_or_create(
+        phone_number_id=PHONE_NUMBER_ID,
+        defaults={"tenant": tenant, "display_phone_number": "+1 555 010 0001"},
+    )
+
+
+def _banner(login: str) -> str:
+    url = settings.PUBLIC_URL
+    phone = [f"Phone      {url}/sandbox/   write as a customer"] if settings.SANDBOX else []
+    return "\n".join(
+        [
+            f"Parley     {url}/",
+            f"Admin      {url}{reverse('admin:index')}   {login}",
+            *phone,
+            "",
+            "A first message, from another terminal:",
+            "",
+            _curl(url),
+            "",
+            "A few seconds later the admin shows the conversation, with the reply.",
+        ]
+    )
+
+
+def _curl(url: str) -> str:
+    headers = {"Content-Type": "application/json"}
+    if settings.WHATSAPP_APP_SECRETS:
+        headers["X-Hub-Signature-256"] = sign(_BODY.encode(), settings.WHATSAPP_APP_SECRETS[0])
+    lines = [f'curl -X POST "{url}/api/whatsapp/webhook"']
+    lines += [f'-H "{name}: {value}"' for name, value in headers.items()]
+    return " \\\n  ".join([*lines, f"-d '{_BODY}'"])

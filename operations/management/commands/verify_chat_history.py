@@ -1,0 +1,147 @@
+"""`manage.py verify_chat_history`: what the original verification script did, and its "full webhook" check.
+
+It stands here and not in `conversations`, since it makes a WhatsApp account and imports only go down.
+"""
+
+import json
+import time
+import uuid
+from argparse import BooleanOptionalAction
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
+from conversations.models import Conversation, ConversationMessage
+from tenants.models import Tenant
+from whatsapp.models import WhatsAppAccount
+from whatsapp.webhook.signature import sign
+
+FIRST, SECOND = "first message", "second message"
+REPLY_SECONDS = 60
+
+
+@dataclass
+class Stand:
+    """What the check works on, and what of it was made by the check."""
+
+    tenant: Tenant
+    account: WhatsAppAccount
+    wa_from: str
+    made: list[Tenant | WhatsAppAccount] = field(default_factory=list)
+
+    @property
+    def conversations(self) -> Any:
+        return Conversation.objects.filter(
+            phone_number_id=self.account.phone_number_id, external_id=self.wa_from, channel="whatsapp"
+        )
+
+
+class Command(BaseCommand):
+    help = "Checks that conversations are reused and messages kept in order; with --url, through a running server."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--url", help="a running server, e.g. http://localhost:8000: check the whole way too")
+        parser.add_argument("--keep", action=BooleanOptionalAction, default=False, help="leave what was made")
+        parser.add_argument("--timeout", type=float, default=REPLY_SECONDS, help="seconds to wait for the reply")
+
+    def handle(self, *args: Any, url: str | None, keep: bool, timeout: float, **options: Any) -> None:
+        with self._stand(keep) as stand:
+            self._history(stand)
+            if url:
+                self._webhook(stand, url.rstrip("/"), timeout)
+        self.stdout.write(self.style.SUCCESS("All checks passed."))
+
+    def _check(self, what: str, holds: bool, found: object = "") -> None:
+        """Print one step; the first that fails ends the command with exit code 1."""
+        if not holds:
+            raise CommandError(f"FAILED {what}: {found}")
+        self.stdout.write(f"ok     {what}" + (f" ({found})" if found != "" else ""))
+
+    @contextmanager
+    def _stand(self, keep: bool) -> Iterator[Stand]:
+        stand = _make_stand()
+        self._check("tenant and WhatsApp account exist", True, f"{stand.tenant}, {stand.account.phone_number_id}")
+        try:
+            yield stand
+        finally:
+            if keep:
+                self.stdout.write(f"kept   conversations {list(stand.conversations.values_list('id', flat=True))}")
+            else:
+                stand.conversations.delete()
+                for row in stand.made:
+                    row.delete()
+                self.stdout.write("       what was made is removed (--keep leaves it)")
+
+    def _history(self, stand: Stand) -> None:
+        keys = (stand.tenant.pk if settings.MULTITENANT_ENABLED else None, stand.account.phone_number_id, stand.wa_from)
+        conversation = get_or_create_conversation(*keys)
+        again = get_or_create_conversation(*keys)
+        self._check("the same keys give the same conversation", again.pk == conversation.pk, f"id {conversation.pk}")
+        for count, text in enumerate((FIRST, SECOND), start=1):
+            add_conversation_message(conversation.pk, "user", text)
+            found = ConversationMessage.objects.filter(conversation=conversation).count()
+            self._check(f"message count is {count}", found == count, found)
+        texts = [message.text for message in get_last_messages(conversation.pk, limit=20)]
+        self._check("the last messages come oldest first", texts == [FIRST, SECOND], texts)
+        conversation.delete()
+
+    def _webhook(self, stand: Stand, url: str, timeout: float) -> None:
+        for count in (1, 2):
+            _post(self._check, url, stand, f"Hello number {count}, from verify_chat_history")
+            theirs = stand.conversations
+            self._check("one conversation in the database", theirs.count() == 1, theirs.count())
+            found = theirs.get().messages.filter(role="user").count()
+            self._check(f"the history has {count} of the customer's messages", found == count, found)
+        reply = _wait_for_reply(stand, timeout)
+        self._check(
+            f"a reply within {timeout:g} s", reply is not None, reply.text if reply else "is the worker running?"
+        )
+
+
+def _make_stand() -> Stand:
+    """The first tenant and account there are, or new ones."""
+    made: list[Tenant | WhatsAppAccount] = []
+    account = WhatsAppAccount.objects.filter(is_active=True).select_related("tenant").first()
+    if account is None:
+        tenant = Tenant.objects.create(name="Verification", slug=f"verification-{uuid.uuid4().hex[:8]}")
+        account = WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=f"9{uuid.uuid4().int % 10**14:014}")
+        made = [account, tenant]
+    return Stand(account.tenant, account, wa_from=f"1999{uuid.uuid4().int % 10**8:08}", made=made)
+
+
+def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None:
+    """One signed delivery, as Meta would post it."""
+    message = {
+        "from": stand.wa_from,
+        "id": f"wamid.verify.{uuid.uuid4().hex}",
+        "timestamp": str(int(time.time())),
+        "type": "text",
+        "text": {"body": text},
+    }
+    value = {"metadata": {"phone_number_id": stand.account.phone_number_id}, "messages": [message]}
+    change = {"field": "messages", "value": value}
+    data = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]}
+    body = json.dumps(data).encode()
+    secret = stand.account.app_secret or next(iter(settings.WHATSAPP_APP_SECRETS), "")
+    headers = {"Content-Type": "application/json"} | ({"X-Hub-Signature-256": sign(body, secret)} if secret else {})
+    try:
+        response = httpx2.post(f"{url}/api/whatsapp/webhook", content=body, headers=headers, timeout=10)
+    except httpx2.HTTPError as error:
+        raise CommandError(f"FAILED no answer from {url}: {error}. Is the server running (make run)?") from error
+    check("the webhook answers", (response.status_code, response.text) == (200, '{"ok":true}'), response.text[:200])
+
+
+def _wait_for_reply(stand: Stand, timeout: float) -> ConversationMessage | None:
+    replies = ConversationMessage.objects.filter(conversation__in=stand.conversations, role="assistant")
+    for _ in tqdm(range(int(timeout * 2)), desc="waiting for the reply", unit="½s", leave=False):
+        if reply := replies.first():
+            return reply
+        time.sleep(0.5)
+    return replies.first()

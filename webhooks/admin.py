@@ -1,0 +1,128 @@
+"""A business's webhooks and the log of what was sent to them."""
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from tenants.access import OWNERS
+from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
+
+from . import delivery as deliveries
+from . import signature
+from .models import EventType, WebhookDelivery, WebhookEndpoint
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(TenantScopedAdmin):
+    list_display = ["url", "tenant", "events", "state", "failing_since"]
+    list_filter = ["tenant", "is_active"]
+    list_select_related = ["tenant"]
+    search_fields = ["url", "tenant__name"]
+    ordering = ["pk"]
+    actions = ["make_secret"]
+    fields = ["tenant", "url", "event_types", "is_active"]
+    readonly_fields = ["state", "failing_since", "created_at"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": [*self.fields, *self.readonly_fields] if obj else self.fields})]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "event_types":
+            return forms.TypedMultipleChoiceField(
+                choices=EventType.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget, label="Events"
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if obj.is_active and obj.disabled_reason:
+            obj.disabled_reason, obj.failing_since = "", None
+        if not change:
+            obj.secret = signature.new_secret()
+        super().save_model(request, obj, form, change)
+        if not change:
+            self._show_secret(request, obj)
+
+    @admin.display(description="events")
+    def events(self, endpoint: WebhookEndpoint) -> str:
+        return ", ".join(endpoint.event_types)
+
+    @admin.display(description="state", ordering="is_active")
+    def state(self, endpoint: WebhookEndpoint) -> str:
+        if endpoint.is_active:
+            return "Failing" if endpoint.failing_since else "Active"
+        return f"Switched off by itself: {endpoint.disabled_reason}" if endpoint.disabled_reason else "Off"
+
+    @admin.action(description="Make a new secret (shown once; the former one ends)", permissions=["change"])
+    def make_secret(self, request: HttpRequest, endpoints: "QuerySet[WebhookEndpoint]") -> None:
+        for endpoint in endpoints:
+            endpoint.secret = signature.new_secret()
+            endpoint.save(update_fields=["secret"])
+            self._show_secret(request, endpoint)
+
+    def _show_secret(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
+        messages.warning(request, f"The secret of {endpoint}, shown only now: {endpoint.secret}")
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    tenant_path = "endpoint__tenant"
+    may_change = OWNERS  # to send again; the rows themselves are evidence
+    list_display = ["id", "type", "endpoint", "status", "attempts", "response_code", "error_words", "happened_at"]
+    list_filter = ["endpoint__tenant", "status", "event__type", ("event__created_at", admin.DateFieldListFilter)]
+    list_select_related = ["event", "endpoint"]
+    search_fields = ["=event__id", "endpoint__url", "error"]
+    search_help_text = "An event's whole id, a part of a URL, a word of an error"
+    ordering = ["-pk"]
+    actions = ["send_again"]
+    fields = [
+        "endpoint",
+        "event_id_shown",
+        "type",
+        "happened_at",
+        "status",
+        "attempts",
+        "next_attempt_at",
+        "response_code",
+        "error",
+        "delivered_at",
+        "body",
+    ]
+    readonly_fields = ["event_id_shown", "type", "happened_at", "body"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("event", "endpoint")
+
+    @admin.display(description="event")
+    def event_id_shown(self, delivery: WebhookDelivery) -> str:
+        return str(delivery.event_id)
+
+    @admin.display(description="type", ordering="event__type")
+    def type(self, delivery: WebhookDelivery) -> str:
+        return delivery.event.type
+
+    @admin.display(description="happened at", ordering="event__created_at")
+    def happened_at(self, delivery: WebhookDelivery) -> Any:
+        return delivery.event.created_at
+
+    @admin.display(description="error")
+    def error_words(self, delivery: WebhookDelivery) -> str:
+        return delivery.error[:80]
+
+    @admin.display(description="data")
+    def body(self, delivery: WebhookDelivery) -> str:
+        pretty = json.dumps(delivery.event.payload, indent=2, ensure_ascii=False)
+        return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+
+    def has_send_again_permission(self, request: HttpRequest) -> bool:
+        return self._allows(self.may_change, request, None)
+
+    @admin.action(description="Send again", permissions=["send_again"])
+    def send_again(self, request: HttpRequest, chosen: "QuerySet[WebhookDelivery]") -> None:
+        sent = deliveries.send_again(WebhookDelivery.objects.filter(pk__in=chosen.values("pk")))
+        messages.success(request, f"{sent} on their way again; those that wait already were left alone.")

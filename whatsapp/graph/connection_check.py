@@ -1,0 +1,64 @@
+"""Is a business number ready? What is wrong, in words, and what to do about it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from asgiref.sync import async_to_sync
+
+from whatsapp.models import WhatsAppAccount
+
+from . import client as graph_client
+from . import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    is_good: bool
+    words: str
+
+
+def check(account: WhatsAppAccount) -> list[Finding]:
+    """Ask Meta about the token, the number and the subscription; one finding for each that could be asked."""
+    if not account.token:
+        return [Finding(False, "No access token is stored: paste one of a system user and save.")]
+    findings = async_to_sync(_ask)(account)
+    if account.last_delivery_at is None:
+        findings.append(Finding(False, "No signed delivery has come yet: paste the callback URL into Meta's app."))
+    else:
+        findings.append(Finding(True, f"The last signed delivery came {account.last_delivery_at:%Y-%m-%d %H:%M} UTC."))
+    return findings
+
+
+async def _ask(account: WhatsAppAccount) -> list[Finding]:
+    questions = [_number] if not account.waba_id else [_number, _subscription]
+    try:
+        return [await _in_words(question, account) for question in questions]
+    finally:
+        await graph_client.clients.close()  # this loop ends here, and so do its connections
+
+
+async def _in_words(question: Callable[[WhatsAppAccount], Awaitable[Finding]], account: WhatsAppAccount) -> Finding:
+    try:
+        return await question(account)
+    except graph_client.GraphError as error:
+        reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
+        return Finding(False, f"{'The number' if question is _number else 'The subscription'}: {reason}.")
+
+
+async def _number(account: WhatsAppAccount) -> Finding:
+    """https://developers.facebook.com/docs/whatsapp/business-management-api/manage-phone-numbers"""
+    path = quote(account.phone_number_id, safe="")
+    fields = "display_phone_number,verified_name,quality_rating"
+    number = await graph_client.GraphClient().get(path, account.token, fields=fields)
+    name, shown = number.get("verified_name", "no name"), number.get("display_phone_number", "no number")
+    return Finding(True, f"The token is valid, and the number is {shown} ({name}).")
+
+
+async def _subscription(account: WhatsAppAccount) -> Finding:
+    """https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account/subscribed_apps"""
+    path = f"{quote(account.waba_id, safe='')}/subscribed_apps"
+    answer = await graph_client.GraphClient().get(path, account.token)
+    if answer.get("data"):
+        return Finding(True, "An app is subscribed to the WhatsApp Business Account.")
+    return Finding(False, "No app is subscribed to the WhatsApp Business Account: no message will be delivered here.")

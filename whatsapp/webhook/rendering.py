@@ -1,0 +1,280 @@
+"""Each kind of message as a person would want to read it in a chat history.
+
+Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages", one page per kind.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from functools import partial
+
+from runtime.untrusted_json import Json, as_dict, as_list, as_text, clean_text
+
+# Meta's flow builder names fields screen_0_Name_1; only the middle means something to a reader.
+_FLOW_FIELD = re.compile(r"screen_\d+_(.+)_\d+")
+
+
+def kind_of(piece: Json) -> str | None:
+    """The kind of a message, lower-case. A type not in our table is ``unsupported``.
+
+    Without a type, the content says it: ``{"location": {…}}`` is a location. None when nothing says it.
+    """
+    given = as_text(piece.get("type")).lower()
+    if given:
+        return given if given in RENDERERS else "unsupported"
+    found = next((kind for kind in RENDERERS if piece.get(kind)), None)
+    return found or ("unsupported" if piece.get("errors") else None)
+
+
+def render_text(kind: str, piece: Json) -> str:
+    """The text of a message of a known kind; '' when the piece has no content of that kind."""
+    text = RENDERERS[kind](piece)
+    product = as_text(as_dict(as_dict(piece.get("context")).get("referred_product")).get("product_retailer_id"))
+    # Cleaned again, since a flow's answers are JSON within JSON and can bring their own NUL.
+    return clean_text(f"[about product {product}] {text}" if text and product else text)
+
+
+def error_text(errors: object) -> str:
+    """Meta's first error as a sentence: its title and, where they say more, its details."""
+    error = next((error for error in as_list(errors) if isinstance(error, dict)), {})
+    title = as_text(error.get("title")) or as_text(error.get("message"))
+    details = as_text(as_dict(error.get("error_data")).get("details")) or as_text(error.get("details"))
+    more = details or as_text(error.get("message"))
+    return f"{title}: {more}" if title and more and more != title else title or more
+
+
+def _text(piece: Json) -> str:
+    body = as_dict(piece.get("text")).get("body")
+    return body if isinstance(body, str) else as_text(body)
+
+
+def _media(kind: str, piece: Json) -> str:
+    media = as_dict(piece.get(kind))
+    return _labelled(kind, as_text(media.get("caption"))) if media else ""
+
+
+def _audio(piece: Json) -> str:
+    audio = as_dict(piece.get("audio"))
+    if not audio:
+        return ""
+    return "[voice note]" if audio.get("voice") is True else "[audio]"
+
+
+def _document(piece: Json) -> str:
+    document = as_dict(piece.get("document"))
+    if not document:
+        return ""
+    return _labelled("document", _joined(": ", [document.get("filename"), document.get("caption")]))
+
+
+def _location(piece: Json) -> str:
+    place = as_dict(piece.get("location"))
+    if not place:
+        return ""
+    latitude, longitude = as_text(place.get("latitude")), as_text(place.get("longitude"))
+    point = f"({latitude}, {longitude})" if latitude and longitude else ""
+    return _labelled("location", _joined(" ", [_joined(", ", [place.get("name"), place.get("address")]), point]))
+
+
+def _contacts(piece: Json) -> str:
+    return "\n".join(_labelled("contact", _card(card)) for card in as_list(piece.get("contacts")) if as_dict(card))
+
+
+def _card(card: Json) -> str:
+    name = as_dict(card.get("name"))
+    phones = [as_text(phone.get("phone")) or as_text(phone.get("wa_id")) for phone in _objects(card, "phones")]
+    emails = [email.get("email") for email in _objects(card, "emails")]
+    urls = [url.get("url") for url in _objects(card, "urls")]
+    places = [_address(place) for place in _objects(card, "addresses")]
+    shown = as_text(name.get("formatted_name")) or _joined(" ", [name.get("first_name"), name.get("last_name")])
+    company = as_dict(card.get("org")).get("company")
+    return _joined(", ", [shown, company, *phones, *emails, *urls, *places])
+
+
+def _address(place: Json) -> str:
+    return _joined(" ", [place.get(part) for part in ("street", "zip", "city", "state", "country")])
+
+
+def _button(piece: Json) -> str:
+    button = as_dict(piece.get("button"))
+    return as_text(button.get("text")) or as_text(button.get("payload"))
+
+
+def _interactive(piece: Json) -> str:
+    content = as_dict(piece.get("interactive"))
+    subtype = as_text(content.get("type")).lower()
+    renderer = _INTERACTIVE.get(subtype)
+    reply = as_dict(content.get(subtype))
+    return renderer(reply) if renderer and reply else _other_interactive(content, reply)
+
+
+def _choice(reply: Json) -> str:
+    title = as_text(reply.get("title")) or as_text(reply.get("id"))
+    description = as_text(reply.get("description"))
+    return f"{title} ({description})" if description else title
+
+
+def _form(reply: Json) -> str:
+    """A flow's answers, or the address of an address message (there they are one level deeper)."""
+    given = reply.get("response_json")
+    try:
+        answers = as_dict(json.loads(given) if isinstance(given, str) else given)
+    except (ValueError, RecursionError):
+        answers = {}
+    told = [f"{_field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
+    return _labelled("form", ", ".join(told) or as_text(reply.get("body")))
+
+
+def _answers(answers: Json) -> Iterable[tuple[str, str]]:
+    for key, value in answers.items():
+        if isinstance(value, dict):
+            yield from ((inner, _answer(answer)) for inner, answer in value.items())
+        else:
+            yield key, _answer(value)
+
+
+def _answer(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return _joined(" + ", value)
+    return as_text(value) or "-"
+
+
+def _field_name(key: str) -> str:
+    found = _FLOW_FIELD.fullmatch(key)
+    return (found[1] if found else key).replace("_", " ")
+
+
+def _call_permission(reply: Json) -> str:
+    response = as_text(reply.get("response")).lower()
+    answer = {"accept": "accepted", "reject": "declined"}.get(response, response or "answered")
+    return f"[call permission {answer}]"
+
+
+def _other_interactive(content: Json, reply: Json) -> str:
+    """A subtype we do not know, or one that a business sends: whatever of it can be read."""
+    product = as_text(reply.get("product_retailer_id")) or as_text(
+        as_dict(content.get("action")).get("product_retailer_id")
+    )
+    parts = [as_dict(content.get(part)).get("text") for part in ("header", "body", "footer")]
+    text = _joined("\n", parts) or _choice(reply) or as_text(reply.get("body"))
+    return _joined(" ", [f"[product] {product}" if product else "", text])
+
+
+def _order(piece: Json) -> str:
+    order = as_dict(piece.get("order"))
+    products = _objects(order, "product_items")
+    if not order:
+        return ""
+    lines = [_labelled("order", as_text(order.get("text"))), *map(_order_line, products), _total(products)]
+    return _joined("\n", lines)
+
+
+def _order_line(item: Json) -> str:
+    product = as_text(item.get("product_retailer_id")) or "unnamed product"
+    line = f"{as_text(item.get('quantity')) or '?'} × {product}"
+    price = _joined(" ", [item.get("item_price"), item.get("currency")])
+    return f"{line} at {price}" if price else line
+
+
+def _total(products: list[Json]) -> str:
+    """'' where a number is missing or two currencies meet: no sum is better than a wrong one."""
+    currencies = {as_text(item.get("currency")) for item in products}
+    amounts = [_number(item.get(part)) for item in products for part in ("quantity", "item_price")]
+    numbers = [amount for amount in amounts if amount is not None]
+    if len(currencies) != 1 or len(numbers) != len(amounts):
+        return ""
+    total = sum((numbers[at] * numbers[at + 1] for at in range(0, len(numbers), 2)), Decimal())
+    return _joined(" ", ["total", f"{total.normalize():f}", *currencies])
+
+
+def _number(value: object) -> Decimal | None:
+    try:
+        number = Decimal(as_text(value))
+    except InvalidOperation:
+        return None
+    # 1e9999 is a number too, and would be written out with all its digits.
+    return number if number.is_finite() and abs(number.adjusted()) < 20 else None
+
+
+def _reaction(piece: Json) -> str:
+    reaction = as_dict(piece.get("reaction"))
+    if not reaction:
+        return ""
+    return (
+        _labelled("reaction", as_text(reaction.get("emoji")))
+        if as_text(reaction.get("emoji"))
+        else "[reaction removed]"
+    )
+
+
+def _system(piece: Json) -> str:
+    system = as_dict(piece.get("system"))
+    return as_text(system.get("body")) or as_text(system.get("type")).replace("_", " ")
+
+
+def _edit(piece: Json) -> str:
+    """The new text alone, as the edited message is to read from now on."""
+    message = as_dict(as_dict(piece.get("edit")).get("message"))
+    kind = kind_of(message)
+    return render_text(kind, message) if kind else ""
+
+
+def _revoke(piece: Json) -> str:
+    return "[message deleted]" if as_dict(piece.get("revoke")) else ""
+
+
+def _unsupported(piece: Json) -> str:
+    """Names what it was, as far as Meta tells, and repeats Meta's own words."""
+    kind = as_text(piece.get("type")).lower() or "unsupported"
+    content = as_dict(piece.get(kind))
+    named = as_text(content.get("type")) if kind == "unsupported" else kind
+    known = named and named not in ("unsupported", "unknown")
+    label = f"unsupported message: {named[:50]}" if known else "unsupported message"
+    seen = next(filter(None, (as_text(content.get(key)) for key in ("body", "text", "caption", "title"))), "")
+    return _labelled(label, _joined(" ", [error_text(piece.get("errors")), seen]))
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"[{label}] {text}" if text else f"[{label}]"
+
+
+def _joined(separator: str, parts: Iterable[object]) -> str:
+    return separator.join(filter(None, map(as_text, parts)))
+
+
+def _objects(parent: Json, key: str) -> list[Json]:
+    return [item for item in as_list(parent.get(key)) if isinstance(item, dict)]
+
+
+Renderer = Callable[[Json], str]
+
+# Also the table of kinds we know.
+RENDERERS: dict[str, Renderer] = {
+    "text": _text,
+    "image": partial(_media, "image"),
+    "video": partial(_media, "video"),
+    "sticker": partial(_media, "sticker"),
+    "audio": _audio,
+    "document": _document,
+    "location": _location,
+    "contacts": _contacts,
+    "button": _button,
+    "interactive": _interactive,
+    "order": _order,
+    "reaction": _reaction,
+    "system": _system,
+    "edit": _edit,
+    "revoke": _revoke,
+    "request_welcome": lambda _piece: "[opened the chat]",
+    "unsupported": _unsupported,
+}
+
+_INTERACTIVE: dict[str, Renderer] = {
+    "button_reply": _choice,
+    "list_reply": _choice,
+    "nfm_reply": _form,
+    "call_permission_reply": _call_permission,
+}
