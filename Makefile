@@ -4,13 +4,15 @@
 PYTHON ?= python3
 IN_VENV := .venv/bin/python
 INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+UV := .venv-lock/.uv-0.13.9
 
-# Tests and checks are not to depend on the settings of whoever runs them. The database may be chosen.
+# Tests and checks ignore your settings, except those that choose the database.
 DATABASE_CHOICE := DATABASE_URL|EMBEDDED_POSTGRES_FOLDER|TEST_DATABASE_NAME
-VARIABLES := $(shell sed -nE 's/^\#?([A-Z_]+)=.*/\1/p' .env.example | grep -vxE '$(DATABASE_CHOICE)')
-CLEAN := env $(VARIABLES:%=-u %)
+VARIABLES := $(shell sed -nE 's/^\| `([A-Z_]+)`.*/\1/p' docs/reference/settings.md | grep -vxE '$(DATABASE_CHOICE)')
+CLEAN := env $(VARIABLES:%=-u %) ENV_FILE=
 
-.PHONY: help run test faults bench screenshots check format clean reset
+.PHONY: help run test faults bench screenshots check format lock clean reset
 
 help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
@@ -20,20 +22,21 @@ help:
 	@echo "make screenshots  take the pictures of docs/screenshots again (needs Chromium)"
 	@echo "make check    formatting, types, imports, migrations, settings"
 	@echo "make format   put the code into the project's format"
+	@echo "make lock     update the lock files from requirements*.txt; UPGRADE=1 also upgrades what they depend on"
 	@echo "make clean    remove .venv and caches; the data stays"
 	@echo "make reset    remove the data (.data), after asking"
 
-run: $(INSTALLED)
+run: $(INSTALLED) .env
 	@exec $(IN_VENV) -m config.run
 
-test: $(INSTALLED)
+test: $(INSTALLED_DEV) .env
 	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
-faults: $(INSTALLED)
+faults: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 0 -m faults
 
 # The peers live apart from what Parley needs. DATABASE_URL chooses a database, whose tables are emptied.
-bench: $(INSTALLED) .venv-bench/.installed
+bench: $(INSTALLED_DEV) .venv-bench/.installed
 	@command -v wrk >/dev/null || { echo "wrk is missing, the load generator. Debian, Ubuntu: apt install wrk"; exit 1; }
 	@$(CLEAN) $(IN_VENV) -m bench $(if $(QUICK),--quick) $(PARTS)
 
@@ -43,10 +46,10 @@ bench: $(INSTALLED) .venv-bench/.installed
 	@touch $@
 
 # Pictures of a made-up bakery, in Chromium.
-screenshots: $(INSTALLED)
+screenshots: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 0 tests/browser/screenshots.py
 
-check: $(INSTALLED)
+check: $(INSTALLED_DEV)
 	@$(call step,ruff check) $(IN_VENV) -m ruff check .
 	@$(call step,ruff format) $(IN_VENV) -m ruff format --check .
 	@$(call step,mypy) $(CLEAN) $(DEVELOPMENT) $(IN_VENV) -m mypy .
@@ -64,25 +67,50 @@ PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=t
 	SECRET_KEY=made-up-for-make-check-0123456789-abcdefghijklmnopqrstuvwxyz \
 	FIELD_ENCRYPTION_KEYS=bWFkZS11cC1mb3ItbWFrZS1jaGVjay0wMDAwMDAwMDA=
 
-format: $(INSTALLED)
+format: $(INSTALLED_DEV)
 	$(IN_VENV) -m ruff check --fix .
 	$(IN_VENV) -m ruff format .
 
-# Again whenever the requirements change.
-$(INSTALLED): requirements.txt requirements-dev.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$$($(PYTHON) --version) is too old: Parley needs Python 3.11 or newer."; \
-		echo "If there is a newer one, name it: make run PYTHON=python3.12"; exit 1; }
-	@$(IN_VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
-		echo "No virtual environment could be made: Python's venv module is missing."; \
-		echo "Install it (Debian, Ubuntu: apt install python3-venv) and try again."; exit 1; }
-	@echo "Installing what Parley needs into .venv (a minute or two, once) …"
-	$(IN_VENV) -m pip install --disable-pip-version-check -r requirements-dev.txt
+# `make run` needs less than `make test`, so that a first try starts sooner. Both run again when a lock file changes.
+$(INSTALLED): requirements.lock
+	@$(make_venv)
+	@$(IN_VENV) -m config.install $<
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.lock
+	@$(make_venv)
+	@$(IN_VENV) -m config.install $<
+	@touch $(INSTALLED) $@
+
+define make_venv
+command -v $(PYTHON) >/dev/null || { echo "Python is missing. Install Python 3.11 or newer."; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "$$($(PYTHON) --version) is too old. Parley needs Python 3.11 or newer."; \
+	echo "If you have a newer one, name it: make run PYTHON=python3.12"; exit 1; }; \
+$(IN_VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+	echo "Can't create a virtual environment: Python's venv module is missing."; \
+	echo "Install it (Debian, Ubuntu: apt install python3-venv) and try again."; exit 1; }
+endef
+
+# Never overwritten. Needs no more than a standard Python and django-environ.
+.env: | $(INSTALLED)
+	@$(IN_VENV) -m config.env_file
+
+# The second file is compiled against the first, so that both name the same versions.
+lock: $(UV)
+	$(compile) requirements-dev.txt --output-file requirements-dev.lock
+	$(compile) requirements.txt --constraints requirements-dev.lock --output-file requirements.lock
+
+compile = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+$(UV):
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(@:.venv-lock/.uv-%=%)
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset:

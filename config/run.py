@@ -17,13 +17,18 @@ from typing import Any
 
 import django
 import environ
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from honcho.environ import parse_procfile
 from honcho.manager import KILL_WAIT, Manager
 from honcho.process import Process
+
+from config import env_file
 
 _INTERRUPTED = 130  # honcho's return code after Ctrl-C
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -42,7 +47,7 @@ def main() -> int:
 
 
 def _choose_defaults() -> None:
-    environ.Env.read_env(_PROJECT / ".env", overwrite=False)
+    env_file.read()
     choose = os.environ.setdefault
     choose("DJANGO_SETTINGS_MODULE", "config.settings")
     choose("DEBUG", "true")
@@ -79,6 +84,7 @@ def _refuse_taken_port() -> None:
 def _prepare() -> str:
     """Bring the database up to date; returns what to print once the web process answers."""
     print("Preparing the database …", flush=True)
+    refuse_unknown_data()
     call_command("migrate", interactive=False, verbosity=0)
     if not settings.DEBUG:
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -86,6 +92,24 @@ def _prepare() -> str:
     banner = io.StringIO()
     call_command("demo", stdout=banner, no_color=True)
     return banner.getvalue()
+
+
+def refuse_unknown_data() -> None:
+    """Stop if the database has migrations of ours that this version doesn't know: `migrate` would fail on it."""
+    ours = {app.label for app in apps.get_app_configs() if Path(app.path).parent == _PROJECT}
+    known = MigrationLoader(None).disk_migrations
+    recorded = MigrationRecorder(connection).applied_migrations()
+    unknown = sorted(f"{app}.{name}" for app, name in recorded if app in ours and (app, name) not in known)
+    if unknown:
+        remedy = (
+            "Set DATABASE_URL to an empty database."
+            if os.environ.get("DATABASE_URL")
+            else "Run `make reset` to delete the data in .data, then `make run` to start with an empty database."
+        )
+        raise ImproperlyConfigured(
+            f"The database was created by another version of Parley: this version doesn't have the migration "
+            f"{unknown[0]}. Data from before 0.2.0 can't be upgraded. {remedy}"
+        )
 
 
 def _run_processes(banner: str) -> int:

@@ -4,19 +4,21 @@
 """
 
 import sys
+import tomllib
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from config import env_file
 from config.media_storage import media_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 TESTING = "pytest" in sys.modules
 if not TESTING:  # tests do not depend on the settings of whoever runs them
-    env.read_env(BASE_DIR / ".env", overwrite=False)
+    env_file.read()
 
 DEBUG = env.bool("DEBUG", default=False)
 
@@ -234,7 +236,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "DESCRIPTION": "A multi-tenant WhatsApp assistant with persistent chat history.",
-    "VERSION": "0.1.0",
+    "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.describe_refusals"],
     # Swagger's files come from us: the page's policy lets nothing else in.

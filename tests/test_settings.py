@@ -1,4 +1,4 @@
-"""`.env.example` tells the truth about the settings, and a process that must not start does not."""
+"""The settings reference matches the settings, and Parley refuses to start with settings that are unsafe."""
 
 import re
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
+REFERENCE = PROJECT / "docs" / "reference" / "settings.md"
 READERS = ["config/settings.py", "config/gunicorn.py"]
 SECRETS = {
     "SECRET_KEY": "long-and-random-0123456789-abcdefghijklmnopqrstuvwxyz",
@@ -17,50 +18,59 @@ SECRETS = {
 }
 
 
+def settings_text() -> str:
+    return "\n".join((PROJECT / reader).read_text(encoding="utf-8") for reader in READERS)
+
+
 def variables_read() -> set[str]:
     """The variables that the settings read, found in their text."""
-    text = "\n".join((PROJECT / reader).read_text(encoding="utf-8") for reader in READERS)
-    return set(re.findall(r"""(?:\benv\.\w+|\brequired)\(\s*["']([A-Z][A-Z0-9_]*)["']""", text))
+    return set(re.findall(r"""(?:\benv\.\w+|\brequired)\(\s*["']([A-Z][A-Z0-9_]*)["']""", settings_text()))
 
 
-def variables_explained() -> dict[str, str]:
-    """The variables of `.env.example` and the comment above each; one comment may explain several."""
-    explained, comment = {}, ""
-    for line in (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines():
-        if variable := re.match(r"#?([A-Z][A-Z0-9_]*)=", line):
-            explained[variable[1]] = comment
-        elif line.startswith("# ---") or not line:
-            comment = ""
-        else:
-            comment += line.removeprefix("#")
-    return explained
+def documented() -> dict[str, tuple[str, str]]:
+    """The default and the description of each variable in the settings reference."""
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \| (.+) \|$", REFERENCE.read_text(encoding="utf-8"), re.M)
+    return {name: (default, description) for name, default, description in rows}
+
+
+def literal_defaults() -> dict[str, str]:
+    """The defaults that are literals in the settings, spelled as in an environment variable."""
+    literal = r"""env\.\w+\(\s*"([A-Z][A-Z0-9_]*)",\s*default=("[^"]+"|[\d.]+|True|False)\)"""
+    found = re.findall(literal, settings_text())
+    return {name: value.strip('"') if value.startswith('"') else value.lower() for name, value in found}
 
 
 def start(command: str = "import config.settings", **environment: str) -> subprocess.CompletedProcess[str]:
-    """A process with this environment and no other; `.env` does not count either."""
-    ignore_dotenv = "import environ; environ.Env.read_env = classmethod(lambda *_, **__: None); "
+    """A process with this environment and no other, and without `.env`."""
     return subprocess.run(
-        [sys.executable, "-c", ignore_dotenv + command],
+        [sys.executable, "-c", command],
         cwd=PROJECT,
-        env=environment,
+        env={"ENV_FILE": "", **environment},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_each_variable_is_listed_and_none_that_nothing_reads() -> None:
-    assert set(variables_explained()) == variables_read()
+def test_the_reference_lists_every_variable_that_is_read_and_no_other() -> None:
+    assert set(documented()) == variables_read()
 
 
-def test_each_variable_is_explained() -> None:
-    unexplained = [name for name, text in variables_explained().items() if len(text.split()) < 3]
-    assert unexplained == []
+def test_the_reference_gives_the_right_defaults() -> None:
+    defaults = literal_defaults()
+    assert len(defaults) > 30, "the defaults were not found"
+    wrong = {name: documented()[name][0] for name, default in defaults.items() if default not in documented()[name][0]}
+    assert wrong == {}
 
 
-def test_the_readme_lists_each_variable() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert {name for name in variables_read() if f"`{name}`" not in readme} == set()
+@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+def test_only_variables_that_are_read_are_recommended(document: str) -> None:
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", text, re.M))
+    if document == "README.md":
+        named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]*)`", text))
+    assert named
+    assert named - variables_read() == set()
 
 
 def test_the_example_holds_no_value_that_acts() -> None:

@@ -31,6 +31,7 @@ SHORT = {
     "WORKER_STOP_SECONDS": "30",
 }
 PRODUCTION = {
+    "ENV_FILE": "",
     "DEBUG": "false",
     "SECRET_KEY": "fault-tests-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
     "FIELD_ENCRYPTION_KEYS": FIELD_KEY,
