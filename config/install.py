@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_COUNTED = ("Collecting ", "Ignoring ", "Requirement already satisfied: ")
+_COUNTED = ("Collecting ", "Processing ", "Ignoring ", "Requirement already satisfied: ")
 
 
 def main(lock: Path) -> int:
