@@ -1,5 +1,5 @@
-# Each target does its own set-up. `make` alone lists them.
-# Python 3.11 or newer, make and git are all that must be there.
+# Each target does its own setup. `make` alone lists them.
+# You need Python 3.11 or newer, make and git.
 
 PYTHON ?= python3
 IN_VENV := .venv/bin/python
@@ -16,15 +16,15 @@ CLEAN := env $(VARIABLES:%=-u %) ENV_FILE=
 
 help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
-	@echo "make test     the tests, without the slow part of the fault suite"
-	@echo "make faults   the whole fault suite: web and worker are killed in every way"
-	@echo "make bench    how fast, against the limit and the peers; QUICK=1 with a tenth of the rows (needs wrk and pgbench)"
-	@echo "make screenshots  take the pictures of docs/screenshots again (needs Chromium)"
-	@echo "make check    formatting, types, imports, migrations, settings"
-	@echo "make format   put the code into the project's format"
+	@echo "make test     run the tests, except the slow part of the fault suite"
+	@echo "make faults   run the whole fault suite, which kills web and worker processes at every step"
+	@echo "make bench    measure performance; QUICK=1 uses a tenth of the rows (needs wrk and pgbench)"
+	@echo "make screenshots  take the pictures in docs/screenshots again (needs Chromium)"
+	@echo "make check    check formatting, types, imports, migrations and settings"
+	@echo "make format   format the code"
 	@echo "make lock     update the lock files from requirements*.txt; UPGRADE=1 also upgrades what they depend on"
-	@echo "make clean    remove .venv and caches; the data stays"
-	@echo "make reset    remove the data (.data), after asking"
+	@echo "make clean    delete .venv and caches, but not your data"
+	@echo "make reset    delete your data (.data), after asking"
 
 run: $(INSTALLED) .env
 	@exec $(IN_VENV) -m config.run
@@ -35,9 +35,9 @@ test: $(INSTALLED_DEV) .env
 faults: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 0 -m faults
 
-# The peers live apart from what Parley needs. DATABASE_URL chooses a database, whose tables are emptied.
+# The libraries we compare with have a virtual environment of their own. With DATABASE_URL, that database is EMPTIED.
 bench: $(INSTALLED_DEV) .venv-bench/.installed
-	@command -v wrk >/dev/null || { echo "wrk is missing, the load generator. Debian, Ubuntu: apt install wrk"; exit 1; }
+	@command -v wrk >/dev/null || { echo "wrk, the load generator, is missing. On Debian or Ubuntu: apt install wrk"; exit 1; }
 	@$(CLEAN) $(IN_VENV) -m bench $(if $(QUICK),--quick) $(PARTS)
 
 .venv-bench/.installed: bench/requirements.txt
@@ -45,7 +45,6 @@ bench: $(INSTALLED_DEV) .venv-bench/.installed
 	.venv-bench/bin/python -m pip install --disable-pip-version-check -r $<
 	@touch $@
 
-# Pictures of a made-up bakery, in Chromium.
 screenshots: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 0 tests/browser/screenshots.py
 
@@ -60,7 +59,7 @@ check: $(INSTALLED_DEV)
 
 step = echo; echo "--- $(1)";
 
-# Settings that would start; the values are worth nothing.
+# Settings that Parley starts with. The secrets are made up.
 DEVELOPMENT := DEBUG=true SANDBOX=true WHATSAPP_APP_SECRET=check
 PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=true \
 	WHATSAPP_APP_SECRET=check WHATSAPP_VERIFY_TOKEN=check \
@@ -89,10 +88,10 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "If you have a newer one, name it: make run PYTHON=python3.12"; exit 1; }; \
 $(IN_VENV) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
 	echo "Can't create a virtual environment: Python's venv module is missing."; \
-	echo "Install it (Debian, Ubuntu: apt install python3-venv) and try again."; exit 1; }
+	echo "Install it (on Debian or Ubuntu: apt install python3-venv) and try again."; exit 1; }
 endef
 
-# Never overwritten. Needs no more than a standard Python and django-environ.
+# Written once, never overwritten.
 .env: | $(INSTALLED)
 	@$(IN_VENV) -m config.env_file
 
@@ -114,7 +113,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset:
-	@[ -d .data ] || { echo "There is no data."; exit 0; }; \
+	@[ -d .data ] || { echo "There is no data to delete."; exit 0; }; \
 	[ ! -f .data/postgres/postmaster.pid ] || { echo "Parley is running. Stop it first."; exit 1; }; \
-	printf "This removes the database in .data for good. Type yes: "; read answer; \
-	[ "$$answer" = yes ] || { echo "Nothing was removed."; exit 1; }; rm -rf .data; echo "Removed."
+	printf "This deletes the database and all files in .data for good. Type yes to continue: "; read answer; \
+	[ "$$answer" = yes ] || { echo "Nothing was deleted."; exit 1; }; rm -rf .data; echo "Deleted."

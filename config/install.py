@@ -9,10 +9,10 @@ _COUNTED = ("Collecting ", "Processing ", "Ignoring ", "Requirement already sati
 
 def main(lock: Path) -> int:
     total = sum(line[:1].isalnum() for line in lock.read_text(encoding="utf-8").splitlines())
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r"]
     output, count = [], 0
     _show("Installing packages into .venv")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+    with subprocess.Popen([*command, lock], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         for line in pip.stdout or ():
             output.append(line)
             if line.startswith(_COUNTED):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from conversations.models import Conversation
 from operations.management.commands import verify_chat_history
@@ -26,6 +27,14 @@ def test_it_prints_each_step_and_removes_what_it_made() -> None:
     assert [line[:2] for line in printed.splitlines()].count("ok") == 5
     assert "All checks passed." in printed
     assert [model.objects.count() for model in (Tenant, WhatsAppAccount, Conversation)] == [0, 0, 0]
+
+
+def test_it_creates_the_tables_of_an_empty_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    migrations: list[str] = []
+    monkeypatch.setattr(connection.introspection, "table_names", lambda *_: [])
+    monkeypatch.setattr(verify_chat_history, "call_command", lambda name, **_: migrations.append(name))
+    assert "Creating its tables" in verify()
+    assert migrations == ["migrate"]
 
 
 def test_it_uses_and_leaves_the_tenant_and_account_that_exist() -> None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx2
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from tqdm import tqdm
 
 from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
@@ -52,6 +54,9 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=float, default=REPLY_SECONDS, help="seconds to wait for the reply")
 
     def handle(self, *args: Any, url: str | None, keep: bool, timeout: float, **options: Any) -> None:
+        if not connection.introspection.table_names():
+            self.stdout.write("The database is empty. Creating its tables …")
+            call_command("migrate", interactive=False, verbosity=0)
         with self._stand(keep) as stand:
             self._history(stand)
             if url:
