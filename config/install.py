@@ -20,7 +20,7 @@ def main(lock: Path) -> int:
                 _show(f"Installing packages into .venv: downloaded {count} of {total}")
             elif line.startswith("Installing collected packages"):
                 _show(f"Installing packages into .venv: unpacking {total}")
-    print()
+    print(flush=True)
     if pip.returncode:
         print("".join(output), file=sys.stderr)
     return pip.returncode

@@ -1,4 +1,4 @@
-"""What the documents tell people to type exists."""
+"""What the docs tell people to type or open exists."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,9 @@ from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
 PROJECT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS = sorted(
+    str(file.relative_to(PROJECT)) for pattern in ("*.md", "docs/**/*.md") for file in PROJECT.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -41,7 +43,15 @@ def test_each_address_exists() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_each_file_it_links_to_exists(document: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", text_of(document))
-    assert [link for link in links if not (PROJECT / link).exists()] == []
+    assert [link for link in links if not (PROJECT / document).parent.joinpath(link).exists()] == []
+
+
+def test_each_decision_is_in_the_index_and_says_what_was_rejected() -> None:
+    index = text_of("docs/adr/README.md")
+    for file in (PROJECT / "docs" / "adr").glob("[0-9]*.md"):
+        assert f"]({file.name})" in index
+        headings = re.findall(r"^## (.+)", file.read_text(encoding="utf-8"), re.M)
+        assert headings == ["Context", "Decision", "Rejected", "Consequences"], file.name
 
 
 def text_of(document: str) -> str:
