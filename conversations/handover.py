@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
-from procrastinate.contrib.django import app
+
+from runtime.notify import notify_workers_on_commit
 
 from . import webhook_events
 from .models import Conversation, ConversationMessage, Status, lock
@@ -65,7 +66,7 @@ def send_again(message_id: int, user: User) -> bool:
             error_detail="",
         )
         if moved:
-            app.configure_task("conversations.tasks.deliver").defer(message_id=message_id)
+            notify_workers_on_commit()
             clear_uncertain(message_id)
     return bool(moved)
 
@@ -79,7 +80,7 @@ def mark_delivered(message_id: int, user: User) -> bool:
         )
         if moved:
             clear_uncertain(message_id)
-            webhook_events.sent(message_id)
+            webhook_events.sent([message_id])
     return bool(moved)
 
 

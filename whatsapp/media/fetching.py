@@ -133,7 +133,7 @@ def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> 
         if held and to_read:
             extraction.JOBS.wake([attachment.pk])
         elif held:
-            extraction.settled(attachment)
+            extraction.settled()
     return bool(held)
 
 
@@ -144,7 +144,7 @@ def _failed(attachment: Attachment, failure: FetchFailed) -> None:
         if wait is not None:
             JOBS.put_off(attachment, failure.detail, wait * settings.RETRY_TIME_SCALE)
         elif Attachment.objects.held(attachment).update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
-            extraction.settled(attachment)
+            extraction.settled()
 
 
 def sweep() -> int:

@@ -60,5 +60,5 @@ def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
     if moved and open_yet:
         handover.clear_uncertain(message.pk)
     if moved and to != Status.FAILED and message.status not in SENT:
-        webhook_events.sent(message.pk)  # whoever sent it may not live to say so, or took it for refused
+        webhook_events.sent([message.pk])  # whoever sent it may not live to say so, or took it for refused
     return bool(moved)
