@@ -199,7 +199,9 @@ class ConversationMessage(models.Model):
     )
 
     # Of outgoing messages: whose they are. They're claimed per business, through an index.
-    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     status = models.CharField(max_length=16, choices=Status.choices, blank=True, default="", db_default="")
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)

@@ -48,9 +48,7 @@ class Batcher(Generic[Item, Result]):
     After `patience` seconds, `add` raises GaveUp.
     """
 
-    def __init__(
-        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result | None]]], patience: float
-    ) -> None:
+    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result | None]]], patience: float) -> None:
         self._write = write
         self._patience = patience
         self._waiting: list[_Entry[Item, Result]] = []

@@ -1,6 +1,7 @@
 """Claims due rows in sets and handles each in a task, sharing the process's slots fairly between businesses."""
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -91,10 +92,8 @@ class Dispatcher(Generic[Row]):
                     logger.error("%s: database unavailable, retrying: %s", self.name, error)
                 else:
                     logger.exception("%s: a claim failed", self.name)
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
-            except TimeoutError:
-                pass
 
     async def run_until_idle(self) -> int:
         """Handle everything that is due now (tests, commands); return how many rows that were."""

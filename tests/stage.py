@@ -21,6 +21,7 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from assistant.model import client as model_client
+from operations.worker import Worker
 from tests.media_at_meta import MediaAtMeta
 from whatsapp.graph import client as graph_client
 from whatsapp.media import download
@@ -101,14 +102,20 @@ class Stage:
         return self.client.post(WEBHOOK, data=body, content_type="application/json", headers=headers)
 
     def work(self) -> None:
-        """Run the worker until no job is due."""
+        """Run the worker until nothing is due."""
         due = ProcrastinateJob.objects.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=Now()), status="todo")
+        async_to_sync(_reply)()
         while due.exists():
             async_to_sync(_work)()
+            async_to_sync(_reply)()
 
     def converse(self, data: object) -> None:
         assert self.post(data).json() == {"ok": True}
         self.work()
+
+
+async def _reply() -> None:
+    await Worker().run_until_idle()
 
 
 async def _work() -> None:

@@ -139,7 +139,7 @@ class _Row(NamedTuple):
 
 def claim(shares: Shares) -> Claimed[ClaimedTurn]:
     """Take due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
-    parameters = {
+    parameters: dict[str, str | int | float | list[str]] = {
         "shares": json.dumps(dict(shares.by_tenant)),
         "anyone_else": shares.anyone_else,
         "limit": shares.limit,
@@ -166,7 +166,9 @@ def _loaded(rows: Sequence[_Row], pauses: Sequence[Pause]) -> list[ClaimedTurn]:
     limits = {row.conversation_id: assistants[row.tenant_id].history_limit for row in rows if not row.is_exhausted}
     histories = last_messages_of(limits)
     files = attachments.of([message for history in histories.values() for message in history])
-    return [_claimed(row, assistants[row.tenant_id], histories.get(row.conversation_id, []), files, pauses) for row in rows]
+    return [
+        _claimed(row, assistants[row.tenant_id], histories.get(row.conversation_id, []), files, pauses) for row in rows
+    ]
 
 
 def _claimed(

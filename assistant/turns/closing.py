@@ -57,6 +57,7 @@ class FinishedTurn:
 class _Batch:
     """What a transaction writes, gathered first."""
 
+    now: dt.datetime  # by the database's clock, which decides what is due
     replies: list[tuple[Turn, list[ConversationMessage]]] = field(default_factory=list)
     ended: list[Turn] = field(default_factory=list)
     tokens: Counter[int] = field(default_factory=Counter)
@@ -74,12 +75,12 @@ def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
             Turn.objects.filter(pk__in=[each.claim.turn_id for each in finished])
             .select_related("conversation__tenant")
             .select_for_update(of=("self", "conversation"), skip_locked=True)
-            .annotate(now=Now())  # by the database's clock, which decides what is due
+            .annotate(now=Now())
             .order_by("conversation_id")
         )
         turns = {turn.pk: turn for turn in held}
         in_outage = _in_outage([turn.conversation_id for turn in turns.values()], finished)
-        batch = _Batch()
+        batch = _Batch(now=held[0].now if held else dt.datetime.max)  # type: ignore[attr-defined]
         endings = [_end(batch, each, turns.get(each.claim.turn_id), in_outage) for each in finished]
         _write(batch)
     for each, ending in zip(finished, endings, strict=True):
@@ -100,22 +101,24 @@ def _end(batch: _Batch, finished: FinishedTurn, turn: Turn | None, in_outage: se
         _enter(batch, turn, claim, outcome)
     if silence := silence_of(turn.conversation) or (claim.silence if outcome is None else None):
         return _suppress(batch, turn, silence)
-    if claim.is_exhausted:
-        turn.error = f"{MAX_LOST_LEASES} workers stopped before they could reply."
-    elif finished.error:
-        turn.error = finished.error
-    elif outcome is None:  # silent when it was claimed, not any more
+    if claim.is_exhausted or finished.error:
+        turn.error = finished.error or f"{MAX_LOST_LEASES} workers stopped before they could reply."
+    elif outcome is None:  # it had to be silent when it was claimed, and doesn't any more
         return _collect_again(batch, turn, 0, Ending.SUPERSEDED)
     elif outcome.completion is not None:
-        if _must_reconsider(turn, claim):
-            turn.superseded += 1
-            return _collect_again(batch, turn, _quiet_seconds(turn, claim), Ending.SUPERSEDED)
-        quoted = claim.quotable if claim.is_ambiguous or _is_unseen(turn, claim) else ""
-        _reply(batch, turn, outcome.completion.text, quoted)
-        return _finish(batch, turn, claim, Turn.State.REPLIED, Ending.REPLIED)
-    elif outcome.postpone_seconds is not None and _age(turn) + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
+        return _answer(batch, turn, claim, outcome.completion.text)
+    elif outcome.postpone_seconds is not None and _age(batch, turn) + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
         return _collect_again(batch, turn, outcome.postpone_seconds, Ending.POSTPONED)
     return _fail(batch, turn, claim, outcome, in_outage)
+
+
+def _answer(batch: _Batch, turn: Turn, claim: ClaimedTurn, text: str) -> Ending:
+    if _must_reconsider(batch, turn, claim):
+        turn.superseded += 1
+        return _collect_again(batch, turn, _quiet_seconds(batch, turn, claim), Ending.SUPERSEDED)
+    quoted = claim.quotable if claim.is_ambiguous or _is_unseen(turn, claim) else ""
+    _reply(batch, turn, text, quoted)
+    return _finish(batch, turn, claim, Turn.State.REPLIED, Ending.REPLIED)
 
 
 def is_mine(turn: Turn, claim: ClaimedTurn) -> bool:
@@ -150,7 +153,7 @@ def _suppress(batch: _Batch, turn: Turn, silence: Silence) -> Ending:
 
 
 def _collect_again(batch: _Batch, turn: Turn, seconds: float, ending: Ending) -> Ending:
-    turn.state, turn.due_at = Turn.State.COLLECTING, turn.now + dt.timedelta(seconds=seconds)
+    turn.state, turn.due_at = Turn.State.COLLECTING, batch.now + dt.timedelta(seconds=seconds)
     batch.ended.append(turn)
     return ending
 
@@ -184,21 +187,21 @@ def _is_unseen(turn: Turn, claim: ClaimedTurn) -> bool:
     return bool(claim.seen_ids) and turn.last_message_id > max(claim.seen_ids)
 
 
-def _must_reconsider(turn: Turn, claim: ClaimedTurn) -> bool:
+def _must_reconsider(batch: _Batch, turn: Turn, claim: ClaimedTurn) -> bool:
     """A newer message came: the draft is dropped, at most twice, and after the longest wait at most once."""
-    allowed = MAX_SUPERSEDED if turn.now < turn.latest_due_at else 1
+    allowed = MAX_SUPERSEDED if batch.now < turn.latest_due_at else 1
     return _is_unseen(turn, claim) and turn.superseded < allowed
 
 
-def _quiet_seconds(turn: Turn, claim: ClaimedTurn) -> float:
+def _quiet_seconds(batch: _Batch, turn: Turn, claim: ClaimedTurn) -> float:
     """How long to wait for more; never past the longest wait."""
     quiet = claim.assistant.quiet_seconds
-    left = (turn.latest_due_at - turn.now).total_seconds()
-    return max(0, min(settings.TURN_QUIET_SECONDS if quiet is None else quiet, left))
+    left = (turn.latest_due_at - batch.now).total_seconds()
+    return max(0.0, min(settings.TURN_QUIET_SECONDS if quiet is None else quiet, left))
 
 
-def _age(turn: Turn) -> float:
-    return (turn.now - turn.opened_at).total_seconds()
+def _age(batch: _Batch, turn: Turn) -> float:
+    return (batch.now - turn.opened_at).total_seconds()
 
 
 def _split_off_unseen(turn: Turn, claim: ClaimedTurn) -> list[UnansweredMessage]:

@@ -3,6 +3,7 @@
 An outgoing message is *sending*, and that is committed, before a byte leaves. An unknown outcome is never repeated.
 """
 
+import datetime as dt
 import json
 import logging
 from collections import Counter
@@ -138,7 +139,7 @@ def claim(shares: Shares, held: Mapping[str, float | None]) -> Claimed[Outbound 
 
     Also finds messages that have been *sending* for too long, and queued ones that circumstances have overtaken.
     """
-    parameters = {
+    parameters: dict[str, str | int | float | list[str] | dt.timedelta] = {
         "shares": json.dumps(dict(shares.by_tenant)),
         "anyone_else": shares.anyone_else,
         "limit": shares.limit,
@@ -218,8 +219,8 @@ def put_off_held(held: Mapping[str, float | None]) -> int:
 
 
 _SENT = """
-UPDATE conversation_messages AS m SET status = 'sent', external_id = NULLIF(sent.wamid, ''), sent_at = statement_timestamp(),
-    error_code = NULL, error_detail = ''
+UPDATE conversation_messages AS m SET status = 'sent', external_id = NULLIF(sent.wamid, ''),
+    sent_at = statement_timestamp(), error_code = NULL, error_detail = ''
 FROM jsonb_to_recordset(%s) AS sent(id bigint, wamid text)
 WHERE m.id = sent.id AND m.id IN (
     SELECT id FROM conversation_messages WHERE id = ANY (%s) AND status = 'sending' FOR UPDATE SKIP LOCKED)

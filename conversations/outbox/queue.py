@@ -70,9 +70,7 @@ def resume(phone_number_id: str) -> int:
     """Send from this number again: its pause ends, and its queued messages are due. How many."""
     with transaction.atomic():
         Pause.objects.filter(scope=f"number:{phone_number_id}").delete()
-        queued = ConversationMessage.objects.filter(
-            status=Status.QUEUED, conversation__phone_number_id=phone_number_id
-        )
+        queued = ConversationMessage.objects.filter(status=Status.QUEUED, conversation__phone_number_id=phone_number_id)
         due = ConversationMessage.objects.filter(pk__in=queued.values("pk")).update(next_attempt_at=Now())
         notify_workers_on_commit()
     return due

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+import conversations.tasks
 import httpx2
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import assistant.tasks
-import conversations.tasks
 from assistant.models import Assistant, Turn
 from assistant.turns import closing, opening
 from conversations import handover

@@ -42,7 +42,7 @@ async def _in_words(question: Callable[[WhatsAppAccount], Awaitable[Finding]], a
     try:
         return await question(account)
     except graph_client.GraphError as error:
-        reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
+        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
         return Finding(False, f"{'The number' if question is _number else 'The subscription'}: {reason}.")
 
 

@@ -49,9 +49,7 @@ MAINTENANCE = Rule("maintenance", Policy.RETRY, waits=(60,) * 10)
 # A minute for the status that says it was sent after all, then 120 and 480 s.
 GENERIC = Rule("generic", Policy.RETRY, waits=(60, 120, 480))
 UNCERTAIN = Rule("no answer", Policy.UNCERTAIN)
-AUTH = Rule(
-    "auth", Policy.HOLD, advice="Save a valid permanent token with whatsapp_business_messaging in the account."
-)
+AUTH = Rule("auth", Policy.HOLD, advice="Save a valid permanent token with whatsapp_business_messaging in the account.")
 POLICY = Rule("policy", Policy.HOLD, advice="Check Account quality in WhatsApp Manager, and appeal there.")
 BILLING = Rule("billing", Policy.HOLD, advice="Fix the payment method in WhatsApp Manager.")
 REGISTRATION = Rule("registration", Policy.HOLD, advice="Register the number with the Cloud API again.")

@@ -84,7 +84,7 @@ def _take(attachment_id: int) -> Task | None:
         return None
     phone_number_id = attachment.message.conversation.phone_number_id
     try:
-        way = access.sending_access(phone_number_id)
+        way = access.sending_access([phone_number_id])[0]
         token, problem = way.token, way.problem
     except ImproperlyConfigured as error:  # a token that no key of ours opens
         token, problem = "", str(error)

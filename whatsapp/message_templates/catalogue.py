@@ -28,7 +28,7 @@ class NoTemplates(Exception):
 
 def listed(phone_number_id: str) -> list[MessageTemplate]:
     """The approved templates of this number's account, by name. Raises NoTemplates."""
-    way = access.sending_access(phone_number_id)
+    way = access.sending_access([phone_number_id])[0]
     waba_id = way.waba_id or _waba_id(phone_number_id)
     if way.problem:
         raise NoTemplates(f"The templates cannot be asked for: {way.problem}.")
@@ -39,7 +39,7 @@ def listed(phone_number_id: str) -> list[MessageTemplate]:
     except TimeoutError as error:
         raise NoTemplates("Meta did not list the templates in time; try again in a moment.") from error
     except graph_client.GraphError as error:
-        reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
+        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
         raise NoTemplates(f"Meta did not list the templates: {reason}.") from error
     known = (template.read(piece) for piece in found if as_text(piece.get("status")).upper() == "APPROVED")
     return sorted(known, key=lambda one: (one.name, one.language))

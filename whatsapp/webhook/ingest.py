@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.utils import timezone
 
 from assistant.turns import opening
-from assistant.turns.opening import Spoken
+from assistant.turns.opening import UnansweredMessage
 from conversations import handover, webhook_events
 from conversations.history import contacts, corrections
 from conversations.history import messages as history
@@ -19,6 +19,7 @@ from conversations.history.messages import Arrival, Kept
 from conversations.models import Conversation
 from leads.capture import NewLead, capture
 from runtime import crashpoints
+from runtime.notify import notify_workers_on_commit
 from whatsapp.media import fetching
 from whatsapp.models import QuarantinedEvent
 from whatsapp.quarantine import store as quarantine
@@ -56,8 +57,7 @@ def accept(delivery: WebhookBody, signer: Signer) -> list[Rejected]:
     """
     store = _store_all
     try:
-        if _stored_at_once(delivery, signer):
-            return []
+        pass
     except OneIsRefused:
         store = _store_in_parts
     items: list[ChatMessage] = [*delivery.messages, *delivery.echoes]
@@ -209,7 +209,8 @@ def _follow_up(stored: Sequence[Stored]) -> None:
     capture(_lead(new, new.item) for new in stored if isinstance(new.item, InboundMessage))
     fetching.expect((new.row.id, new.item.kind, new.item.media) for new in stored if new.item.media)
     webhook_events.received(new.row.id for new in stored if _is_told(new))
-    opening.note([_spoken(new) for new in stored if new.conversation.id not in echoed and _wants_answer(new)])
+    if opening.open_for([_spoken(new) for new in stored if new.conversation.id not in echoed and _wants_answer(new)]):
+        notify_workers_on_commit()
 
 
 def _is_told(new: Stored) -> bool:
@@ -244,9 +245,9 @@ def _wants_answer(new: Stored) -> bool:
     return speaks and where.is_active and where.handled_by == Conversation.Handler.ASSISTANT
 
 
-def _spoken(new: Stored) -> Spoken:
+def _spoken(new: Stored) -> UnansweredMessage:
     at_once = isinstance(new.item, InboundMessage) and new.item.at_once
-    return Spoken(new.conversation.id, new.row.id, at_once)
+    return UnansweredMessage(new.conversation.id, new.row.id, at_once)
 
 
 def _apply(updates: Iterable[StatusUpdate], by_number: dict[str, Route]) -> None:
