@@ -28,6 +28,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
     ConversationNote.objects.create(conversation=talk, text=f"{mark} note")
     turn = Turn.objects.create(
+        tenant_id=talk.tenant_id,
         conversation=talk,
         state="failed",
         first_message=asked,

@@ -228,24 +228,25 @@ def _in_outage(conversation_ids: Sequence[int], finished: Sequence[FinishedTurn]
 
 
 _UPDATE = """
+WITH used AS (
+    INSERT INTO daily_usage AS u (tenant_id, day, tokens)
+    SELECT key::bigint, (statement_timestamp() AT TIME ZONE 'UTC')::date, value::bigint
+    FROM jsonb_each_text(%(tokens)s) ORDER BY 1
+    ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = u.tokens + EXCLUDED.tokens
+)
 UPDATE turns AS t SET state = n.state, due_at = n.due_at, lease_until = NULL, superseded = n.superseded,
     seen_messages = n.seen_messages, model = n.model, instructions_hash = n.instructions_hash, seconds = n.seconds,
     prompt_tokens = n.prompt_tokens, cached_tokens = n.cached_tokens, completion_tokens = n.completion_tokens,
     usage_estimated = n.usage_estimated, cost = n.cost, outcome = n.outcome, error = n.error,
     first_reply_id = n.first_reply_id, last_reply_id = n.last_reply_id, last_message_id = n.last_message_id,
     finished_at = CASE WHEN n.state <> 'collecting' THEN statement_timestamp() END
-FROM jsonb_populate_recordset(NULL::turns, %s) AS n WHERE t.id = n.id
+FROM jsonb_populate_recordset(NULL::turns, %(turns)s) AS n WHERE t.id = n.id
 """
 _WRITTEN = (
     *("id", "state", "due_at", "superseded", "seen_messages", "model", "instructions_hash", "seconds"),
     *("prompt_tokens", "cached_tokens", "completion_tokens", "usage_estimated", "cost", "outcome", "error"),
     *("first_reply_id", "last_reply_id", "last_message_id"),
 )
-_ADD_TOKENS = """
-INSERT INTO daily_usage AS u (tenant_id, day, tokens)
-SELECT key::bigint, (statement_timestamp() AT TIME ZONE 'UTC')::date, value::bigint FROM jsonb_each_text(%s)
-ORDER BY 1 ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = u.tokens + EXCLUDED.tokens
-"""
 
 
 def _write(batch: _Batch) -> None:
@@ -259,12 +260,10 @@ def _write(batch: _Batch) -> None:
     for turn, messages in batch.replies:
         if messages:
             turn.first_reply_id, turn.last_reply_id = messages[0].pk, messages[-1].pk
-    with connection.cursor() as cursor:
-        if batch.ended:
-            rows = [{name: getattr(turn, name) for name in _WRITTEN} for turn in batch.ended]
-            cursor.execute(_UPDATE, [json.dumps(rows, default=str)])
-        if batch.tokens:
-            cursor.execute(_ADD_TOKENS, [json.dumps(batch.tokens)])
+    if batch.ended:
+        rows = [{name: getattr(turn, name) for name in _WRITTEN} for turn in batch.ended]
+        with connection.cursor() as cursor:
+            cursor.execute(_UPDATE, {"tokens": json.dumps(batch.tokens), "turns": json.dumps(rows, default=str)})
     for reason, conversation_ids in batch.flags.items():
         handover.mark_needs_person(conversation_ids, reason)
     opening.open_for(batch.unanswered)

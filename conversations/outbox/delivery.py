@@ -26,7 +26,7 @@ from runtime.clock import from_now
 from runtime.dispatching import Claimed, Shares
 
 from . import contents
-from .senders import Outbound, Policy, SendFailed
+from .senders import Outbound, Policy, SendFailed, load_sender
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,9 @@ WITH RECURSIVE head AS (  -- each business's next message: one index probe per b
         SELECT m.tenant_id, m.next_attempt_at FROM conversation_messages m
         WHERE m.status = 'queued' AND m.tenant_id > head.tenant_id
         ORDER BY m.tenant_id, m.next_attempt_at LIMIT 1) AS following
+), paused AS (
+    SELECT EXISTS (SELECT FROM pauses WHERE scope NOT LIKE 'model:%%'
+        AND (until IS NULL OR until > statement_timestamp())) AS sending
 ), share AS (
     SELECT head.tenant_id, LEAST(COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s),
         GREATEST(1, %(limit)s / count(*) OVER ())) AS places
@@ -72,14 +75,16 @@ WITH RECURSIVE head AS (  -- each business's next message: one index probe per b
         AND COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s) > 0
     ORDER BY head.next_attempt_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
-    SELECT message.*, share.places FROM share CROSS JOIN LATERAL (
+    SELECT message.*, share.places FROM share CROSS JOIN paused CROSS JOIN LATERAL (
         SELECT m.id, CASE
             WHEN m.origin = 'assistant' AND c.handled_by = 'operator' THEN 'taken over'
             WHEN m.kind <> 'template' AND (c.last_inbound_at > statement_timestamp() - %(window)s) IS NOT TRUE
                 THEN 'window closed' END AS blocker
         FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.status = 'queued' AND m.tenant_id = share.tenant_id AND m.next_attempt_at <= statement_timestamp()
-            AND c.phone_number_id <> ALL (%(held)s) AND NOT EXISTS (  -- nothing of the conversation is before it
+            AND (%(held)s::text[] IS NOT NULL OR NOT paused.sending)
+            AND c.phone_number_id <> ALL (COALESCE(%(held)s::text[], '{}'))
+            AND NOT EXISTS (  -- nothing of the conversation is before it
                 SELECT FROM conversation_messages earlier WHERE earlier.conversation_id = m.conversation_id
                     AND earlier.id < m.id AND earlier.status IN ('queued', 'sending'))
         ORDER BY m.next_attempt_at, m.id LIMIT share.places FOR UPDATE OF m SKIP LOCKED) AS message
@@ -92,15 +97,15 @@ WITH RECURSIVE head AS (  -- each business's next message: one index probe per b
         AND sending_at < statement_timestamp() - %(sending_seconds)s * interval '1 second'
     ORDER BY sending_at LIMIT %(limit)s
 )
-SELECT look.next_in, found.blocker, found.places, m.id, m.tenant_id, m.text, m.reply_to, m.payload, c.channel,
-    c.phone_number_id, c.external_id, c.contact_user_id
+SELECT look.next_in, paused.sending, found.blocker, found.places, m.id, m.tenant_id, m.text, m.reply_to, m.payload,
+    c.channel, c.phone_number_id, c.external_id, c.contact_user_id
 FROM (
     SELECT EXTRACT(EPOCH FROM min(later.next_attempt_at) - statement_timestamp())::float AS next_in
     FROM head CROSS JOIN LATERAL (
         SELECT m.next_attempt_at FROM conversation_messages m WHERE m.status = 'queued'
             AND m.tenant_id = head.tenant_id AND m.next_attempt_at > statement_timestamp()
         ORDER BY m.next_attempt_at LIMIT 1) AS later
-) AS look
+) AS look CROSS JOIN paused
 LEFT JOIN (
     SELECT id, blocker, places FROM due WHERE blocker IS NOT NULL OR id IN (SELECT id FROM taken)
     UNION ALL SELECT id, 'stuck', 0 FROM stuck
@@ -111,9 +116,10 @@ LEFT JOIN conversations c ON c.id = m.conversation_id
 
 
 class _Row(NamedTuple):
-    """A row of the statement, in the order of its columns; all but the first are NULL when nothing is due."""
+    """A row of the statement, in the order of its columns; all but the first two are NULL when nothing is due."""
 
     next_in: float | None
+    is_paused: bool  # sending is paused for at least one number
     blocker: str | None
     places: int
     message_id: int
@@ -134,22 +140,16 @@ _BLOCKERS = {
 }
 
 
-def claim(shares: Shares, held: Mapping[str, float | None]) -> Claimed[Outbound | Unsendable]:
-    """Make due messages *sending*, the first of each conversation only, and none of a held number.
+def claim(shares: Shares) -> Claimed[Outbound | Unsendable]:
+    """Make due messages *sending*, the first of each conversation only, and none of a number that is paused.
 
     Also finds messages that have been *sending* for too long, and queued ones that circumstances have overtaken.
     """
-    parameters: dict[str, str | int | float | list[str] | dt.timedelta] = {
-        "shares": json.dumps(dict(shares.by_tenant)),
-        "anyone_else": shares.anyone_else,
-        "limit": shares.limit,
-        "held": list(held),
-        "window": WINDOW,
-        "sending_seconds": float(settings.SENDING_SECONDS),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, parameters)
-        found = [_Row(*columns) for columns in cursor.fetchall()]
+    found = _found(shares, None)
+    if found[0].is_paused:
+        held = load_sender().held_numbers()
+        put_off_held(held)
+        found = _found(shares, list(held))
     rows = [row for row in found if row.message_id is not None]
     taken = Counter((row.tenant_id, row.places) for row in rows if row.blocker != "stuck")
     return Claimed(
@@ -157,6 +157,21 @@ def claim(shares: Shares, held: Mapping[str, float | None]) -> Claimed[Outbound 
         more=any(count >= places for (_, places), count in taken.items()),
         next_in=found[0].next_in,
     )
+
+
+def _found(shares: Shares, held: list[str] | None) -> list[_Row]:
+    """held: the numbers that are paused; None for unknown, then nothing is claimed while any number is."""
+    parameters: dict[str, str | int | float | list[str] | dt.timedelta | None] = {
+        "shares": json.dumps(dict(shares.by_tenant)),
+        "anyone_else": shares.anyone_else,
+        "limit": shares.limit,
+        "held": held,
+        "window": WINDOW,
+        "sending_seconds": float(settings.SENDING_SECONDS),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        return [_Row(*columns) for columns in cursor.fetchall()]
 
 
 def _is_blocked(row: _Row) -> bool:

@@ -8,7 +8,7 @@ from django.conf import settings
 from runtime import crashpoints
 from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
-from runtime.dispatching import Claimed, Dispatcher, Shares
+from runtime.dispatching import Dispatcher
 
 from . import delivery
 from .delivery import Attempt, Unsendable
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 600  # an outcome is worth waiting for the database: without 
 class Sending:
     def __init__(self) -> None:
         self.dispatcher: Dispatcher[Outbound | Unsendable] = Dispatcher(
-            "messages", self._claim, self._send, settings.WORKER_CONCURRENCY, is_shared=settings.MULTITENANT_ENABLED
+            "messages", delivery.claim, self._send, settings.WORKER_CONCURRENCY, is_shared=settings.MULTITENANT_ENABLED
         )
         self._recorder: Batcher[Attempt | Unsendable, bool] = Batcher(
             database_sync_to_async(delivery.record), patience=PATIENCE_SECONDS
@@ -33,12 +33,6 @@ class Sending:
         """Put back what no socket has, and wait for the answers to the rest."""
         self._is_stopping = True
         await self.dispatcher.finish(seconds)
-
-    def _claim(self, shares: Shares) -> Claimed[Outbound | Unsendable]:
-        held = load_sender().held_numbers()
-        if held:
-            delivery.put_off_held(held)
-        return delivery.claim(shares, held)
 
     async def _send(self, message: Outbound | Unsendable) -> None:
         if isinstance(message, Outbound):
