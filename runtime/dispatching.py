@@ -142,7 +142,8 @@ class Dispatcher(Generic[Row]):
             most = (free + mine) * (RESERVE - 1) // RESERVE
             return max(most - mine, 0 if mine else 1)
 
-        return Shares(limit, {tenant: share(mine) for tenant, mine in self._in_flight.items()}, share(0))
+        shares = {tenant: share(mine) for tenant, mine in self._in_flight.items()}
+        return Shares(min(limit, share(0)), shares, share(0))
 
     async def _run_one(self, row: Row) -> None:
         try:

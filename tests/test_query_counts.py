@@ -19,8 +19,10 @@ from assistant.turns.closing import FinishedTurn, complete_turns
 from bench.database import round_trips
 from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import delivery
-from conversations.outbox.delivery import Attempt, Unsendable
+from conversations.outbox import claiming as outbox_claiming
+from conversations.outbox import recording
+from conversations.outbox.claiming import Unsendable
+from conversations.outbox.recording import Attempt
 from conversations.outbox.senders import Outbound
 from conversations.tests.rows import conversation, many_messages
 from runtime.dispatching import Claimed, Shares
@@ -83,12 +85,12 @@ def test_a_batch_of_replies_costs_the_same_whatever_its_size(stage: Stage, setti
     assert set(Turn.objects.values_list("state", flat=True)) == {"replied"}
 
     out: list[Claimed[Outbound | Unsendable]] = []
-    assert round_trips(lambda: out.append(delivery.claim(EVERYTHING))) == CLAIM_MESSAGES
+    assert round_trips(lambda: out.append(outbox_claiming.claim(EVERYTHING))) == CLAIM_MESSAGES
     messages = [message for message in out[0].rows if isinstance(message, Outbound)]
     settings.MULTITENANT_ENABLED = True  # where the accounts are read, too
     assert round_trips(lambda: access.sending_access([each.phone_number_id for each in messages])) == ACCESS
     sent = [Attempt(each.message_id, each.tenant_id, f"wamid.{each.message_id}") for each in messages]
-    assert round_trips(lambda: delivery.record(sent)) == RECORD
+    assert round_trips(lambda: recording.record(sent)) == RECORD
     assert set(ConversationMessage.objects.exclude(status="").values_list("status", flat=True)) == {"sent"}
     # The typing indicator needs the access, too. A transaction begins and ends with a round trip of its own.
     assert CLAIM + (CLOSE - 2) + ACCESS + CLAIM_MESSAGES + ACCESS + (RECORD - 2) <= 12

@@ -12,9 +12,9 @@ from django.utils import timezone
 from assistant.turns import opening
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import delivery as delivery_of_ours
 from conversations.outbox import queue as outbox
-from conversations.outbox.delivery import Attempt
+from conversations.outbox import recording
+from conversations.outbox.recording import Attempt
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import Stage, graph_error
@@ -153,7 +153,7 @@ def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, r
     ConversationMessage.objects.filter(pk=reply.pk).update(status=state, sending_at=timezone.now())
     for name in ("sent", "delivered", "read"):
         stage.post(delivery(change(statuses=[status(name, wamid="wamid.9", biz_opaque_callback_data=str(reply.pk))])))
-    delivery_of_ours.record([Attempt(reply.pk, reply.tenant_id, "wamid.9")])  # it lived after all
+    recording.record([Attempt(reply.pk, reply.tenant_id, "wamid.9")])  # it lived after all
     stage.work()
     assert [event["message"]["text"] for event in told(receiver, "reply.sent")].count("Hello yourself") == 1
 

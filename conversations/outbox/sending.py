@@ -10,8 +10,9 @@ from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 from runtime.dispatching import Dispatcher
 
-from . import delivery
-from .delivery import Attempt, Unsendable
+from . import claiming, recording
+from .claiming import Unsendable
+from .recording import Attempt
 from .senders import Outbound, Policy, SendFailed, load_sender
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,10 @@ PATIENCE_SECONDS = 600  # an outcome is worth waiting for the database: without 
 class Sending:
     def __init__(self) -> None:
         self.dispatcher: Dispatcher[Outbound | Unsendable] = Dispatcher(
-            "messages", delivery.claim, self._send, settings.WORKER_CONCURRENCY, is_shared=settings.MULTITENANT_ENABLED
+            "messages", claiming.claim, self._send, settings.WORKER_CONCURRENCY, is_shared=settings.MULTITENANT_ENABLED
         )
         self._recorder: Batcher[Attempt | Unsendable, bool] = Batcher(
-            database_sync_to_async(delivery.record), patience=PATIENCE_SECONDS
+            database_sync_to_async(recording.record), patience=PATIENCE_SECONDS
         )
         self._is_stopping = False
 

@@ -32,7 +32,7 @@ def test_what_is_ready_is_written_together() -> None:
         return [f"stored {item}" for item in batch]
 
     assert run(write, [1, 2, 3]) == ["stored 1", "stored 2", "stored 3"]
-    assert sum(written, []) == [1, 2, 3]
+    assert [item for batch in written for item in batch] == [1, 2, 3]
     assert len(written) < 3
 
 

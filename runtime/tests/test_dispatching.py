@@ -1,4 +1,4 @@
-"""Sharing the slots of a process: all to one business where there is one, a reserve for newcomers where there are more."""
+"""Sharing a process's slots between businesses."""
 
 import asyncio
 from dataclasses import dataclass
@@ -66,13 +66,16 @@ def test_several_hanging_businesses_still_leave_a_slot() -> None:
 
 def test_cancelled_rows_are_returned_when_it_finishes() -> None:
     async def stop_early() -> list[Row]:
+        started = asyncio.Semaphore(0)
+
         async def hang(row: Row) -> None:
+            started.release()
             await asyncio.Event().wait()
 
         dispatcher = Dispatcher("test", Backlog(tenant1=3).claim, hang, 10, is_shared=False)
         running = asyncio.create_task(dispatcher.run())
-        while len(dispatcher.handling) < 3:
-            await asyncio.sleep(0.001)
+        for _ in range(3):
+            await started.acquire()
         running.cancel()
         return await dispatcher.finish(0)
 

@@ -7,7 +7,9 @@ import pytest
 
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import queue as outbox
+from conversations.outbox import recording
+from conversations.outbox.recording import Attempt
+from conversations.outbox.senders import Policy, SendFailed
 from tests.stage import Stage
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
 from whatsapp.webhook import status_updates
@@ -107,7 +109,8 @@ def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
 
     def find(update: StatusUpdate, tenant_id: int | None) -> ConversationMessage | None:
         found = _find(update, tenant_id)
-        assert outbox.give_up_waiting(reply.pk, "No answer.") == 1
+        unanswered = SendFailed("No answer.", Policy.UNCERTAIN)
+        assert recording.record([Attempt(reply.pk, reply.conversation.tenant_id, failure=unanswered)]) == [False]
         return found
 
     monkeypatch.setattr(status_updates, "_find", find)
