@@ -4,12 +4,12 @@ import asyncio
 
 from pytest_django import Settings
 
-from assistant.model import client as model_client
 from assistant.model.client import ModelFailed, chat_with_gpt
 from assistant.models import Assistant
+from runtime import http
+from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
 
 from .fake_model import said
-from .local_server import Serve, json_response, local_server, nobody_listens, read_request
 
 HISTORY: list[dict[str, object]] = [{"role": "user", "content": "Until when?"}]
 
@@ -20,8 +20,6 @@ async def failure_of(address: str, settings: Settings) -> ModelFailed:
         await chat_with_gpt(HISTORY)
     except ModelFailed as failure:
         return failure
-    finally:
-        await model_client.clients.close()
     raise AssertionError("it answered")
 
 
@@ -94,11 +92,10 @@ def test_it_keeps_connections_within_an_event_loop_and_works_in_the_next(model_s
             writer.write(json_response(said("Hi").content))
 
     async def twice() -> None:
-        async with local_server(serve) as address:
+        async with local_server(serve) as address, http.keep_connections():
             model_settings.OPENAI_BASE_URL = f"{address}/v1"
             await chat_with_gpt(HISTORY)
             await chat_with_gpt(HISTORY, Assistant(api_key="sk-another-tenant", base_url=f"{address}/v1"))
-            await model_client.clients.close()
 
     asyncio.run(twice())
     asyncio.run(twice())

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from pytest_django import Settings
 
-from assistant.tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
-from whatsapp.graph import client as graph_client
+from runtime import http
+from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
 from whatsapp.graph.client import GraphClient, GraphError
 
 from .conftest import TOKEN
@@ -19,8 +19,6 @@ async def outcome_of(address: str, settings: Settings) -> GraphError | str:
         return await GraphClient().send(outbound(), TOKEN)
     except GraphError as error:
         return error
-    finally:
-        await graph_client.clients.close()
 
 
 def failure_from(serve: Serve, settings: Settings) -> GraphError:
@@ -101,11 +99,10 @@ def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> No
             writer.write(json_response(accepted().content))
 
     async def calls() -> None:
-        async with local_server(serve) as address:
+        async with local_server(serve) as address, http.keep_connections():
             graph_settings.WHATSAPP_GRAPH_URL = address
             for token in ("EAAone", "EAAtwo", "EAAthree"):
                 assert await GraphClient().send(outbound(), token) == WAMID
-            await graph_client.clients.close()
 
     asyncio.run(calls())
     assert len(connections) == 1
@@ -126,12 +123,11 @@ def test_it_does_not_write_into_a_connection_that_the_server_closed_meanwhile(gr
         closed.set()
 
     async def calls() -> None:
-        async with local_server(one_each) as address:
+        async with local_server(one_each) as address, http.keep_connections():
             graph_settings.WHATSAPP_GRAPH_URL = address
             for _ in range(5):
                 closed.clear()
                 assert await GraphClient().send(outbound(), TOKEN) == WAMID
                 await closed.wait()
-            await graph_client.clients.close()
 
     asyncio.run(calls())

@@ -19,12 +19,15 @@ import assistant.turns.opening
 import conversations.tasks
 import webhooks.tasks
 from assistant.files import extraction
-from assistant.model import client as model_client
 from assistant.turns import handback
 from conversations import vocabulary
-from runtime import database
-from whatsapp.graph import client as graph_client
+from runtime import database, http
 from whatsapp.media import fetching
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # there's none for this platform
+    from asyncio import new_event_loop
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +53,17 @@ class Command(BaseCommand):
     help = "Answers and delivers: takes jobs from the queue, and every few seconds finds what fell asleep."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(work())
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(work())
 
 
 async def work() -> None:
     """Until SIGTERM or SIGINT; a lost database is waited for, not died of."""
+    async with http.keep_connections():
+        await _work_until_stopped()
+
+
+async def _work_until_stopped() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,8 +82,6 @@ async def work() -> None:
             await asyncio.wait([stopping], timeout=AGAIN_SECONDS)
     sweeper.cancel()
     await asyncio.wait([sweeper, *lives])
-    for clients in (model_client.clients, graph_client.clients):
-        await clients.close()
     logger.info("worker: stopped")
 
 
