@@ -219,9 +219,10 @@ def _proxy(url: URL) -> str | None:
     proxies: dict[str, str] = settings.OUTGOING_PROXIES
     host = url.host or ""
     proxy = proxies.get(url.scheme)
-    if proxy is None or _is_this_machine(host) or urllib.request.proxy_bypass_environment(host, proxies):
+    if proxy is None or _is_this_machine(host):
         return None
-    return proxy
+    # The standard library's reading of NO_PROXY, which typeshed doesn't know.
+    return None if urllib.request.proxy_bypass_environment(host, proxies) else proxy  # type: ignore[attr-defined]
 
 
 def _is_this_machine(host: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 from typing import Any
 
 import procrastinate
@@ -24,10 +25,10 @@ from conversations import vocabulary
 from runtime import database, http
 from whatsapp.media import fetching
 
-try:
-    from uvloop import new_event_loop
-except ImportError:  # there's none for this platform
+if sys.platform == "win32":  # there's no uvloop
     from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop
 
 logger = logging.getLogger(__name__)
 
