@@ -7,7 +7,7 @@ from pytest_django import Settings
 from assistant.model.client import ModelFailed, chat_with_gpt
 from assistant.models import Assistant
 from runtime import http
-from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
+from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request, reset
 
 from .fake_model import said
 
@@ -56,6 +56,31 @@ def test_it_says_so_when_the_answer_is_cut_in_the_middle(model_settings: Setting
     failure = failure_from(cut, model_settings)
     assert failure.kind == "connection_lost"
     assert failure.rule.cost_unknown
+
+
+def test_it_knows_that_a_request_may_have_arrived_when_the_connection_is_lost_after_it(
+    model_settings: Settings,
+) -> None:
+    """The openai client's own transport calls this a timeout while connecting."""
+
+    async def take_and_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        reset(writer)
+
+    failure = failure_from(take_and_reset, model_settings)
+    assert failure.kind == "connection_lost"
+    assert failure.rule.cost_unknown
+
+
+def test_it_does_not_ask_again_where_it_is_redirected(model_settings: Settings) -> None:
+    requests: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+
+    assert failure_from(redirect, model_settings).kind == "bad_request"
+    assert len(requests) == 1
 
 
 def test_it_says_so_when_nobody_listens(model_settings: Settings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from runtime import http
 from runtime.http import Kind, RequestFailed, Response
@@ -13,6 +14,14 @@ from tests.local_server import Serve, json_response, local_server, nobody_listen
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
+
+
+# The worker's event loop, and the one that admin pages make.
+@pytest.fixture(params=[uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"], autouse=True)
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asyncio.events.new_event_loop", request.param)
+
+
 BODY = b'{"text": "' + b"x" * 200_000 + b'"}'
 
 
@@ -229,6 +238,28 @@ def test_connections_are_kept_for_as_long_as_that_was_asked_for() -> None:
             for _ in range(2):
                 assert isinstance(await post(url), Response)
             assert len(connections) == 3
+
+    asyncio.run(calls())
+
+
+def test_a_connection_that_its_server_closed_meanwhile_is_not_reused() -> None:
+    """A reply written into one would be *uncertain* for nothing."""
+    closed = asyncio.Event()
+
+    async def one_each(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        writer.write(json_response(b"{}"))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
+
+    async def calls() -> None:
+        async with local_server(one_each) as url, http.keep_connections():
+            for _ in range(20):
+                closed.clear()
+                assert isinstance(await post(url), Response)
+                await closed.wait()
 
     asyncio.run(calls())
 
