@@ -49,7 +49,8 @@ class Trial(Base):
 def ask(assistant: Assistant, question: object) -> dict[str, Any]:
     """The model's `answer`, or the `failure` in words."""
     try:
-        return {"answer": async_to_sync(_answer)(assistant, question)}
+        messages = [{"role": "user", "content": question}]
+        return {"answer": async_to_sync(model_client.chat_with_gpt)(messages, assistant)}
     except model_client.ModelFailed as failure:
         return {"failure": failure}
 
@@ -58,10 +59,3 @@ def probe(assistant: Assistant) -> dict[str, Any]:
     """Whether the model can see: `sees`, beside what `ask` gives."""
     found = ask(assistant, [{"type": "text", "text": LOOK}, images.as_part(images.square("red"))])
     return {**found, "probed": True, "sees": "answer" in found and "red" in found["answer"].text.lower()}
-
-
-async def _answer(assistant: Assistant, question: object) -> model_client.Completion:
-    try:
-        return await model_client.chat_with_gpt([{"role": "user", "content": question}], assistant)
-    finally:
-        await model_client.clients.close()  # this loop ends here, and so do its connections

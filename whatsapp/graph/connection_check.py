@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from asgiref.sync import async_to_sync
 
+from runtime import http
 from whatsapp.models import WhatsAppAccount
 
 from . import client as graph_client
@@ -32,10 +33,8 @@ def check(account: WhatsAppAccount) -> list[Finding]:
 
 async def _ask(account: WhatsAppAccount) -> list[Finding]:
     questions = [_number] if not account.waba_id else [_number, _subscription]
-    try:
+    async with http.keep_connections():
         return [await _in_words(question, account) for question in questions]
-    finally:
-        await graph_client.clients.close()  # this loop ends here, and so do its connections
 
 
 async def _in_words(question: Callable[[WhatsAppAccount], Awaitable[Finding]], account: WhatsAppAccount) -> Finding:

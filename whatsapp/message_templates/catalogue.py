@@ -10,6 +10,7 @@ from urllib.parse import quote
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
+from runtime import http
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 from whatsapp.graph import access, errors
 from whatsapp.graph import client as graph_client
@@ -59,16 +60,13 @@ def _waba_id(phone_number_id: str) -> str:
 
 async def _all(waba_id: str, token: str) -> list[Json]:
     path, found, after = f"{quote(waba_id, safe='')}/message_templates", [], ""
-    try:
-        async with asyncio.timeout(settings.GRAPH_SECONDS):  # all pages together: somebody waits
-            for _ in range(PAGES):
-                more = {"after": after} if after else {}
-                answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
-                found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
-                paging = as_dict(answer.get("paging"))
-                after = as_text(as_dict(paging.get("cursors")).get("after"))
-                if not after or not paging.get("next"):
-                    break
-    finally:
-        await graph_client.clients.close()  # this loop ends here, and so do its connections
+    async with asyncio.timeout(settings.GRAPH_SECONDS), http.keep_connections():  # all pages together: somebody waits
+        for _ in range(PAGES):
+            more = {"after": after} if after else {}
+            answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
+            found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
+            paging = as_dict(answer.get("paging"))
+            after = as_text(as_dict(paging.get("cursors")).get("after"))
+            if not after or not paging.get("next"):
+                break
     return found

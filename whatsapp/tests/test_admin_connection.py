@@ -1,13 +1,11 @@
 """The button "Test the connection": what Meta says about a number, in words."""
 
-from collections.abc import Iterator
-
 import httpx2
 import pytest
 from django.utils import timezone
 
 from tenants.tests.people import TwoBusinesses
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 from whatsapp.models import WhatsAppAccount
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +33,9 @@ class Meta:
 
 
 @pytest.fixture
-def meta() -> Iterator[Meta]:
-    stand_in = Meta()
-    graph_client.set_transport(httpx2.MockTransport(stand_in))
-    yield stand_in
-    graph_client.set_transport(None)
+def meta(network: FakeNetwork) -> Meta:
+    network.graph = meta = Meta()
+    return meta
 
 
 @pytest.fixture

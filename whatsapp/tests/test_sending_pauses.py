@@ -15,8 +15,8 @@ from conversations.models import Pause
 from conversations.outbox.pauses import fingerprint
 from conversations.outbox.senders import Policy, SendFailed
 from tenants.models import Tenant
+from tests.fake_network import FakeNetwork
 from whatsapp.graph import access
-from whatsapp.graph import client as graph_client
 from whatsapp.graph.errors import CODES, NUMBER_THROTTLED
 from whatsapp.graph.sender import WhatsAppSender
 from whatsapp.models import WhatsAppAccount
@@ -133,7 +133,9 @@ def test_it_begins_with_the_shortest_pause_again_after_a_success(fake_graph: Fak
     assert Pause.objects.get().step == 1
 
 
-def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph_settings: Settings) -> None:
+def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(
+    graph_settings: Settings, network: FakeNetwork
+) -> None:
     """Ten requests are under way when the first refusal comes."""
 
     async def ten() -> list[object]:
@@ -143,7 +145,7 @@ def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph
             await all_asked.wait()
             return refused(130429)
 
-        graph_client.set_transport(httpx2.MockTransport(refuse))
+        network.graph = refuse
         sender = WhatsAppSender()
         return await asyncio.gather(*(sender.send(outbound(message_id=n)) for n in range(10)), return_exceptions=True)
 
@@ -152,7 +154,6 @@ def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(graph
         assert all(isinstance(failed, SendFailed) and failed.retry_in for failed in failures)
         assert Pause.objects.get().step == step
         end_pauses()
-    graph_client.set_transport(None)
 
 
 def test_it_leaves_a_newer_pause_alone_when_an_old_refusal_comes_late(fake_graph: Fake) -> None:
@@ -246,7 +247,7 @@ def test_it_holds_one_tenants_number_and_no_other(fake_graph: Fake, two_tenants:
     send(outbound(phone_number_id="3"))
 
 
-def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings) -> None:
+def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings, network: FakeNetwork) -> None:
     """A throttle that was under way when the token was refused."""
 
     async def both() -> list[object]:
@@ -259,12 +260,11 @@ def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings) ->
                 await asyncio.sleep(0)
             return refused(130429 if throttled else 190)
 
-        graph_client.set_transport(httpx2.MockTransport(refuse))
+        network.graph = refuse
         sender = WhatsAppSender()
         messages = (outbound(message_id=41), outbound(message_id=42))
         return await asyncio.gather(*(sender.send(message) for message in messages), return_exceptions=True)
 
     async_to_sync(both)()
-    graph_client.set_transport(None)
     # Whichever was written first: the hold is what stays.
     assert Pause.objects.get().until is None

@@ -1,7 +1,6 @@
 """The page "Send a template": Meta's list, filled in by those who may write, within Meta's limits."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from conversations.outbox import contents
 from conversations.outbox.contents import Template
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 from whatsapp.message_templates import catalogue
 from whatsapp.models import WhatsAppAccount
 
@@ -56,12 +55,10 @@ class Meta:
 
 
 @pytest.fixture
-def meta(settings: Any) -> Iterator[Meta]:
+def meta(settings: Any, network: FakeNetwork) -> Meta:
     settings.MULTITENANT_ENABLED = True
-    meta = Meta()
-    graph_client.set_transport(httpx2.MockTransport(meta))
-    yield meta
-    graph_client.set_transport(None)
+    network.graph = meta = Meta()
+    return meta
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -43,6 +45,13 @@ def json_response(body: bytes, length: int | None = None) -> bytes:
     """A 200 on the wire; with `length`, it promises so many bytes."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return head % (len(body) if length is None else length) + body
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close the connection with RST."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def nobody_listens() -> str:
