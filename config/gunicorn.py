@@ -1,7 +1,10 @@
 """How gunicorn serves Parley: `python -m gunicorn -c config/gunicorn.py`."""
 
+import os
+
 from config.settings import DEBUG, PORT, env  # also reads `.env`, and refuses to start without the secrets
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")  # for the worker class
 wsgi_app = "config.wsgi"
 # On a developer's machine, for that machine only.
 bind = f"{env.str('WEB_HOST', default='127.0.0.1' if DEBUG else '0.0.0.0')}:{PORT}"  # noqa: S104

@@ -27,15 +27,33 @@ class Refused(Exception):
 
 
 class ClientSocket(socket.socket):
-    """`sendall` never waits for a slow client: what doesn't fit into the kernel's buffer is kept for later."""
+    """`sendall` never waits for a slow client: what doesn't fit into the kernel's buffer is kept for later.
+
+    After `hold_head`, the first `sendall` only keeps its data, to go out together with the next: gunicorn sends the
+    head of a response on its own.
+    """
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, accepted.detach())
         self.setblocking(False)
         self._unsent: IO[bytes] | None = None
         self.unsent_bytes = 0
+        self._holds, self._held = False, b""
+
+    def hold_head(self) -> None:
+        self._holds = True
+
+    def flush(self) -> None:
+        self._holds = False
+        if self._held:
+            self.sendall(b"")
 
     def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        data = self._held + data
+        self._holds, self._held, holds = False, b"", self._holds
+        if holds:
+            self._held = data
+            return
         if self._unsent is None:
             data = data[self._send(data) :]
             if not data:
@@ -88,6 +106,7 @@ class Connection:
         self._missing = 0  # of a body whose length is known
         self._chunks: PythonProtocol | None = None
         self._framed = 0
+        self._expects_continue = False
 
     @property
     def has_begun(self) -> bool:
@@ -116,6 +135,8 @@ class Connection:
         del self._received[:end]
         self._requests += 1
         self.request = Request(cfg, IterUnreader([head]), self.client, self._requests)
+        # Answered when the body is accepted, not when the application runs.
+        self._expects_continue, self.request._expected_100_continue = self.request._expected_100_continue, False
         if isinstance(self.request.body.reader, ChunkedReader):
             self._chunks = PythonProtocol(on_body=self._store)
             self._chunks.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -132,10 +153,8 @@ class Connection:
         """Let the client send a body of up to this size. Raises Refused for one that's known to be larger."""
         self._limit = limit
         self._refuse_larger(self.length)
-        if self.request is not None and self.request._expected_100_continue:
-            self.request._expected_100_continue = False
-            if self.length or self._chunks:
-                self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._expects_continue:
+            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def read_body(self) -> bool:
         """Whether the whole body is there. Raises Refused for one that's too large, or not well-formed."""
@@ -158,6 +177,7 @@ class Connection:
     def complete(self) -> None:
         """Hand the body to the request, with its length: WSGI applications read no further than that."""
         assert self.request is not None
+        self.sock.hold_head()
         self._body.seek(0)
         self.request.body = self._body
         if self._chunks is not None:

@@ -37,7 +37,8 @@ class Server(ThreadWorker):  # type: ignore[misc]
 
     # --- a request arrives ---
 
-    def accept(self, listener: socket.socket) -> None:
+    def accept(self, listener: socket.socket) -> bool:
+        """Whether there may be more to accept."""
         try:
             accepted, client = listener.accept()
         except OSError as error:
@@ -45,12 +46,13 @@ class Server(ThreadWorker):  # type: ignore[misc]
                 self.close_longest_waiting()
             elif error.errno not in GONE:
                 raise
-            return
+            return False
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self.close_longest_waiting()
         connection = Connection(accepted, client, listener.getsockname())
         self.wait(connection, selectors.EVENT_READ, self.receive, settings.WEB_REQUEST_SECONDS)
+        return True
 
     def receive(self, connection: Connection) -> None:
         if not connection.has_begun:
@@ -124,13 +126,16 @@ class Server(ThreadWorker):  # type: ignore[misc]
     def handle(self, connection: Connection) -> bool:
         """In a thread. Whether the connection can be kept."""
         try:
-            return bool(self.handle_request(connection.request, connection))
+            keep_alive = bool(self.handle_request(connection.request, connection))
+            connection.sock.flush()
+            return keep_alive
         except StopIteration:  # failed within a response
             return False
         except OSError as error:
             self.log.debug("The client is gone: %s", error)
         except Exception as error:  # noqa: BLE001 - whatever an application raises becomes a 500
             self.handle_error(connection.request, connection.sock, connection.client, error)
+            connection.sock.flush()
         return False
 
     def responded(self, connection: Connection, future: "Future[bool]") -> None:
@@ -231,7 +236,11 @@ class Server(ThreadWorker):  # type: ignore[misc]
                 self.drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """On SIGTERM: idle connections may send one more request, but soon."""
+        """On SIGTERM: serve who has connected, refuse others; an idle connection may send one more request, but soon."""
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+            listener.close()
         for connection, step in self.waiting.items():
             if step == self.receive and not connection.has_begun:
                 connection.deadline = min(connection.deadline, deadline)
