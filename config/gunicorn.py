@@ -12,7 +12,7 @@ bind = f"{env.str('WEB_HOST', default='127.0.0.1' if DEBUG else '0.0.0.0')}:{POR
 # Reads each request without a thread; docs/adr/0005-web-server.md says why.
 worker_class = "config.web.server.Server"
 workers = env.int("WEB_CONCURRENCY", default=2)
-threads = env.int("WEB_THREADS", default=8)
+threads = env.int("WEB_THREADS", default=16)
 worker_connections = 500  # per process; with their temporary files still below the usual limit of 1024 open files
 
 timeout = 60

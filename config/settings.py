@@ -84,6 +84,7 @@ MODEL_CONNECT_SECONDS = env.float("MODEL_CONNECT_SECONDS", default=5)
 MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
 MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
 WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=16)
 WEB_REQUEST_SECONDS = env.float("WEB_REQUEST_SECONDS", default=20)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
@@ -150,13 +151,6 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
-# The webhook's own, when served by `config.wsgi`. CommonMiddleware checks the host and sets the length of responses.
-WEBHOOK_MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.common.CommonMiddleware",
-]
-# In each web process, for the webhook alone; WEB_THREADS are for everything else.
-WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=16)
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

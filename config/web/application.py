@@ -4,25 +4,30 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
-from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.module_loading import import_string
 
 from .limits import RESERVED
 from .uploads import may_upload
+
+
+# CommonMiddleware checks the host and sets the length of responses.
+WEBHOOK_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
 
 
 class WebhookHandler(WSGIHandler):
     """Django without the middleware that Meta's deliveries don't need: sessions, CSRF, static files, lockouts."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        self._view_middleware, self._template_response_middleware, self._exception_middleware = [], [], []
-        chain = convert_exception_to_response(self._get_response)
-        for name in reversed(settings.WEBHOOK_MIDDLEWARE):
-            chain = convert_exception_to_response(import_string(name)(chain))
-        self._middleware_chain = chain
+        usual, settings.MIDDLEWARE = settings.MIDDLEWARE, WEBHOOK_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = usual
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         request.urlconf = "config.web.webhook_urls"

@@ -2,7 +2,7 @@
 
 import socket
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, cast
 
 from gunicorn.asgi.parser import ParseError, PythonProtocol
 from gunicorn.config import Config
@@ -58,7 +58,7 @@ class ClientSocket(socket.socket):
             data = data[self._send(data) :]
             if not data:
                 return
-            self._unsent = SpooledTemporaryFile(IN_MEMORY)
+            self._unsent = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by `_forget`
         self._unsent.write(data)
         self.unsent_bytes += len(data)
 
@@ -100,7 +100,7 @@ class Connection:
         self._start()
 
     def _start(self) -> None:
-        self._body: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)
+        self._body: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by `finish` or `close`
         self._limit = 0
         self._size = 0
         self._missing = 0  # of a body whose length is known
@@ -112,6 +112,10 @@ class Connection:
     def has_begun(self) -> bool:
         """Some of a request has arrived."""
         return bool(self._received) or self.request is not None
+
+    @property
+    def path(self) -> str:
+        return self.request.path if self.request is not None else ""
 
     def receive(self) -> bool:
         """Whether the client still sends."""
@@ -159,7 +163,7 @@ class Connection:
     def read_body(self) -> bool:
         """Whether the whole body is there. Raises Refused for one that's too large, or not well-formed."""
         if self._chunks is None:
-            part = self._received[: self._missing]
+            part = bytes(self._received[: self._missing])
             del self._received[: len(part)]
             self._missing -= len(part)
             self._store(part)
@@ -176,13 +180,13 @@ class Connection:
 
     def complete(self) -> None:
         """Hand the body to the request, with its length: WSGI applications read no further than that."""
-        assert self.request is not None
+        request = cast(Request, self.request)
         self.sock.hold_head()
         self._body.seek(0)
-        self.request.body = self._body
+        request.body = self._body
         if self._chunks is not None:
-            headers = [header for header in self.request.headers if header[0] != "TRANSFER-ENCODING"]
-            self.request.headers = [*headers, ("CONTENT-LENGTH", str(self._size))]
+            headers = [header for header in request.headers if header[0] != "TRANSFER-ENCODING"]
+            request.headers = [*headers, ("CONTENT-LENGTH", str(self._size))]
 
     def finish(self) -> None:
         """Make ready for the next request."""

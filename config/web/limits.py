@@ -41,4 +41,4 @@ def body_limit(path: str) -> BodyLimit:
 
 def seconds_for(size: int) -> float:
     """How long a client may take to send or fetch this many bytes, in total."""
-    return max(settings.WEB_REQUEST_SECONDS, size / SLOWEST)
+    return float(max(settings.WEB_REQUEST_SECONDS, size / SLOWEST))

@@ -70,7 +70,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
             if connection.request is None:
                 if not connection.read_head(self.cfg):
                     return
-                limit = limits.body_limit(connection.request.path)
+                limit = limits.body_limit(connection.path)
                 if connection.length > limit.anyone and limit.signed_in > limit.anyone:
                     self.stop_waiting(connection)
                     self.submit(self.tpool, self.may_upload, connection, partial(self.upload_checked, limit.signed_in))
@@ -86,7 +86,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
         else:
             self.stop_waiting(connection)
             connection.complete()
-            reserved = connection.request.path in limits.RESERVED
+            reserved = connection.path in limits.RESERVED
             pool = self.reserved_pool if reserved else self.tpool
             self.submit(pool, self.handle, connection, self.responded)
 
@@ -236,7 +236,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
                 self.drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """On SIGTERM: serve who has connected, refuse others; an idle connection may send one more request, but soon."""
+        """On SIGTERM: refuse new connections; an idle one may send one more request, but soon."""
         for listener in self.sockets:
             while self.accept(listener):
                 pass

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from whatsapp import health
-from whatsapp.views import WebhookView
+from operations import health
+from whatsapp.webhook.views import WebhookView
 
 from .limits import WEBHOOK
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.faults.processes import SECRET
-from whatsapp.signature import sign
+from whatsapp.webhook.signature import sign
 
 WEBHOOK = "/api/whatsapp/webhook"
 PATIENCE = 60  # seconds; nothing here is about how fast an answer comes

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from api import keys
 from conversations.models import ConversationMessage
-from tenants import api_keys
 from tenants.models import ApiKey, Tenant
 from whatsapp.models import QuarantinedEvent
 from whatsapp.tests.factories import inbound, text_message
@@ -27,7 +27,9 @@ def stored() -> int:
 @pytest.fixture
 def session() -> str:
     client = Client()
-    client.force_login(User.objects.create_superuser("ann", "ann@example.com", "x"), "django.contrib.auth.backends.ModelBackend")
+    client.force_login(
+        User.objects.create_superuser("ann", "ann@example.com", "x"), "django.contrib.auth.backends.ModelBackend"
+    )
     return f"Cookie: sessionid={client.cookies['sessionid'].value}"
 
 
@@ -123,7 +125,7 @@ def test_a_person_who_has_signed_in_may_upload(connect: Clients, session: str) -
 def test_a_program_with_a_key_may_upload(connect: Clients) -> None:
     tenant = Tenant.objects.create(name="A", slug="a")
     maker = User.objects.create_user("maker")
-    _, token = api_keys.issue(maker, tenant=tenant, name="n", scope=ApiKey.Scope.WRITE)
+    _, token = keys.issue(maker, tenant=tenant, name="n", scope=ApiKey.Scope.WRITE)
     path, length = "/api/conversations/999/messages", f"Content-Length: {2 * MB}"
     right, wrong = f"Authorization: Bearer {token}", "Authorization: Bearer prk_0_0"
     form = "Content-Type: multipart/form-data; boundary=b"

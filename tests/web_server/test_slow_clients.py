@@ -70,7 +70,12 @@ def test_a_thread_does_not_wait_for_a_client_that_fetches_nothing() -> None:
     assert sending.unsent_bytes > 0
 
     received = bytearray()
-    reader = threading.Thread(target=lambda: [received.extend(part) for part in iter(lambda: theirs.recv(65536), b"")])
+
+    def fetch() -> None:
+        while part := theirs.recv(65536):
+            received.extend(part)
+
+    reader = threading.Thread(target=fetch)
     reader.start()
     while sending.unsent_bytes:
         sending.resume()
