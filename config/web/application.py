@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from .limits import RESERVED
 from .uploads import may_upload
 
-
 # CommonMiddleware checks the host and sets the length of responses.
 WEBHOOK_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

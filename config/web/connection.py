@@ -1,6 +1,7 @@
 """One client connection: the request as it arrives, and the response as the client fetches it. Nothing here blocks."""
 
 import socket
+import sys
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
 
@@ -62,6 +63,16 @@ class ClientSocket(socket.socket):
         self._unsent.write(data)
         self.unsent_bytes += len(data)
 
+    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
+        """Static files and downloads; the kernel's sendfile would need a socket that blocks."""
+        file.seek(offset)
+        left = sys.maxsize if count is None else count
+        sent = 0
+        while part := file.read(min(READ, left - sent)):
+            self.sendall(part)
+            sent += len(part)
+        return sent
+
     def resume(self) -> None:
         """Send more of what was kept, now that the client has made room."""
         if self._unsent is None:
@@ -96,7 +107,7 @@ class Connection:
         self.keep_alive = True
         self.request: Request | None = None
         self._received = bytearray()  # and not yet part of the request
-        self._requests = 0
+        self.requests = 0
         self._start()
 
     def _start(self) -> None:
@@ -137,8 +148,8 @@ class Connection:
             return False
         head = bytes(self._received[:end])
         del self._received[:end]
-        self._requests += 1
-        self.request = Request(cfg, IterUnreader([head]), self.client, self._requests)
+        self.requests += 1
+        self.request = Request(cfg, IterUnreader([head]), self.client, self.requests)
         # Answered when the body is accepted, not when the application runs.
         self._expects_continue, self.request._expected_100_continue = self.request._expected_100_continue, False
         if isinstance(self.request.body.reader, ChunkedReader):

@@ -24,7 +24,8 @@ from .connection import READ, Connection, Refused
 CHECK_SECONDS = 0.25  # how often deadlines are looked at
 LINGER_SECONDS = 2.0  # how long the client may take to read the last response before the connection is closed
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
-GONE = (errno.EAGAIN, errno.ECONNABORTED)
+NOTHING_TO_ACCEPT = (errno.EAGAIN, errno.ECONNABORTED)
+CLIENT_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 Step = Callable[[Connection], None]
 
 
@@ -44,7 +45,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
         except OSError as error:
             if error.errno in TOO_MANY_FILES:
                 self.close_longest_waiting()
-            elif error.errno not in GONE:
+            elif error.errno not in NOTHING_TO_ACCEPT:
                 raise
             return False
         self.nr_conns += 1
@@ -55,7 +56,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
         return True
 
     def receive(self, connection: Connection) -> None:
-        if not connection.has_begun:
+        if connection.requests and not connection.has_begun:
             connection.deadline = time.monotonic() + settings.WEB_REQUEST_SECONDS
         if connection.receive():
             self.advance(connection)
@@ -64,8 +65,8 @@ class Server(ThreadWorker):  # type: ignore[misc]
         else:
             self.drop(connection)
 
-    def advance(self, connection: Connection) -> None:
-        """As far as what has arrived allows."""
+    def advance(self, connection: Connection, body_limit: int | None = None) -> None:
+        """As far as what has arrived allows; the limit is given once, when it's known."""
         try:
             if connection.request is None:
                 if not connection.read_head(self.cfg):
@@ -75,7 +76,9 @@ class Server(ThreadWorker):  # type: ignore[misc]
                     self.stop_waiting(connection)
                     self.submit(self.tpool, self.may_upload, connection, partial(self.upload_checked, limit.signed_in))
                     return
-                connection.accept_body(limit.anyone)
+                body_limit = limit.anyone
+            if body_limit is not None:
+                connection.accept_body(body_limit)
             if not connection.read_body():
                 return
         except Refused as refused:
@@ -93,19 +96,16 @@ class Server(ThreadWorker):  # type: ignore[misc]
     def may_upload(self, connection: Connection) -> bool:
         """In a thread: whether the application knows who sends this, before the body is read."""
         _, environ = wsgi.create(connection.request, connection.sock, connection.client, connection.server, self.cfg)
-        return bool(self.wsgi.may_upload(environ))
+        check = getattr(self.wsgi, "may_upload", None)
+        return bool(check and check(environ))
 
     def upload_checked(self, limit: int, connection: Connection, future: "Future[bool]") -> None:
-        allowed = future.exception() is None and future.result()
-        if future.exception():
-            self.log.error("An upload could not be checked.", exc_info=future.exception())
-        try:
-            connection.accept_body(limit if allowed else limits.BODY)
-        except Refused as refused:
-            self.refuse(connection, refused)
-        else:
-            self.wait(connection, selectors.EVENT_READ, self.receive, limits.seconds_for(connection.length))
-            self.advance(connection)
+        if error := future.exception():
+            self.log.error("An upload couldn't be checked.", exc_info=error)
+            self.refuse(connection, Refused(503, "Try again later."))
+            return
+        self.wait(connection, selectors.EVENT_READ, self.receive, limits.seconds_for(connection.length))
+        self.advance(connection, limit if future.result() else limits.BODY)
 
     def refuse(self, connection: Connection, refused: Refused) -> None:
         self.log.warning("Refused a request from %s: %s %s", connection.client, refused.status, refused.detail)
@@ -132,7 +132,8 @@ class Server(ThreadWorker):  # type: ignore[misc]
         except StopIteration:  # failed within a response
             return False
         except OSError as error:
-            self.log.debug("The client is gone: %s", error)
+            if error.errno not in CLIENT_GONE:
+                self.log.exception("A response failed.")
         except Exception as error:  # noqa: BLE001 - whatever an application raises becomes a 500
             self.handle_error(connection.request, connection.sock, connection.client, error)
             connection.sock.flush()

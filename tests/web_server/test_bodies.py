@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from api import keys
@@ -131,6 +132,16 @@ def test_a_program_with_a_key_may_upload(connect: Clients) -> None:
     form = "Content-Type: multipart/form-data; boundary=b"
     assert connect().send(head(path, length, right, form), b"x" * 2 * MB).status == 404
     assert connect().send(head(path, length, wrong, form)).status == 413
+
+
+def test_an_upload_is_refused_for_now_while_nobody_can_be_recognised(connect: Clients, session: str) -> None:
+    rename = "ALTER TABLE {} RENAME TO {}"
+    connection.cursor().execute(rename.format("django_session", "elsewhere"))
+    try:
+        status = connect().send(head("/admin/", f"Content-Length: {2 * MB}", session)).status
+    finally:
+        connection.cursor().execute(rename.format("elsewhere", "django_session"))
+    assert status == 503
 
 
 def test_an_upload_is_not_held_in_memory(connect: Clients, web: WebProcess, session: str) -> None:

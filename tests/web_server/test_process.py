@@ -2,8 +2,10 @@
 
 import contextlib
 import socket
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 
 from conversations.models import ConversationMessage
 from tests.faults.processes import wait_until
@@ -34,6 +36,13 @@ def test_the_webhooks_own_process_serves_nothing_else(connect: Clients, started:
     assert ok([connect(alone).send(delivery(message_body(inbound()))).response()])
     assert connect(alone).send(head("/readyz", method="GET")).status == 503  # no worker
     assert connect(alone).send(head("/admin/login/", method="GET")).status == 404
+
+
+def test_static_files_are_served(connect: Clients, started: WebProcesses) -> None:
+    found = finders.find("admin/css/base.css")
+    assert found
+    response = connect(started(DEBUG="true")).send(head("/static/admin/css/base.css", method="GET")).response()
+    assert response == (200, Path(found).read_bytes())
 
 
 def test_on_sigterm_a_request_that_has_begun_is_answered(connect: Clients, started: WebProcesses) -> None:
