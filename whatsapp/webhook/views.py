@@ -45,6 +45,8 @@ class WebhookView(APIView):
 
     @extend_schema(exclude=True)
     def post(self, request: Request) -> Response:
+        if "Transfer-Encoding" in request.headers:  # from another server than ours: Django would read an empty body
+            return Response({"detail": "a Content-Length is required"}, status=411)
         if int(request.headers.get("Content-Length") or 0) > LARGEST:
             return Response({"detail": "larger than 3 MB"}, status=413)
         body = request.body  # the raw bytes, before anything parses them
