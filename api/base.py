@@ -18,7 +18,7 @@ Query = TypeVar("Query", bound=Serializer[Any])
 
 
 class ApiView(GenericAPIView[Any]):
-    """What a program sees are the rows of its key's tenant (no tenant: those of none); all others do not exist."""
+    """What a program sees are the rows of its key's tenant; all others do not exist."""
 
     authentication_classes = [KeyAuthentication]
     permission_classes = [HasWriteScope]

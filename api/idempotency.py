@@ -26,7 +26,7 @@ CLEARED_AT_ONCE = 20
 _CLEAR = """
 DELETE FROM api_remembered_answers WHERE id IN (
     SELECT id FROM api_remembered_answers WHERE created_at < now() - interval '24 hours'
-    ORDER BY (tenant_id IS NOT DISTINCT FROM %s AND key = %s) DESC LIMIT %s FOR UPDATE SKIP LOCKED)
+    ORDER BY (tenant_id = %s AND key = %s) DESC LIMIT %s FOR UPDATE SKIP LOCKED)
 """
 
 
@@ -36,7 +36,7 @@ class Once:
     wanted: what is asked for, as JSON; the same key for something else is refused (Conflict, 409).
     """
 
-    def __init__(self, request: Request, tenant_id: int | None, wanted: Any) -> None:
+    def __init__(self, request: Request, tenant_id: int, wanted: Any) -> None:
         self.key = request.headers.get(HEADER)
         if self.key is not None and not re.fullmatch(PATTERN, self.key):
             raise ValidationError({HEADER: ["1 to 255 visible ASCII characters, without spaces."]})
@@ -79,7 +79,7 @@ class Once:
         return answer
 
 
-def _begin(tenant_id: int | None, key: str) -> None:
+def _begin(tenant_id: int, key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{HEADER}:{tenant_id}:{key}"])
         if not cursor.fetchone()[0]:

@@ -23,7 +23,7 @@ class RateWindow(models.Model):
 class IdempotentResponse(models.Model):
     """The answer that was given to an `Idempotency-Key`, written in the transaction of what it did."""
 
-    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     request_hash = models.CharField(max_length=64)  # of address and body: the same key must not mean two things
     status = models.PositiveSmallIntegerField()
@@ -33,7 +33,7 @@ class IdempotentResponse(models.Model):
     class Meta:
         db_table = "api_remembered_answers"
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "key"], name="answer_once", nulls_distinct=False),
+            models.UniqueConstraint(fields=["tenant", "key"], name="answer_once"),
         ]
         indexes = [
             # The clearing away of what is older than a day.

@@ -39,12 +39,9 @@ class Assistant(models.Model):
 
     tenant = models.OneToOneField(
         Tenant,
-        null=True,
-        blank=True,
         on_delete=models.CASCADE,
         related_name="assistant",
         verbose_name="business",
-        help_text="Empty: the one business of an installation without tenants.",
     )
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
     model = models.CharField(max_length=100, blank=True, default="", help_text="Empty: OPENAI_MODEL.")
@@ -109,12 +106,9 @@ class Assistant(models.Model):
 
     class Meta:
         db_table = "assistants"
-        constraints = [
-            models.UniqueConstraint(fields=["tenant"], name="assistant_once", nulls_distinct=False),
-        ]
 
     def __str__(self) -> str:
-        return f"Assistant of {self.tenant or 'this installation'}"
+        return f"Assistant of {self.tenant}"
 
     @property
     def instructions_hash(self) -> str:

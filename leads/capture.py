@@ -34,7 +34,7 @@ ORDER BY conversation_id, position
 ON CONFLICT (conversation_id) DO NOTHING
 RETURNING id, conversation_id, tenant_id, name, phone, source, EXISTS (
     SELECT FROM webhook_endpoints w WHERE w.is_active AND 'lead.created' = ANY (w.event_types) AND (
-        w.tenant_id = l.tenant_id OR (w.tenant_id IS NULL AND l.tenant_id IS NULL)))
+        w.tenant_id = l.tenant_id))
 """
 
 

@@ -1,28 +1,65 @@
 """Who owns what: the businesses of this installation and the people who work for them."""
 
+import secrets
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as current_apps
+from django.apps.registry import Apps
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
+
+SINGLE_NAME, SINGLE_SLUG = "My business", "my-business"
+
+
+class TenantManager(models.Manager["Tenant"]):
+    def single(self) -> "Tenant":
+        """The business that `tenant_id=None` stands for, and the only one unless MULTITENANT_ENABLED is set.
+
+        Safe under concurrency. The row is read each time, so that no process works with one that was deleted.
+        """
+        return self.get_or_create(is_single=True, defaults={"name": SINGLE_NAME, "slug": self._free_slug})[0]
+
+    def _free_slug(self) -> str:
+        taken = self.filter(slug=SINGLE_SLUG).exists()
+        return f"{SINGLE_SLUG}-{secrets.token_hex(4)}" if taken else SINGLE_SLUG
 
 
 class Tenant(models.Model):
-    """One business. Its rows are never seen by another."""
+    """One business. Its rows are never visible to another."""
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, unique=True)
     is_active = models.BooleanField(
         "active", default=True, help_text="Off: its messages are stored, nothing is answered."
     )
+    is_single = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantManager()
 
     class Meta:
         db_table = "tenants"
         verbose_name = "business"
         verbose_name_plural = "businesses"
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["is_single"], condition=Q(is_single=True), name="tenant_single_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+@receiver(post_migrate)
+def create_single_tenant(sender: AppConfig, apps: Apps = current_apps, **kwargs: Any) -> None:
+    is_migrated = sender.label == "tenants" and "tenant" in apps.all_models["tenants"]
+    if is_migrated and not settings.MULTITENANT_ENABLED:
+        Tenant.objects.single()
 
 
 class Membership(models.Model):
@@ -52,15 +89,7 @@ class ApiKey(models.Model):
         READ = "read", "Read"
         WRITE = "write", "Read and write"
 
-    tenant = models.ForeignKey(
-        Tenant,
-        null=True,
-        blank=True,
-        on_delete=models.CASCADE,
-        related_name="api_keys",
-        verbose_name="business",
-        help_text="Empty: the one business of an installation without tenants.",
-    )
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys", verbose_name="business")
     name = models.CharField(max_length=200, help_text="Which program uses it.")
     prefix = models.CharField(max_length=32, unique=True, editable=False)  # the index finds the key of a request
     hash = models.CharField(max_length=64, editable=False)

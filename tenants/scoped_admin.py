@@ -122,7 +122,10 @@ class TenantScopedAdmin(ModelAdmin):
     # --- choices, filters, lookups ---
 
     def formfield_for_foreignkey(self, db_field: "ForeignKey[Any]", request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("queryset", self.choices_of(db_field, request))
+        choices = self.choices_of(db_field, request)
+        kwargs.setdefault("queryset", choices)
+        if db_field.name == self.tenant_path and len(only := choices[:2]) == 1:
+            kwargs.setdefault("initial", only[0].pk)
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field and db_field.name == self.tenant_path and not is_installation_admin(request.user):
             field.required = True  # a row of no tenant is for superusers

@@ -23,7 +23,7 @@ from whatsapp.tests.factories import inbound, text_message
 @pytest.fixture
 def taken(stage: Stage) -> Conversation:
     """A conversation that a person has, in a business whose assistant comes back after 30 minutes."""
-    Assistant.objects.create(tenant=None, returns_after_minutes=30)
+    Assistant.objects.create(tenant=Tenant.objects.single(), returns_after_minutes=30)
     stage.converse(inbound(text_message("one")))
     conversation = Conversation.objects.get()
     handover.take_over(conversation.pk, User.objects.create(username="bo"))

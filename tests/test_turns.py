@@ -14,6 +14,7 @@ from assistant.turns import opening, places
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
+from tenants.models import Tenant
 from tests.stage import Json, Stage, completion
 from whatsapp.tests.factories import inbound, message, text_message
 
@@ -131,7 +132,7 @@ def test_it_is_silent_and_the_turn_says_why(stage: Stage, why: str, when: str) -
 
 
 def test_it_is_silent_when_the_days_tokens_are_spent(stage: Stage) -> None:
-    Assistant.objects.create(tenant=None, daily_token_limit=25)
+    Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=25)
     stage.converse(inbound(text_message("one")))
     stage.converse(inbound(text_message("two")))
     assert stage.wire.texts == ["Answer to one"]
@@ -171,7 +172,7 @@ def test_the_fallback_is_sent_once_an_outage(stage: Stage) -> None:
 
 
 def test_an_empty_fallback_is_silence(stage: Stage) -> None:
-    Assistant.objects.create(tenant=None, fallback_text="")
+    Assistant.objects.create(tenant=Tenant.objects.single(), fallback_text="")
     stage.wire.model = refuse(500, "server_error")
     stage.converse(inbound(text_message("Hello")))
     assert stage.wire.sent == []

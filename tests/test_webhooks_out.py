@@ -43,7 +43,10 @@ def receiver(settings: Any) -> Any:
 
 def listen(receiver: Receiver, *types: EventType, tenant: Tenant | None = None) -> WebhookEndpoint:
     return WebhookEndpoint.objects.create(
-        tenant=tenant, url=receiver.url, event_types=list(types or EventType), secret="whsec_1"
+        tenant=tenant or Tenant.objects.single(),
+        url=receiver.url,
+        event_types=list(types or EventType),
+        secret="whsec_1",
     )
 
 

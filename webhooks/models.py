@@ -32,12 +32,9 @@ class WebhookEndpoint(models.Model):
 
     tenant = models.ForeignKey(
         Tenant,
-        null=True,
-        blank=True,
         on_delete=models.CASCADE,
         related_name="webhook_endpoints",
         verbose_name="business",
-        help_text="Empty: the one business of an installation without tenants.",
     )
     url = models.URLField("URL", max_length=500, help_text="https, and reachable from the internet.")
     event_types = ArrayField(models.CharField(max_length=32, choices=EventType.choices))
@@ -65,7 +62,7 @@ class WebhookEvent(models.Model):
     """Something that happened, as it is told. Only what somebody wanted to hear is here."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     type = models.CharField(max_length=32, choices=EventType.choices)
     subject = models.BigIntegerField(null=True, help_text="The id of the row that it is about, where it happens once.")
     payload = models.JSONField()

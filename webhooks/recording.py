@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.lookups import IsNull
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
@@ -33,7 +32,7 @@ WITH happening AS (
     INSERT INTO webhook_events (tenant_id, type, payload, subject)
     SELECT h.tenant_id, h.type, h.payload, h.subject FROM happening h
     WHERE EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active AND h.type = ANY (w.event_types)
-        AND (w.tenant_id = h.tenant_id OR (w.tenant_id IS NULL AND h.tenant_id IS NULL)))
+        AND w.tenant_id = h.tenant_id)
     ORDER BY h.position
     ON CONFLICT (type, subject) WHERE subject IS NOT NULL DO NOTHING
     RETURNING id, tenant_id, type
@@ -41,7 +40,7 @@ WITH happening AS (
 INSERT INTO webhook_deliveries (event_id, endpoint_id)
 SELECT r.id, w.id FROM recorded r
 JOIN webhook_endpoints w ON w.is_active AND r.type = ANY (w.event_types)
-    AND (w.tenant_id = r.tenant_id OR (w.tenant_id IS NULL AND r.tenant_id IS NULL))
+    AND w.tenant_id = r.tenant_id
 FOR KEY SHARE OF w  -- whoever deletes an endpoint waits, instead of making this transaction fail at its end
 RETURNING id
 """
@@ -77,8 +76,8 @@ def wake(delivery_ids: Sequence[int], at: dt.datetime | None = None) -> None:
 
 def has_subscriber(type: EventType, tenant: str) -> Exists:
     """A condition on rows: somebody listens to such events of the tenant whose id is in that column."""
-    same = Q(tenant_id=OuterRef(tenant)) | Q(IsNull(OuterRef(tenant), True), tenant_id__isnull=True)
-    return Exists(WebhookEndpoint.objects.filter(same, is_active=True, event_types__contains=[type]))
+    theirs = WebhookEndpoint.objects.filter(tenant_id=OuterRef(tenant), is_active=True)
+    return Exists(theirs.filter(event_types__contains=[type]))
 
 
 def forget_text(message_ids: Sequence[int]) -> None:

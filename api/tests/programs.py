@@ -40,7 +40,7 @@ class Program:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def program(tenant: Tenant | None, made_by: User, scope: str = "write") -> Program:
+def program(tenant: Tenant, made_by: User, scope: str = "write") -> Program:
     _, token = keys.issue(made_by, tenant=tenant, name=f"Program that may {scope}", scope=scope)
     return Program(token, Client())
 

@@ -10,6 +10,7 @@ from api.tests.programs import Program, Programs, program
 from conversations import handover
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
+from tenants.models import Tenant
 
 
 def names(answer: Any) -> list[str]:
@@ -131,9 +132,9 @@ def test_takes_over_and_hands_back_as_the_person_who_made_the_key(
     assert (given["handled_by"], given["operator"]) == ("assistant", None)
 
 
-def test_serves_the_one_business_of_an_installation_without_tenants(programs: Programs) -> None:
+def test_serves_the_single_business(programs: Programs) -> None:
     from_nobody = conversation(None, "4977", contact_name="Nora")
 
-    single = program(None, programs.businesses.people["superuser"])
+    single = program(Tenant.objects.single(), programs.businesses.people["superuser"])
     assert names(single.get("conversations")) == ["Nora"]
     assert programs.writer.get(f"conversations/{from_nobody.pk}").status_code == 404

@@ -67,10 +67,10 @@ def test_a_file_of_another_conversation_does_not_hold_it() -> None:
     assert take(turn.pk) is not None
 
 
-@pytest.mark.parametrize("has_tenant", [True, False])
+@pytest.mark.parametrize("is_off", [True, False])
 @pytest.mark.parametrize("has_assistant", [True, False])
-def test_it_knows_what_the_rows_say(has_tenant: bool, has_assistant: bool) -> None:
-    tenant = Tenant.objects.create(name="Bakery", slug="bakery", is_active=False) if has_tenant else None
+def test_it_knows_what_the_rows_say(is_off: bool, has_assistant: bool) -> None:
+    tenant = Tenant.objects.create(name="Bakery", slug="bakery", is_active=not is_off)
     Assistant.objects.create(tenant=Tenant.objects.create(name="Other", slug="other"), instructions="Not these.")
     if has_assistant:
         Assistant.objects.create(tenant=tenant, api_key="sk-secret", quiet_seconds=2)
@@ -81,7 +81,7 @@ def test_it_knows_what_the_rows_say(has_tenant: bool, has_assistant: bool) -> No
     for name in ("pk", "tenant_id", "phone_number_id", "handled_by", "is_active", "last_inbound_at"):
         assert getattr(taken.conversation, name) == getattr(row, name)
     assert opening.why_silent(taken.conversation) == opening.why_silent(row)
-    assert (opening.why_silent(row) == "tenant inactive") is has_tenant
+    assert (opening.why_silent(row) == "tenant inactive") is is_off
     plain = opening.assistant_of(row)
     for field in Assistant._meta.concrete_fields:
         assert getattr(taken.assistant, field.attname) == getattr(plain, field.attname)

@@ -33,7 +33,7 @@ SELECT a.*, taken.id AS turn_id, taken.generation, taken.first_message_id, c.id 
     c.is_active, c.last_inbound_at
 FROM taken JOIN conversations c ON c.id = taken.conversation_id
 LEFT JOIN tenants tenant ON tenant.id = c.tenant_id
-LEFT JOIN assistants a ON a.tenant_id = c.tenant_id OR (a.tenant_id IS NULL AND c.tenant_id IS NULL)
+LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
 """
 
 

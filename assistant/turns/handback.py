@@ -18,10 +18,9 @@ logger = logging.getLogger(__name__)
 SWEPT_AT_ONCE = 500
 LOOKED_THROUGH = 50  # messages: so many of the newest are looked at for what is unanswered
 
-# From the few tenants that set a time, into the index conversation_with_person. No tenant is one too.
+# From the few tenants that set a time, into the index conversation_with_person.
 _DUE = """
-SELECT c.id, c.person_at FROM assistants a JOIN conversations c
-    ON (c.tenant_id = a.tenant_id OR (c.tenant_id IS NULL AND a.tenant_id IS NULL))
+SELECT c.id, c.person_at FROM assistants a JOIN conversations c ON c.tenant_id = a.tenant_id
 WHERE a.returns_after_minutes IS NOT NULL AND c.handled_by = 'operator'
     AND c.person_at <= statement_timestamp() - a.returns_after_minutes * interval '1 minute'
 ORDER BY c.person_at LIMIT %s

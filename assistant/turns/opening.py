@@ -70,7 +70,7 @@ SELECT s.conversation_id, s.first_id, s.last_id,
     statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s) * interval '1 second'
 FROM jsonb_to_recordset(%(spoken)s) AS s(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
 JOIN conversations c ON c.id = s.conversation_id
-LEFT JOIN assistants a ON a.tenant_id IS NOT DISTINCT FROM c.tenant_id
+LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
 ORDER BY s.conversation_id
 ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
     last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
@@ -202,8 +202,6 @@ def _load(taken: Taken) -> Claim:
 
 def assistant_of(conversation: Conversation) -> Assistant:
     """The tenant's assistant, or one with the defaults."""
-    if conversation.tenant is None:
-        return Assistant.objects.filter(tenant=None).first() or Assistant()
     return getattr(conversation.tenant, "assistant", None) or Assistant(tenant=conversation.tenant)
 
 

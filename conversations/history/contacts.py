@@ -56,17 +56,16 @@ FROM jsonb_to_recordset(%s) AS contact(
     inbound_at timestamptz, message_at timestamptz)
 ORDER BY phone_number_id, external_id  -- all deliveries lock in one order: no deadlock
 ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET
-    tenant_id = COALESCE(EXCLUDED.tenant_id, c.tenant_id),
     contact_user_id = COALESCE(EXCLUDED.contact_user_id, c.contact_user_id),
     contact_name = COALESCE(NULLIF(EXCLUDED.contact_name, ''), c.contact_name),
     last_inbound_at = GREATEST(c.last_inbound_at, EXCLUDED.last_inbound_at),
     last_message_at = GREATEST(c.last_message_at, EXCLUDED.last_message_at),
     updated_at = clock_timestamp()
--- A number that went to another tenant must not bring that tenant the former one's conversations.
-WHERE c.tenant_id IS NULL OR EXCLUDED.tenant_id IS NULL OR c.tenant_id = EXCLUDED.tenant_id
+-- A number that moved to another tenant doesn't bring along the conversations of the previous one.
+WHERE c.tenant_id = EXCLUDED.tenant_id
 RETURNING phone_number_id, external_id, id, tenant_id, is_active, handled_by, EXISTS (
     SELECT FROM webhook_endpoints w WHERE w.is_active AND 'message.received' = ANY (w.event_types) AND (
-        w.tenant_id = c.tenant_id OR (w.tenant_id IS NULL AND c.tenant_id IS NULL)))
+        w.tenant_id = c.tenant_id))
 """
 
 

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models.expressions import DatabaseDefault
 
 from conversations.models import Conversation, ConversationMessage
+from tenants.models import Tenant
 
 from .contacts import Contact, locate
 
@@ -18,8 +19,11 @@ from .contacts import Contact, locate
 def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_from: str) -> Conversation:
     """The one conversation of this number with this contact (phone number or BSUID). Safe under concurrency.
 
-    Raises Conversation.DoesNotExist when it belongs to another tenant.
+    tenant_id: None stands for the single business. Raises Conversation.DoesNotExist when the conversation belongs to
+    another tenant.
     """
+    if tenant_id is None:
+        tenant_id = Tenant.objects.single().pk
     contact = Contact(tenant_id=tenant_id, phone_number_id=phone_number_id, phone=wa_from, user_id=None)
     with transaction.atomic():
         found = locate([contact])

@@ -11,7 +11,7 @@ UPDATE conversation_messages AS m
 SET status = 'sent', external_id = %(wamid)s, sent_at = statement_timestamp(), error_code = NULL, error_detail = ''
 WHERE m.id = %(id)s AND m.status = 'sending' AND NOT EXISTS (
     SELECT FROM conversations c JOIN webhook_endpoints w
-        ON w.tenant_id = c.tenant_id OR (w.tenant_id IS NULL AND c.tenant_id IS NULL)
+        ON w.tenant_id = c.tenant_id
     WHERE c.id = m.conversation_id AND w.is_active AND 'reply.sent' = ANY (w.event_types))
 """
 

@@ -13,7 +13,10 @@ def conversation(tenant: Tenant | None, number: str = "4915112345", **columns: A
     columns.setdefault("last_inbound_at", timezone.now())
     columns.setdefault("last_message_at", timezone.now())
     return Conversation.objects.create(
-        tenant=tenant, phone_number_id=f"number-of-{tenant}", external_id=number, **columns
+        tenant=tenant or Tenant.objects.single(),
+        phone_number_id=f"number-of-{tenant}",
+        external_id=number,
+        **columns,
     )
 
 

@@ -50,7 +50,7 @@ def test_it_moves_nothing_that_is_not_being_sent(status: str) -> None:
 def test_it_leaves_to_the_steps_what_a_webhook_is_told_of(
     has_tenant: bool, listener: dict[str, Any], is_told: bool
 ) -> None:
-    ours = Tenant.objects.create(name="Ours", slug="ours") if has_tenant else None
+    ours = Tenant.objects.create(name="Ours", slug="ours") if has_tenant else Tenant.objects.single()
     theirs = Tenant.objects.create(name="Theirs", slug="theirs")
     known = {"event_types": ["reply.sent"], "is_active": True, **listener}
     owner = theirs if known.pop("other", False) else ours

@@ -29,12 +29,13 @@ PAYLOAD = {"conversation": {"id": 1}, "reason": "Größe?"}
 def endpoint(
     url: str, tenant: Tenant | None = None, types: tuple[EventType, ...] = tuple(EventType)
 ) -> WebhookEndpoint:
+    tenant = tenant or Tenant.objects.single()
     return WebhookEndpoint.objects.create(tenant=tenant, url=url, event_types=list(types), secret="whsec_1")
 
 
 def test_it_is_signed_and_says_what_happened(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    assert record(None, EventType.NEEDS_PERSON, PAYLOAD) == 1
+    assert record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD) == 1
     stage.work()
     ((headers, body),) = receiver.got
     event = WebhookEvent.objects.get()
@@ -83,16 +84,16 @@ def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: R
 def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
     before = ProcrastinateJob.objects.count()  # their table is not emptied between tests
     with django_assert_num_queries(1):
-        assert record(None, EventType.NEEDS_PERSON, PAYLOAD) == 0
+        assert record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
     assert not WebhookEvent.objects.exists()
     assert ProcrastinateJob.objects.count() == before
 
 
 def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    again = EventDraft(None, EventType.LEAD_CREATED, {"lead": 7}, subject=7)
+    again = EventDraft(Tenant.objects.single().pk, EventType.LEAD_CREATED, {"lead": 7}, subject=7)
     assert record_all([again, again]) == 1
-    assert record_all([again, EventDraft(None, EventType.REPLY_SENT, {}, subject=7)]) == 1
+    assert record_all([again, EventDraft(Tenant.objects.single().pk, EventType.REPLY_SENT, {}, subject=7)]) == 1
     stage.work()
     assert sorted(receiver.types) == ["lead.created", "reply.sent"]
 
@@ -100,7 +101,7 @@ def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receive
 def test_it_comes_again_until_it_is_taken_under_the_same_id(stage: Stage, receiver: Receiver) -> None:
     receiver.codes, receiver.body = [500, 302, 404], b"not now"
     hook = endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     stage.work()
     assert len({event["id"] for event in receiver.told}) == 1
     delivery = WebhookDelivery.objects.get()
@@ -116,7 +117,7 @@ def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, s
     settings.RETRY_TIME_SCALE = 1
     receiver.codes = [500]
     endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     stage.work()
     delivery = WebhookDelivery.objects.get()
     assert 0 < (delivery.next_attempt_at - timezone.now()).total_seconds() <= deliveries.WAITS[0]
@@ -126,7 +127,7 @@ def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, s
 def test_in_the_end_it_is_given_up_and_a_person_may_send_it_again(stage: Stage, receiver: Receiver) -> None:
     receiver.codes = [503] * 11
     hook = endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     stage.work()
     delivery = WebhookDelivery.objects.get()
     assert (len(receiver.got), delivery.status, delivery.response_code) == (11, "failed", 503)
@@ -147,18 +148,18 @@ def test_an_endpoint_that_is_gone_or_fails_for_days_is_switched_off(
     receiver.codes = [code]
     hook = endpoint(receiver.url)
     WebhookEndpoint.objects.update(failing_since=timezone.now() - dt.timedelta(days=days) if days else None)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     stage.work()
     hook.refresh_from_db()
     assert not hook.is_active
     assert words in hook.disabled_reason
     assert WebhookDelivery.objects.get().status == "failed"
-    assert record(None, EventType.NEEDS_PERSON, PAYLOAD) == 0
+    assert record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
 
 
 def test_what_waits_for_an_endpoint_that_is_switched_off_is_given_up(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     WebhookEndpoint.objects.update(is_active=False)
     stage.work()
     delivery = WebhookDelivery.objects.get()
@@ -167,7 +168,7 @@ def test_what_waits_for_an_endpoint_that_is_switched_off_is_given_up(stage: Stag
 
 def test_the_sweep_finds_what_fell_asleep(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     ProcrastinateJob.objects.all()._raw_delete("default")  # the wake-up is lost
     assert tasks.sweep() == 0, "not yet"
     WebhookDelivery.objects.update(next_attempt_at=timezone.now() - dt.timedelta(minutes=1))
@@ -179,7 +180,7 @@ def test_the_sweep_finds_what_fell_asleep(stage: Stage, receiver: Receiver) -> N
 
 def test_a_worker_that_died_while_it_sent_is_followed_by_another(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     pk = WebhookDelivery.objects.get().pk
     lost = deliveries.claim(pk)
     assert lost
@@ -196,7 +197,7 @@ def test_an_endpoint_that_hangs_leaves_places_for_the_others(
     stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     monkeypatch.setitem(tasks._places, hook.pk, tasks.PLACES)
     monkeypatch.setattr(deliveries, "BUSY_SECONDS", 60)
     stage.work()
@@ -211,7 +212,7 @@ def test_the_rest_waits_longer_for_an_endpoint_that_takes_nothing(
 ) -> None:
     hook = endpoint(receiver.url)
     WebhookEndpoint.objects.filter(pk=hook.pk).update(failing_since=timezone.now() if failing else None)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     attempt = deliveries.claim(WebhookDelivery.objects.get().pk)
     assert attempt is not None
     deliveries.release(attempt)
@@ -221,7 +222,7 @@ def test_the_rest_waits_longer_for_an_endpoint_that_takes_nothing(
 
 def test_the_log_is_kept_for_a_month(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
-    record_all([EventDraft(None, EventType.NEEDS_PERSON, PAYLOAD)] * 2)
+    record_all([EventDraft(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)] * 2)
     old = WebhookEvent.objects.order_by("pk")[0]
     WebhookEvent.objects.filter(pk=old.pk).update(created_at=timezone.now() - dt.timedelta(days=31))
     tasks.sweep()
@@ -233,7 +234,7 @@ def test_a_receiver_that_hangs_is_given_up_in_time(stage: Stage, receiver: Recei
     settings.WEBHOOK_SECONDS, settings.RETRY_TIME_SCALE = 0.2, 1
     receiver.hold = threading.Event()
     endpoint(receiver.url)
-    record(None, EventType.NEEDS_PERSON, PAYLOAD)
+    record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     stage.work()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.response_code) == ("waiting", None)

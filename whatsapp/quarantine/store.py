@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db.models.functions import Now
 
+from tenants.models import Tenant
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 from whatsapp.webhook.types import Rejected
 
@@ -15,13 +17,18 @@ def keep(rejected: Iterable[Rejected], error: str = "") -> None:
     pieces = list(rejected)
     if not pieces:
         return
-    numbers = {piece.phone_number_id for piece in pieces if piece.phone_number_id}
-    tenants = dict(
-        WhatsAppAccount.objects.filter(phone_number_id__in=numbers).values_list("phone_number_id", "tenant_id")
-    )
+    numbers = {piece.phone_number_id for piece in pieces}
+    tenants = _tenants_of(numbers)
     QuarantinedEvent.objects.bulk_create(
         [_row(piece, tenants.get(piece.phone_number_id), error) for piece in pieces], ignore_conflicts=True
     )
+
+
+def _tenants_of(numbers: set[str]) -> dict[str, int]:
+    if not settings.MULTITENANT_ENABLED:
+        return dict.fromkeys(numbers, Tenant.objects.single().pk)
+    accounts = WhatsAppAccount.objects.filter(phone_number_id__in=numbers)
+    return dict(accounts.values_list("phone_number_id", "tenant_id"))
 
 
 def _row(piece: Rejected, tenant_id: int | None, error: str) -> QuarantinedEvent:

@@ -133,15 +133,24 @@ def test_a_number_that_went_to_another_tenant_does_not_bring_the_old_conversatio
         get_or_create_conversation(south.tenant_id, "1001", Conversation.objects.get().external_id)
 
 
-def test_conversations_from_before_there_were_tenants_are_adopted(
+def test_a_delivery_does_not_adopt_a_conversation_without_a_tenant(stage: Stage, north: WhatsAppAccount) -> None:
+    stage.post(inbound(text_message("before"), phone_number_id="1001"))
+    Conversation.objects.update(tenant=None)
+    stage.post(inbound(text_message("after"), phone_number_id="1001"))
+    assert Conversation.objects.get().tenant is None
+    assert [m.text for m in ConversationMessage.objects.all()] == ["before"]
+    assert reasons() == ["conversation of another tenant"]
+
+
+def test_the_single_business_keeps_its_conversations_when_there_are_several(
     stage: Stage, north: WhatsAppAccount, settings: Any
 ) -> None:
     settings.MULTITENANT_ENABLED = False
     stage.post(inbound(text_message("before"), phone_number_id="1001"))
-    assert Conversation.objects.get().tenant is None
+    assert Conversation.objects.get().tenant == Tenant.objects.single()
     settings.MULTITENANT_ENABLED = True
     stage.post(inbound(text_message("after"), phone_number_id="1001"))
-    assert Conversation.objects.get().tenant == north.tenant
+    assert [m.text for m in ConversationMessage.objects.all()] == ["before"]
 
 
 def test_an_inactive_tenant_is_stored_but_not_answered(stage: Stage, north: WhatsAppAccount) -> None:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from runtime import notify
+from tenants.models import Tenant
 
 from .types import ChatMessage, InboundMessage
 
@@ -25,7 +26,7 @@ USUAL_KINDS = {"text", "button", "interactive", "location", "contacts", "order"}
 
 _STATEMENT = """
 WITH arrival AS MATERIALIZED (
-    SELECT m.*, account.tenant_id
+    SELECT m.*, COALESCE(account.tenant_id, %(single)s::bigint) AS tenant_id
     FROM jsonb_to_recordset(%(messages)s::jsonb) AS m(
         position int, phone_number_id text, external_id text, user_id text, name text, at timestamptz, text text,
         raw_json jsonb, wamid text, kind text, reply_to text, speaks boolean, at_once boolean, referral jsonb)
@@ -34,7 +35,7 @@ WITH arrival AS MATERIALIZED (
         AND account.app_secret = '' AND account.last_delivery_at > statement_timestamp() - interval '1 minute'
 ), usual AS MATERIALIZED (
     SELECT WHERE NOT EXISTS (  -- every number is known, signs with the installation's secret, and was seen lately
-        SELECT FROM arrival WHERE %(multitenant)s::boolean AND tenant_id IS NULL
+        SELECT FROM arrival WHERE tenant_id IS NULL
     ) AND NOT EXISTS (  -- nobody is known by another name
         SELECT FROM arrival a WHERE a.external_id <> (
             SELECT c.external_id FROM conversations c WHERE c.channel = 'whatsapp'
@@ -46,7 +47,7 @@ WITH arrival AS MATERIALIZED (
     ) AND NOT EXISTS (  -- and no webhook is to be told
         SELECT FROM arrival a WHERE EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active
             AND ('message.received' = ANY (w.event_types) OR 'lead.created' = ANY (w.event_types))
-            AND (w.tenant_id = a.tenant_id OR (w.tenant_id IS NULL AND a.tenant_id IS NULL)))
+            AND w.tenant_id = a.tenant_id)
     )
 ), person AS (
     SELECT tenant_id, phone_number_id, external_id, max(user_id) AS user_id,
@@ -64,7 +65,7 @@ WITH arrival AS MATERIALIZED (
         last_inbound_at = GREATEST(c.last_inbound_at, EXCLUDED.last_inbound_at),
         last_message_at = GREATEST(c.last_message_at, EXCLUDED.last_message_at),
         updated_at = clock_timestamp()
-    WHERE c.tenant_id IS NOT DISTINCT FROM EXCLUDED.tenant_id
+    WHERE c.tenant_id = EXCLUDED.tenant_id
     RETURNING id, tenant_id, phone_number_id, external_id, is_active, handled_by
 ), placed AS (
     SELECT a.*, l.id AS conversation_id, l.is_active AND l.handled_by = 'assistant' AS is_answered
@@ -97,7 +98,7 @@ WITH arrival AS MATERIALIZED (
             LEAST(COALESCE(s.quiet_seconds, %(quiet)s), COALESCE(s.max_wait_seconds, %(max_wait)s))
             * interval '1 second' END,
         statement_timestamp() + COALESCE(s.max_wait_seconds, %(max_wait)s) * interval '1 second'
-    FROM burst b LEFT JOIN assistants s ON s.tenant_id IS NOT DISTINCT FROM b.tenant_id
+    FROM burst b LEFT JOIN assistants s ON s.tenant_id = b.tenant_id
     ORDER BY b.conversation_id
     ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
         last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
@@ -172,6 +173,7 @@ def _parameters(items: Sequence[InboundMessage], times: Sequence[dt.datetime]) -
     return {
         "messages": json.dumps(rows),
         "multitenant": settings.MULTITENANT_ENABLED,
+        "single": None if settings.MULTITENANT_ENABLED else Tenant.objects.single().pk,
         "quiet": float(settings.TURN_QUIET_SECONDS),
         "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
     }

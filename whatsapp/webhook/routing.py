@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from runtime.clock import ago
+from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
 from .signature import is_valid
@@ -48,7 +49,7 @@ def routes(phone_number_ids: Iterable[str], signer: Signer) -> dict[str, Route]:
     """The route of each of these numbers for a delivery of this signer: one query."""
     wanted = set(phone_number_ids)
     if not settings.MULTITENANT_ENABLED:
-        return dict.fromkeys(wanted, Route())
+        return dict.fromkeys(wanted, Route(Tenant.objects.single().pk))
     accounts = WhatsAppAccount.objects.filter(phone_number_id__in=wanted, is_active=True)
     # Whether there is a secret, without decrypting it.
     marked = accounts.annotate(own_app=~Q(app_secret=""), unseen=_UNSEEN)

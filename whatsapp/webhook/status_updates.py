@@ -2,7 +2,6 @@
 
 import logging
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from conversations import handover, webhook_events
@@ -31,10 +30,8 @@ def apply(update: StatusUpdate, tenant_id: int | None) -> bool:
 def _find(update: StatusUpdate, tenant_id: int | None) -> ConversationMessage | None:
     """By our own id, which Meta brings back, else by wamid; within the number that the delivery names."""
     ours = ConversationMessage.objects.filter(
-        role="assistant", conversation__phone_number_id=update.phone_number_id
+        role="assistant", conversation__phone_number_id=update.phone_number_id, conversation__tenant=tenant_id
     ).exclude(status="")
-    if settings.MULTITENANT_ENABLED:
-        ours = ours.filter(conversation__tenant=tenant_id)
     return _by_our_id(ours, update) or (ours.filter(external_id=update.wamid).first() if update.wamid else None)
 
 

@@ -61,7 +61,10 @@ def _remembered_password() -> str:
 
 
 def _ensure_business(admin: User) -> None:
-    tenant, _ = Tenant.objects.get_or_create(slug="demo", defaults={"name": "Demo business"})
+    if settings.MULTITENANT_ENABLED:
+        tenant, _ = Tenant.objects.get_or_create(slug="demo", defaults={"name": "Demo business"})
+    else:
+        tenant = Tenant.objects.single()
     Membership.objects.get_or_create(user=admin, tenant=tenant, defaults={"role": Membership.Role.OWNER})
     Assistant.objects.get_or_create(tenant=tenant)
     WhatsAppAccount.objects.get_or_create(

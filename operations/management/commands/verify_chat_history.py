@@ -112,12 +112,16 @@ class Command(BaseCommand):
 
 def _make_stand() -> Stand:
     """The first tenant and account there are, or new ones."""
-    made: list[Tenant | WhatsAppAccount] = []
     account = WhatsAppAccount.objects.filter(is_active=True).select_related("tenant").first()
+    made: list[Tenant | WhatsAppAccount] = []
     if account is None:
-        tenant = Tenant.objects.create(name="Verification", slug=f"verification-{uuid.uuid4().hex[:8]}")
+        if settings.MULTITENANT_ENABLED:
+            tenant = Tenant.objects.create(name="Verification", slug=f"verification-{uuid.uuid4().hex[:8]}")
+            made.append(tenant)
+        else:
+            tenant = Tenant.objects.single()
         account = WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=f"9{uuid.uuid4().int % 10**14:014}")
-        made = [account, tenant]
+        made.insert(0, account)
     return Stand(account.tenant, account, wa_from=f"1999{uuid.uuid4().int % 10**8:08}", made=made)
 
 
