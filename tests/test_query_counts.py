@@ -23,7 +23,7 @@ from tenants.tests.people import TwoBusinesses
 from tests.stage import Stage
 from whatsapp.tests.factories import Json, change, delivery, inbound, status, text_message
 
-STATUS, CLAIM, GATE, OUT, SENT, ADD, PAGES = 5, 2, 7, 2, 2, 1, (10, 12)
+STATUS, CLAIM, GATE, OUT, SENT, ADD, PAGES = 6, 2, 7, 2, 2, 1, (10, 12)
 COMPLETION = Completion("Yes.", "m", 20, 0, 5, False, "stop", 0.1)
 ANSWERED = Outcome(COMPLETION, None, None, 0.1, 1, False, False)
 

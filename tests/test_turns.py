@@ -214,7 +214,8 @@ def test_after_a_lost_worker_there_is_one_reply(stage: Stage) -> None:
 
 def test_one_tenants_hanging_model_leaves_places_for_the_others(stage: Stage, settings: Any) -> None:
     settings.WORKER_CONCURRENCY = 4
-    with places.taken(None), places.taken(None):
+    single = Tenant.objects.single().pk
+    with places.taken(single), places.taken(single):
         stage.converse(inbound(text_message("Hello")))
         turn = Turn.objects.get()
         assert (turn.state, stage.wire.asked) == ("collecting", [])

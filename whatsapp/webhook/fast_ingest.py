@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import connection
 
 from runtime import notify
-from tenants.models import Tenant
 
 from .types import ChatMessage, InboundMessage
 
@@ -26,7 +25,8 @@ USUAL_KINDS = {"text", "button", "interactive", "location", "contacts", "order"}
 
 _STATEMENT = """
 WITH arrival AS MATERIALIZED (
-    SELECT m.*, COALESCE(account.tenant_id, %(single)s::bigint) AS tenant_id
+    SELECT m.*,
+        COALESCE(account.tenant_id, (SELECT id FROM tenants WHERE is_single AND NOT %(multitenant)s::boolean)) AS tenant_id
     FROM jsonb_to_recordset(%(messages)s::jsonb) AS m(
         position int, phone_number_id text, external_id text, user_id text, name text, at timestamptz, text text,
         raw_json jsonb, wamid text, kind text, reply_to text, speaks boolean, at_once boolean, referral jsonb)
@@ -173,7 +173,6 @@ def _parameters(items: Sequence[InboundMessage], times: Sequence[dt.datetime]) -
     return {
         "messages": json.dumps(rows),
         "multitenant": settings.MULTITENANT_ENABLED,
-        "single": None if settings.MULTITENANT_ENABLED else Tenant.objects.single().pk,
         "quiet": float(settings.TURN_QUIET_SECONDS),
         "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
     }
