@@ -31,7 +31,6 @@ from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
 from .statuses import MessageQuerySet, Status
-from .words import SearchWord
 
 __all__ = [
     "Attachment",
@@ -40,7 +39,6 @@ __all__ = [
     "ConversationMessage",
     "ConversationNote",
     "Pause",
-    "SearchWord",
     "Status",
     "lock",
 ]

@@ -59,10 +59,11 @@ class QuarantinedEvent(models.Model):
     field = models.CharField(max_length=100, blank=True, default="")
     phone_number_id = models.CharField(max_length=255, blank=True, default="")
     raw = models.JSONField(help_text="A webhook body with this one piece.")
-    error = models.TextField(blank=True, default="")
+    error = models.CharField(max_length=255, blank=True, default="", help_text="Why the last retry failed.")
     # Meta repeats deliveries; the same piece is kept once.
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    retried_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -74,36 +75,3 @@ class QuarantinedEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.field})"
-
-
-class Replay(models.Model):
-    """Somebody asked to try quarantined pieces again."""
-
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        db_table = "replays"
-
-    def __str__(self) -> str:
-        return f"Replay {self.pk}"
-
-
-class ReplayedEvent(models.Model):
-    """One piece of a replay, and what came of it."""
-
-    replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="pieces")
-    event = models.ForeignKey(QuarantinedEvent, on_delete=models.CASCADE, related_name="replays")
-    done_at = models.DateTimeField(null=True, blank=True)
-    refusal = models.CharField(max_length=255, blank=True, default="", help_text="Why it was not stored.")
-
-    class Meta:
-        db_table = "replayed_events"
-        constraints = [models.UniqueConstraint(fields=["replay", "event"], name="replayed_once")]
-        indexes = [
-            # The job: what is left?
-            models.Index(fields=["replay", "id"], name="replay_left", condition=models.Q(done_at__isnull=True)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.event_id} in replay {self.replay_id}"

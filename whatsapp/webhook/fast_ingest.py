@@ -26,7 +26,8 @@ USUAL_KINDS = {"text", "button", "interactive", "location", "contacts", "order"}
 _STATEMENT = """
 WITH arrival AS MATERIALIZED (
     SELECT m.*,
-        COALESCE(account.tenant_id, (SELECT id FROM tenants WHERE is_single AND NOT %(multitenant)s::boolean)) AS tenant_id
+        COALESCE(account.tenant_id, (
+            SELECT id FROM tenants WHERE is_single AND NOT %(multitenant)s::boolean)) AS tenant_id
     FROM jsonb_to_recordset(%(messages)s::jsonb) AS m(
         position int, phone_number_id text, external_id text, user_id text, name text, at timestamptz, text text,
         raw_json jsonb, wamid text, kind text, reply_to text, speaks boolean, at_once boolean, referral jsonb)

@@ -21,7 +21,6 @@ import webhooks.tasks
 from assistant.files import extraction
 from assistant.model import client as model_client
 from assistant.turns import handback
-from conversations import vocabulary
 from runtime import database
 from whatsapp.graph import client as graph_client
 from whatsapp.media import fetching
@@ -35,7 +34,6 @@ SWEEPS = [
     fetching.sweep,
     extraction.sweep,
     handback.sweep,
-    vocabulary.sweep,
 ]
 BATCH = 500  # what one sweep handles at most
 HEARTBEAT_SECONDS = 10
