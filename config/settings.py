@@ -7,12 +7,16 @@ import sys
 import tomllib
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from config import env_file
 from config.media_storage import media_storage
+
+# Lets classes such as ModelForm[Lead] be subclassed.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()

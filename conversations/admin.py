@@ -191,7 +191,7 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(Pause)
 class PauseAdmin(SuperuserAdmin):
-    evidence = True
+    read_only = True
     list_display = ["scope", "reason", "error_code", "since", "until", "step"]
     search_fields = ["scope", "reason"]
     ordering = ["-since"]

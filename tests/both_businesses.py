@@ -50,7 +50,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
-        "tenants/apikey": keys.issue(
+        "api/apikey": keys.issue(
             Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant=tenant, name=f"{mark} program"
         )[0],
         "conversations/conversation": talk,

@@ -32,7 +32,7 @@ EVIDENCE = None  # refused to superusers too
 ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
-    "tenants/apikey": (OWNER, OWNER, OWNER, NONE),
+    "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
     "webhooks/webhookdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
