@@ -32,7 +32,8 @@ class TenantAdmin(TenantScopedAdmin):
     readonly_fields = ["created_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        return super().get_queryset(request).annotate(member_count=Count("memberships"))
+        tenants: QuerySet[Tenant] = super().get_queryset(request)
+        return tenants.annotate(member_count=Count("memberships"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
         # A read-only form has no inputs to fill in.

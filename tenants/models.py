@@ -22,7 +22,8 @@ class TenantManager(models.Manager["Tenant"]):
 
         Safe under concurrency. The row is read each time, so that no process works with one that was deleted.
         """
-        return self.get_or_create(is_single=True, defaults={"name": SINGLE_NAME, "slug": self._free_slug})[0]
+        found = self.filter(is_single=True).first()
+        return found or self.get_or_create(is_single=True, defaults={"name": SINGLE_NAME, "slug": self._free_slug()})[0]
 
     def _free_slug(self) -> str:
         taken = self.filter(slug=SINGLE_SLUG).exists()

@@ -138,10 +138,10 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
             return SecretField(label=db_field.verbose_name.capitalize(), help_text=db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_list_filter(self, request: HttpRequest) -> Any:
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [self._scoped_filter(name) for name in super().get_list_filter(request)]
 
-    def _scoped_filter(self, name: Any) -> Any:
+    def _scoped_filter(self, name: object) -> object:
         if not isinstance(name, str):
             return name
         *steps, last = name.split("__")
@@ -183,12 +183,14 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
         rows = queryset if reads else self.changeable(request, queryset)
         return super().response_action(request, rows, *args, **kwargs)
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
         if not self.has_delete_permission(request, obj):
             raise PermissionDenied
         super().delete_model(request, obj)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """The number of rows of each kind: a conversation may have 100,000 messages."""
         collector = Collector(using=router.db_for_write(self.model), origin=objs)
         try:

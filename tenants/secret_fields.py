@@ -1,5 +1,6 @@
 """Form fields for secrets. They can be set, but are never shown again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -28,14 +29,14 @@ class SecretInput(forms.PasswordInput):
     def __init__(self) -> None:
         super().__init__({"class": " ".join(INPUT_CLASSES), "autocomplete": "new-password"})
 
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+    def get_context(self, name: str, value: object, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return {**super().get_context(name, None, attrs), "is_set": self.is_set}
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+    def value_from_datadict(self, data: Mapping[str, str], files: object, name: str) -> str | _Remove:
         typed = (data.get(name) or "").strip()
         return REMOVE if not typed and data.get(f"{name}-remove") else typed
 
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+    def value_omitted_from_data(self, data: Mapping[str, str], files: object, name: str) -> bool:
         # Django keeps the stored value of a field that wasn't submitted. An empty input counts as not submitted.
         return not (data.get(name) or data.get(f"{name}-remove"))
 

@@ -75,5 +75,6 @@ def _taken(row: Assistant) -> Taken:
         last_inbound_at=last_inbound_at,
     )
     assistant = row if row.pk is not None else Assistant()
-    assistant.tenant = tenant
+    if tenant is not None:
+        assistant.tenant = tenant
     return Taken(known["turn_id"], known["generation"], known["first_message_id"], conversation, assistant)

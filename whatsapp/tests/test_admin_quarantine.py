@@ -133,7 +133,11 @@ def test_leaves_out_what_is_stored(businesses: TwoBusinesses) -> None:
 
 def test_an_unexpected_error_is_stored_on_the_event(businesses: TwoBusinesses, monkeypatch: pytest.MonkeyPatch) -> None:
     event = aside(businesses.ours, "1")
-    monkeypatch.setattr(ingest, "replay", lambda event: {}["missing"])
+
+    def fails(event: QuarantinedEvent) -> str:
+        raise KeyError("missing")
+
+    monkeypatch.setattr(ingest, "replay", fails)
     replays.replay(event.pk)
     event.refresh_from_db()
     assert (event.error, event.resolved_at) == ("cannot be stored: KeyError", None)
