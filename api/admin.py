@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from api import keys as api_keys
+from api.models import ApiKey
 from tenants.access import NOBODY, OWNERS
-from tenants.models import ApiKey
 from tenants.scoped_admin import TenantScopedAdmin
 
 

@@ -9,7 +9,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from api import keys
-from tenants.models import ApiKey
+from api.models import ApiKey
 
 READING = ("GET", "HEAD", "OPTIONS")
 

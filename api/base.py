@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from tenants.models import ApiKey
+from api.models import ApiKey
 
 from . import rate_limit
 from .authentication import HasWriteScope, KeyAuthentication

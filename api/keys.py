@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from tenants.models import ApiKey
+from api.models import ApiKey
 
 MARK = "prk"  # what a scanner of published code looks for
 SEEN_SECONDS = 60  # last_used_at is written at most this often

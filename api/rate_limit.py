@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 from rest_framework.exceptions import Throttled
 
-from tenants.models import ApiKey
+from api.models import ApiKey
 
 _COUNT = """
 INSERT INTO api_rate_windows AS w (key_id, started_at, requests) VALUES (%s, clock_timestamp(), 1)

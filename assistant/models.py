@@ -1,4 +1,4 @@
-"""What a tenant's assistant is like, and the ledger of its replies.
+"""A business's assistant, and its turns: the record of every reply.
 
 The life of a turn (`Turn.state`)::
 
@@ -20,14 +20,15 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations.models import Conversation, ConversationMessage
-from tenants.fields import EncryptedTextField
+from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
 DEFAULT_INSTRUCTIONS = (
-    "You answer customers of this business on WhatsApp. Be brief, friendly and concrete. "
-    "Answer in the customer's language. When you do not know, say so and offer to fetch a person."
+    "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "
+    "Reply in the customer's language. If you don't know the answer, say so and offer to connect them with a member of "
+    "the team."
 )
-DEFAULT_FALLBACK = "Sorry, I cannot answer right now. A person will get back to you here."
+DEFAULT_FALLBACK = "Sorry, I can't answer right now. A member of our team will reply here shortly."
 
 
 MessageLink = functools.partial(
@@ -36,7 +37,7 @@ MessageLink = functools.partial(
 
 
 class Assistant(models.Model):
-    """The settings of one tenant's assistant; without a row, the defaults below."""
+    """The settings of one business's assistant. A business without a row gets the defaults."""
 
     tenant = models.OneToOneField(
         Tenant,
@@ -45,64 +46,66 @@ class Assistant(models.Model):
         verbose_name="business",
     )
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
-    model = models.CharField(max_length=100, blank=True, default="", help_text="Empty: OPENAI_MODEL.")
+    model = models.CharField(max_length=100, blank=True, default="", help_text="Leave empty to use OPENAI_MODEL.")
     temperature = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(2)],
-        help_text="0 to 2; empty: the model's own. Some models accept none.",
+        help_text="From 0 to 2. Leave empty for the model's default; some models don't support it.",
     )
     max_output_tokens = models.PositiveIntegerField(default=800, validators=[MinValueValidator(16)])
     history_limit = models.PositiveSmallIntegerField(
         default=20,
         validators=[MinValueValidator(1), MaxValueValidator(200)],
-        help_text="Messages shown to the model.",
+        help_text="How many recent messages are sent to the model.",
     )
     daily_token_limit = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Tokens a day (UTC) after which it is silent; empty: no limit."
+        null=True,
+        blank=True,
+        help_text="The assistant stops replying after this many tokens per day (UTC). Leave empty for no limit.",
     )
-    api_key = EncryptedTextField("API key", blank=True, default="", help_text="Empty: OPENAI_API_KEY.")
-    base_url = models.URLField("base URL", blank=True, default="", help_text="Empty: OPENAI_BASE_URL.")
+    api_key = EncryptedTextField("API key", blank=True, default="", help_text="Leave empty to use OPENAI_API_KEY.")
+    base_url = models.URLField("base URL", blank=True, default="", help_text="Leave empty to use OPENAI_BASE_URL.")
     fallback_text = models.TextField(
         blank=True,
         default=DEFAULT_FALLBACK,
-        help_text="Sent at most once per outage when the model fails; empty: silence.",
+        help_text="Sent when the model fails, at most once per outage. Leave empty to send nothing.",
     )
     quiet_seconds = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(60)],
-        help_text="Answer after the customer was quiet this long; empty: TURN_QUIET_SECONDS.",
+        help_text="Reply once the customer has been quiet for this long. Leave empty to use TURN_QUIET_SECONDS.",
     )
     max_wait_seconds = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(300)],
-        help_text="Answer at the latest this long after the first message; empty: TURN_MAX_WAIT_SECONDS.",
+        help_text="Reply at the latest this long after the first message. Leave empty to use TURN_MAX_WAIT_SECONDS.",
     )
 
     returns_after_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,
-        verbose_name="comes back after (minutes)",
+        verbose_name="hand back after (minutes)",
         validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
-        help_text="A conversation that a person took over is the assistant's again when no person wrote in it for this "
-        "long; what the customer wrote meanwhile is answered. Empty: only when a person hands it back.",
+        help_text="Hand a conversation back to the assistant after this many minutes without a reply from your team. "
+        "Unanswered messages are then answered. Leave empty to hand back manually.",
     )
 
     sees_images = models.BooleanField(
         default=False,
         db_default=False,
-        verbose_name="sees pictures",
-        help_text="The model takes pictures: it is shown the last ones that the customer sent. They cost tokens.",
+        verbose_name="sees images",
+        help_text="Send the customer's recent images to the model. Requires a vision model and uses additional tokens.",
     )
     transcription_language = models.CharField(
         max_length=8,
         blank=True,
         default="",
         db_default="",
-        validators=[RegexValidator("^[a-z]{2,3}$", "Two or three small letters, for example es.")],
-        help_text="What voice notes are mostly spoken in (ISO 639: es, pt, hi); empty: whatever it sounds like.",
+        validators=[RegexValidator("^[a-z]{2,3}$", "Enter two or three lowercase letters, for example es.")],
+        help_text="The main language of voice messages (ISO 639: es, pt, hi). Leave empty to detect it automatically.",
     )
 
     class Meta:
@@ -117,13 +120,12 @@ class Assistant(models.Model):
         if text is None:
             return cls(tenant_id=tenant_id)
         row = json.loads(text)
-        fields = {field.attname: field for field in cls._meta.concrete_fields}
-        values = {name: row[field.column] for name, field in fields.items()}
-        return cls(**{**values, "api_key": cls._meta.get_field("api_key").from_db_value(values["api_key"])})
+        values = {field.attname: row[field.column] for field in cls._meta.concrete_fields}
+        return cls(**{**values, "api_key": decrypted(values["api_key"], "assistants.api_key")})
 
     @property
     def instructions_hash(self) -> str:
-        """Tells which version of the system prompt a reply was made with."""
+        """Identifies the instructions that a reply was generated with."""
         return hashlib.sha256(self.instructions.encode()).hexdigest()[:16]
 
     @property
@@ -136,7 +138,7 @@ class Assistant(models.Model):
 
     @property
     def key(self) -> str:
-        # A tenant's own address never gets the installation's key.
+        # The installation's key is never sent to a business's own URL.
         return self.api_key or ("" if self.base_url else settings.OPENAI_API_KEY)
 
 
@@ -198,6 +200,10 @@ class Turn(models.Model):
                 fields=["conversation"],
                 condition=Q(state__in=["collecting", "generating"]),
                 name="turn_open_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["collecting", "generating", "replied", "suppressed", "failed"]),
+                name="turn_state_known",
             ),
         ]
         indexes = [

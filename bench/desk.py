@@ -159,7 +159,6 @@ def _pages() -> list[Page]:
                 ("a word of one in 16", FREQUENT),
                 ("a word of all", "cake"),
                 ("two words", f"{SELDOM}+{FREQUENT}"),
-                ("a slip of the finger", "quinqagesima"),
                 ("a number", "49150000007"),
                 ("a part of a number", "0000007"),
                 ("a name", "Customer+7"),

@@ -17,7 +17,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
         ("Businesses", "storefront", "tenants.Tenant"),
         ("Members", "group", "tenants.Membership"),
-        ("API keys", "key", "tenants.ApiKey"),
+        ("API keys", "key", "api.ApiKey"),
         ("Webhooks", "webhook", "webhooks.WebhookEndpoint"),
     ],
     "Evidence": [

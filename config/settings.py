@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
@@ -14,6 +15,9 @@ from django.templatetags.static import static
 from config import env_file
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
+
+# Lets classes such as ModelForm[Lead] be subclassed.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -116,7 +120,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "unfold.contrib.import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -124,7 +127,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "import_export",
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,13 +15,13 @@ from conversations.desk.list_rows import ListRow, rows_of
 from conversations.desk.notes import name_of
 from conversations.desk.transcript_marks import digest
 from conversations.desk.views import DeskViews, mark_seen, standing, why_no_reply, window_left
-from tenants.access import NOBODY, OPERATORS, for_user, is_installation_admin, tenants_of
+from tenants.access import NOBODY, OPERATORS, is_installation_admin, tenants_of
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
 
 from . import search
 from .desk import extensions, transcript
-from .models import Conversation, ConversationMessage, Pause, SearchWord
+from .models import Conversation, ConversationMessage, Pause
 
 SNIPPET = 80
 
@@ -80,8 +80,6 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
-        if note := getattr(request, "searched_instead", ""):
-            messages.info(request, note)
         conversations = list(changes.result_list)
         rows, badges = rows_of(conversations), extensions.badges_of(conversations)
         for conversation in conversations:
@@ -95,9 +93,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     ) -> tuple["QuerySet[Any]", bool]:
         if not search_term.strip():
             return queryset, False
-        found = search.find_or_nearly(queryset, search_term, for_user(SearchWord.objects.all(), request.user, "tenant"))
-        request.searched_instead = found.note  # type: ignore[attr-defined]
-        return found.conversations, False
+        return search.find(queryset, search_term), False
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return extensions.first_step_of(request) or super().empty_state(request)
@@ -195,7 +191,7 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(Pause)
 class PauseAdmin(SuperuserAdmin):
-    evidence = True
+    read_only = True
     list_display = ["scope", "reason", "error_code", "since", "until", "step"]
     search_fields = ["scope", "reason"]
     ordering = ["-since"]

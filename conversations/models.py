@@ -1,16 +1,16 @@
-"""Conversations and their messages: what was said, by whom, and how far it got.
+"""Conversations and their messages.
 
 The life of an outbound message (`ConversationMessage.status`)::
 
     queued -> sending -> sent -> delivered -> read        (delivered may be skipped: read implies it)
        ^         |  \\--> failed (code, detail)
-       |         \\--> uncertain (no answer learned: the status webhook settles it, else a person)
-       \\--- refused before a byte was sent, or throttled: again, with backoff
+       |         \\--> uncertain (no response: a status webhook settles it, or someone on the team)
+       \\--- not connected, or throttled: retried with backoff
 
 An inbound message has no status.
 
-Whoever changes a conversation together with its messages or turns locks the conversation first: `lock()`. Two that
-took them the other way round would wait for each other.
+To change a conversation together with its messages or turns, lock the conversation first, with `lock()`. Taking the
+locks in the opposite order would deadlock.
 """
 
 import datetime as dt
@@ -30,8 +30,8 @@ from conversations.files.attachments import Attachment
 from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
+from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole
 from .statuses import MessageQuerySet, Status
-from .words import SearchWord
 
 __all__ = [
     "Attachment",
@@ -40,7 +40,6 @@ __all__ = [
     "ConversationMessage",
     "ConversationNote",
     "Pause",
-    "SearchWord",
     "Status",
     "lock",
 ]
@@ -49,52 +48,64 @@ WINDOW = dt.timedelta(hours=24)
 
 
 def lock(**which: Any) -> None:
-    """Lock conversations (a filter: `pk=…`, `messages=…`) in one order, until the transaction ends."""
+    """Lock the conversations that match the filter (`pk=…`, `messages=…`) by ID, until the transaction ends."""
     rows = Conversation.objects.select_for_update(of=("self",)).filter(**which).order_by("pk")
     list(rows.values_list("pk", flat=True))
 
 
 class ClockTimestamp(Func):
-    """The database's clock now. Now() is the start of the statement, which may have waited for a row lock:
-    rows of one conversation, written under its lock, would get times out of order."""
+    """The database's current time.
+
+    Now() is the start of the statement, which may have waited for the conversation's lock: messages stored under that
+    lock would get times out of order.
+    """
 
     function = "clock_timestamp"
     output_field = models.DateTimeField()
 
 
 class Conversation(models.Model):
-    """One contact talking with one business number on one channel."""
+    """One contact's conversation with one business number on one channel."""
 
-    class Handler(models.TextChoices):
-        ASSISTANT = "assistant", "Assistant"
-        OPERATOR = "operator", "A person"
+    Handler = ConversationHandler
 
     tenant = models.ForeignKey(
-        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="conversations", verbose_name="business"
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="conversations",
+        verbose_name="business",
+        db_index=False,
     )
     channel = models.CharField(max_length=32, default="whatsapp", db_default="whatsapp")
-    external_id = models.CharField(max_length=255, help_text="The contact's phone number; else the BSUID.")
+    external_id = models.CharField(
+        "contact ID", max_length=255, help_text="The contact's phone number, or the BSUID if the number is unknown."
+    )
     phone_number_id = models.CharField(
-        "phone number ID", max_length=255, help_text="The business's number, as Meta names it."
+        "phone number ID", max_length=255, help_text="Meta's ID of the business's number."
     )
     is_active = models.BooleanField(
-        "active", default=True, db_default=True, help_text="Off: the assistant says nothing here."
+        "assistant enabled", default=True, db_default=True, help_text="When off, the assistant doesn't reply here."
     )
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
     updated_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     contact_name = models.CharField(max_length=255, blank=True, default="", db_default="")
     contact_user_id = models.CharField(
-        max_length=255, null=True, blank=True, help_text="Meta's business-scoped user id (BSUID)."
+        max_length=255, null=True, blank=True, help_text="Meta's business-scoped user ID (BSUID)."
     )
     handled_by = models.CharField(
-        max_length=16, choices=Handler.choices, default=Handler.ASSISTANT, db_default=Handler.ASSISTANT.value
+        max_length=16,
+        choices=ConversationHandler.choices,
+        default=ConversationHandler.ASSISTANT,
+        db_default=ConversationHandler.ASSISTANT.value,
     )
     operator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     person_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When a person took it over, or wrote last."
+        null=True, blank=True, editable=False, help_text="When someone took it over, or last wrote in it."
     )
     last_inbound_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_message_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -103,11 +114,11 @@ class Conversation(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Why a person should look; empty: no need.",
+        help_text="Why it needs attention. Empty if it doesn't.",
     )
     needs_person_since = models.DateTimeField(null=True, blank=True, editable=False)
     seen_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The customer's later messages are unread."
+        null=True, blank=True, editable=False, help_text="The customer's messages after this time are unread."
     )
 
     class Meta:
@@ -119,18 +130,24 @@ class Conversation(models.Model):
                 condition=Q(contact_user_id__isnull=False),
                 name="conversation_by_user_id",
             ),
+            models.CheckConstraint(
+                condition=Q(handled_by__in=ConversationHandler.values), name="conversation_handler_known"
+            ),
         ]
         indexes = [
-            # The desk's list, newest first: of one tenant, and of all.
+            # The desk's list of one tenant, newest first.
             models.Index(F("tenant"), F("last_message_at").desc(nulls_last=True), name="conversation_of_tenant"),
+            # The desk's list of all tenants, newest first.
             models.Index(F("last_message_at").desc(nulls_last=True), name="conversation_newest"),
-            # The API's list, the last change first or last; a program asks for what changed since it asked.
+            # The API's list, ordered by change: clients ask for what changed since their last request.
             models.Index(F("tenant"), F("updated_at").desc(), F("id").desc(), name="conversation_by_change"),
-            # The sweep: which ones does the assistant get back, after the time that their tenant sets?
+            # Automatic hand-back, after the time that the tenant has set.
             models.Index(
                 fields=["tenant", "person_at"], name="conversation_with_person", condition=Q(handled_by="operator")
             ),
-            # The desk's filter "needs a person".
+            # Deleting a user.
+            models.Index(fields=["operator"], name="conversation_by_operator", condition=Q(operator__isnull=False)),
+            # The desk's filter for conversations that need attention.
             models.Index(
                 fields=["tenant", "needs_person_since"],
                 name="conversation_needs_person",
@@ -143,59 +160,60 @@ class Conversation(models.Model):
 
     @property
     def window_closes_at(self) -> dt.datetime | None:
-        """When the channel stops taking free text: 24 hours after the customer's last message; None: never wrote.
+        """When the 24-hour customer service window closes. None if the customer has never written.
 
         https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages#customer-service-windows
         """
         return self.last_inbound_at + WINDOW if self.last_inbound_at else None
 
     def window_is_open(self, margin: dt.timedelta = dt.timedelta(0)) -> bool:
-        """Whether free text may be sent now, and for `margin` longer."""
+        """Whether free-form messages can be sent now, and for `margin` longer."""
         closes_at = self.window_closes_at
         return closes_at is not None and timezone.now() + margin < closes_at
 
     @cached_property
     def phone(self) -> str | None:
-        """The contact's phone number, digits; None when Meta gave us only a BSUID."""
+        """The contact's phone number in digits. None if Meta only sent a BSUID."""
         return None if self.external_id == self.contact_user_id else self.external_id
 
 
 class ConversationMessage(models.Model):
-    """One message, in either direction; an outbound one is also its place in the outbox."""
+    """One message in either direction. An outbound message is also its own entry in the outbox."""
 
-    class Role(models.TextChoices):
-        USER = "user", "Customer"
-        ASSISTANT = "assistant", "Assistant"
-        SYSTEM = "system", "System"
+    Role = MessageRole
+    Origin = MessageOrigin
+    Kind = MessageKind
 
-    class Origin(models.TextChoices):
-        CUSTOMER = "customer", "Customer"
-        ASSISTANT = "assistant", "Assistant"
-        OPERATOR = "operator", "A person, from the desk"
-        APP = "app", "A person, from the WhatsApp app"
-        SYSTEM = "system", "System"
-
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
-    role = models.CharField(max_length=16, choices=Role.choices)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    role = models.CharField(max_length=16, choices=MessageRole.choices)
     text = models.TextField(blank=True, default="", db_default="")
     raw_json = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
-    external_id = models.CharField(max_length=255, null=True, blank=True, help_text="Meta's message id (wamid).")
-    kind = models.CharField(max_length=32, default="text", db_default="text")
-    origin = models.CharField(max_length=16, choices=Origin.choices, default="", db_default="", blank=True)
+    external_id = models.CharField(max_length=255, null=True, blank=True, help_text="Meta's message ID (wamid).")
+    kind = models.CharField(
+        max_length=32,
+        choices=MessageKind.choices,
+        default=MessageKind.TEXT,
+        db_default=MessageKind.TEXT.value,
+    )
+    origin = models.CharField(max_length=16, choices=MessageOrigin.choices, default="", db_default="", blank=True)
     sent_at = models.DateTimeField(null=True, blank=True, help_text="The channel's time.")
     reply_to = models.CharField(
-        max_length=255, blank=True, default="", db_default="", help_text="The wamid it quotes or is about."
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The wamid of the message it quotes or edits.",
     )
-    edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Former texts: [{text, until}].")
+    edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Previous texts: [{text, until}].")
     revoked_at = models.DateTimeField(null=True, blank=True)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
 
     payload = models.JSONField(
-        null=True, blank=True, help_text="Of ours, besides text: what is sent, see `conversations.outbox.contents`."
+        null=True, blank=True, help_text="What we send, if it isn't plain text. See `conversations.outbox.contents`."
     )
 
     # Of outgoing messages: whose they are. They're claimed per business, through an index.
@@ -222,33 +240,36 @@ class ConversationMessage(models.Model):
                 condition=Q(external_id__isnull=False),
                 name="message_once_by_wamid",
             ),
-            models.CheckConstraint(condition=Q(role__in=["user", "assistant", "system"]), name="message_role_known"),
+            models.CheckConstraint(condition=Q(role__in=MessageRole.values), name="message_role_known"),
+            models.CheckConstraint(condition=Q(origin__in=["", *MessageOrigin.values]), name="message_origin_known"),
             models.CheckConstraint(condition=Q(status__in=["", *Status.values]), name="message_status_known"),
         ]
         indexes = [
-            # get_last_messages and the transcript: one scan whatever the length of the conversation.
+            # get_last_messages and the transcript: one scan, however long the conversation is.
             models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="message_history"),
-            # A status webhook that brings only the wamid.
+            # Status webhooks, which may contain only the wamid.
             models.Index(fields=["external_id"], name="message_by_wamid", condition=Q(role="assistant")),
-            # Did the edit or the revoke of a message come before the message?
+            # Storing a message: did its edit or deletion arrive first?
             models.Index(
                 fields=["conversation", "reply_to"],
                 name="message_corrections",
                 condition=Q(kind__in=["edit", "revoke"]),
             ),
-            # The outbox: is anything of this conversation before me?
+            # The outbox: is an earlier message of the conversation still unsent?
             models.Index(
                 fields=["conversation", "id"],
                 name="message_unsent",
                 condition=Q(status__in=["queued", "sending"]),
             ),
-            # The desk's search for a word that was written. The beginning alone: PostgreSQL refuses a row whose
-            # words fill more than 1 MB, and no message may be lost for an index.
+            # Search. Only the beginning of the text: PostgreSQL rejects a row whose words fill more than 1 MB, and
+            # no message may be lost because of an index.
             GinIndex(SearchVector(Left("text", 10_000), config="simple"), name="message_words"),
-            # The first page of the admin: the messages of the last days. Rows come in the order of time.
+            # The dashboard: the messages of the last days. Rows are stored in order of time.
             BrinIndex(fields=["created_at"], name="message_by_time"),
-            # The transcript: the reactions to the messages of a page.
+            # The transcript: the reactions to the messages of one page.
             models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
+            # Deleting a user.
+            models.Index(fields=["author"], name="message_by_author", condition=Q(author__isnull=False)),
             # The claim: each business's due messages, oldest first; messages stuck in *sending*.
             models.Index(fields=["tenant", "next_attempt_at"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["sending_at"], name="message_stuck", condition=Q(status="sending")),

@@ -1,75 +1,36 @@
-"""Finding conversations by a name, a number, or a word that was written in them."""
+"""Find conversations by a name, a number, or a word of their messages."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.db.models.lookups import IsNull
 
-from .models import Conversation, ConversationMessage, SearchWord
-from .vocabulary import nearest
+from .models import Conversation, ConversationMessage
 
-# A word is frequent when this many of the newest conversations have it, and as many of some further down the list:
-# then a page is full long before the end of it.
+# A word is frequent when at least this many of the newest conversations contain it, and as many of those further down
+# the list. Then a page is full long before the end of the list.
 FREQUENT = 5
 SAMPLED = 100
 FURTHER_DOWN = 1000
-# Of a frequent word, so many of the newest messages of each conversation are looked at: one may have 100,000.
+# For a frequent word only the newest messages of each conversation are searched: a conversation may have 100,000.
 NEWEST_MESSAGES = 1000
 
-# What may stand for one word of the search.
-Alternatives = tuple[str, ...]
-
-# The same expression as the index message_words: without language rules, for customers write in any.
+# The expression of the index message_words. No language rules: customers write in any language.
 WORDS = SearchVector(Left("text", 10_000), config="simple")
-# A character less: not the index's expression. PostgreSQL expects 2 % of all rows from any beginning of a word,
-# and would walk the index for one that nearly all have.
+# One character shorter, so that the index is not used: PostgreSQL estimates that every prefix matches few rows, and
+# would read the index for a word that nearly all messages contain.
 WORDS_UNINDEXED = SearchVector(Left("text", 9_999), config="simple")
 
 
-def find(conversations: "QuerySet[Any]", term: str) -> "QuerySet[Any]":
-    """Of these conversations, those that the term finds: every word of it by its beginning."""
-    words = _words(term)
+def find(conversations: QuerySet[Conversation], term: str) -> QuerySet[Conversation]:
+    """The conversations that match every word of the term, by its beginning, or the term as a number."""
+    words = re.findall(r"\w+", term.replace("\x00", ""))
     if not words:
         return conversations.none()
-    return conversations.filter(_named(words) | _numbered(term) | _said(conversations, words).condition)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    conversations: "QuerySet[Any]"
-    note: str = ""  # what was searched instead of what was typed
-
-
-def find_or_nearly(conversations: "QuerySet[Any]", term: str, vocabulary: "QuerySet[SearchWord]") -> Found:
-    """What the term finds; where that is nothing, what the nearest words of this vocabulary find."""
-    words = _words(term)
-    if not words:
-        return Found(conversations.none())
-    said = _said(conversations, words)
-    found = conversations.filter(_named(words) | _numbered(term) | said.condition)
-    if said.is_frequent or found.exists():
-        return Found(found)
-    meant = [tuple(nearest(word, vocabulary)) or (word,) for alternatives in words for word in alternatives]
-    nearly = conversations.filter(_named(meant) | _said(conversations, meant).condition)
-    if meant == words or not nearly.exists():
-        return Found(found)
-    shown = " ".join(" or ".join(alternatives) for alternatives in meant)
-    return Found(nearly, f"Nothing for “{term.strip()}”; shown: “{shown}”.")
-
-
-def _words(term: str) -> list[Alternatives]:
-    return [(word,) for word in re.findall(r"\w+", term.replace("\x00", ""))]
-
-
-def _named(words: list[Alternatives]) -> Q:
-    condition = Q()
-    for alternatives in words:
-        condition &= Q(*(Q(contact_name__icontains=word) for word in alternatives), _connector=Q.OR)
-    return condition
+    named = Q(*(Q(contact_name__icontains=word) for word in words))
+    return conversations.filter(named | _numbered(term) | _said(conversations, words))
 
 
 def _numbered(term: str) -> Q:
@@ -79,26 +40,19 @@ def _numbered(term: str) -> Q:
     return Q(external_id__contains=digits)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    condition: Q
-    is_frequent: bool
-
-
-def _said(conversations: "QuerySet[Any]", words: list[Alternatives]) -> _Said:
-    """Rare words: the index of words lists the conversations. Frequent ones, where that list would be long: each
-    conversation is asked, newest first, and the page is full after a few."""
-    each = (" | ".join(f"'{word}':*" for word in alternatives) for alternatives in words)
-    query = SearchQuery(" & ".join(f"({one})" for one in each), config="simple", search_type="raw")
+def _said(conversations: QuerySet[Conversation], words: list[str]) -> Q:
+    """Rare words are looked up in the index, which lists the matching messages. For frequent words that list would be
+    long: each conversation is checked instead, newest first, until the page is full."""
+    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
     said_lately = _said_lately(query)
-    if _is_frequent(conversations, said_lately):
-        return _Said(said_lately, is_frequent=True)
+    if is_frequent(conversations, said_lately):
+        return said_lately
     indexed = ConversationMessage.objects.annotate(words=WORDS).filter(words=query)
-    return _Said(Q(pk__in=indexed.values("conversation_id")), is_frequent=False)
+    return Q(pk__in=indexed.values("conversation_id"))
 
 
 def _said_lately(query: SearchQuery) -> Q:
-    """One of the conversation's newest messages has the words."""
+    """One of the conversation's newest messages contains the words."""
     newest = ConversationMessage.objects.filter(conversation=OuterRef(OuterRef("pk"))).order_by("-created_at", "-id")
     with_words = ConversationMessage.objects.annotate(words=WORDS_UNINDEXED).filter(
         pk__in=newest.values("pk")[:NEWEST_MESSAGES], words=query
@@ -107,9 +61,9 @@ def _said_lately(query: SearchQuery) -> Q:
     return Q(IsNull(Subquery(with_words.values("pk")[:1]), False))
 
 
-def _is_frequent(conversations: "QuerySet[Any]", said_lately: Q) -> bool:
+def is_frequent(conversations: QuerySet[Conversation], said_lately: Q) -> bool:
     newest = conversations.order_by(F("last_message_at").desc(nulls_last=True)).values_list("pk", flat=True)
     samples = [list(newest[start : start + SAMPLED]) for start in (0, FURTHER_DOWN)]
     found = Conversation.objects.filter(said_lately, pk__in=[pk for sample in samples for pk in sample])
-    having = set(found.values_list("pk", flat=True))
-    return all(len(having.intersection(sample)) >= FREQUENT for sample in samples if sample)
+    matching = set(found.values_list("pk", flat=True))
+    return all(len(matching.intersection(sample)) >= FREQUENT for sample in samples if sample)

@@ -10,21 +10,18 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
-from import_export.admin import ExportMixin
-from import_export.formats.base_formats import CSV, XLSX
-from unfold.contrib.import_export.forms import ExportForm
 
 from conversations.desk import extensions
 from conversations.models import Conversation
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
 
-from .export import LeadResource, as_csv, as_excel
+from .export import as_csv, as_excel
 from .models import Lead
 
 
 @admin.register(Lead)
-class LeadAdmin(ExportMixin, TenantScopedAdmin):  # type: ignore[misc]
+class LeadAdmin(TenantScopedAdmin):
     may_add = NOBODY  # a lead begins with a customer's first message
     may_change = OPERATORS
     nothing_yet = "Every customer who writes for the first time becomes a lead by itself: there is nothing to set up."
@@ -37,9 +34,6 @@ class LeadAdmin(ExportMixin, TenantScopedAdmin):  # type: ignore[misc]
     ordering = ["-created_at", "-pk"]
     readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
     actions = ["export_csv", "export_excel"]
-    resource_classes = [LeadResource]
-    formats = [CSV, XLSX]
-    export_form_class = ExportForm
     fields = ["name", "phone", "stage", "notes", "fields", *readonly_fields]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
@@ -50,19 +44,6 @@ class LeadAdmin(ExportMixin, TenantScopedAdmin):  # type: ignore[misc]
         if field:
             field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # in the list it has no label
         return field
-
-    # --- the export: of the selected leads, or of all that the list's filters and search let through ---
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def get_valid_export_item_pks(self, request: HttpRequest) -> list[int]:
-        return []  # the selected ones have actions of their own
-
-    def _do_file_export(
-        self, file_format: Any, request: HttpRequest, queryset: "QuerySet[Lead]", export_form: Any = None
-    ) -> HttpResponseBase:
-        return as_excel(queryset) if isinstance(file_format, XLSX) else as_csv(queryset)
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, leads: "QuerySet[Lead]") -> HttpResponseBase:

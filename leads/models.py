@@ -1,43 +1,55 @@
-"""What was learned about the person behind a conversation."""
+"""Leads: what is known about the customer of a conversation."""
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations.models import Conversation
 from tenants.models import Tenant
 
 
-class Lead(models.Model):
-    """One per conversation, created with the customer's first message."""
+class LeadStage(models.TextChoices):
+    NEW = "new", "New"
+    CONTACTED = "contacted", "Contacted"
+    QUALIFIED = "qualified", "Qualified"
+    WON = "won", "Won"
+    LOST = "lost", "Lost"
 
-    class Stage(models.TextChoices):
-        NEW = "new", "New"
-        CONTACTED = "contacted", "Contacted"
-        QUALIFIED = "qualified", "Qualified"
-        WON = "won", "Won"
-        LOST = "lost", "Lost"
+
+class Lead(models.Model):
+    """One per conversation, created from the customer's first message."""
+
+    Stage = LeadStage
 
     tenant = models.ForeignKey(
-        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="leads", verbose_name="business"
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="leads",
+        verbose_name="business",
+        db_index=False,
     )
     conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, related_name="lead")
     name = models.CharField(max_length=255, blank=True, default="", db_default="")
     phone = models.CharField(max_length=255, blank=True, default="", db_default="")
     source = models.CharField(max_length=64, default="whatsapp", db_default="whatsapp")
-    first_text = models.TextField(blank=True, default="", db_default="")
+    first_text = models.TextField("first message", blank=True, default="", db_default="")
     referral = models.JSONField(
-        null=True, blank=True, help_text="The advertisement that brought the person, as Meta tells it."
+        null=True, blank=True, help_text="The ad that brought the customer, as reported by Meta."
     )
-    stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.NEW, db_default=Stage.NEW.value)
-    fields = models.JSONField(default=dict, db_default={}, blank=True)
+    stage = models.CharField(
+        max_length=16, choices=LeadStage.choices, default=LeadStage.NEW, db_default=LeadStage.NEW.value
+    )
+    fields = models.JSONField("custom fields", default=dict, db_default={}, blank=True)
     notes = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         db_table = "leads"
+        constraints = [models.CheckConstraint(condition=Q(stage__in=LeadStage.values), name="lead_stage_known")]
         indexes = [
-            # The list of leads: of one tenant by stage, newest first.
+            # The list of leads: one tenant's, by stage, newest first.
             models.Index(F("tenant"), F("stage"), F("created_at").desc(), name="lead_by_stage"),
         ]
 

@@ -1,4 +1,4 @@
-"""Businesses and the people who work for them."""
+"""Businesses, their members, and users."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from .access import NOBODY, is_installation_admin, tenants_of
 from .models import Membership, Tenant
 from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
 
-# Tokens: the stock page shows every key. A key is made on the user's page and shown once.
+# Django REST framework's own page shows every token. Ours are generated in the list of users and shown once.
 admin.site.unregister([User, Group, TokenProxy])
 
 
@@ -24,24 +24,24 @@ admin.site.unregister([User, Group, TokenProxy])
 class TenantAdmin(TenantScopedAdmin):
     tenant_path = "pk"
     may_add = may_change = may_delete = NOBODY
-    list_display = ["name", "slug", "is_active", "people", "created_at"]
+    list_display = ["name", "slug", "is_active", "members", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
     ordering = ["name", "pk"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["created_at"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(people_count=Count("memberships"))
-        return rows
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        tenants: QuerySet[Tenant] = super().get_queryset(request)
+        return tenants.annotate(member_count=Count("memberships"))
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
-        # The form of a viewer has no inputs to fill.
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
+        # A read-only form has no inputs to fill in.
         return dict(self.prepopulated_fields) if self.has_change_permission(request, obj) else {}
 
-    @admin.display(ordering="people_count")
-    def people(self, tenant: Any) -> int:
-        return int(tenant.people_count)
+    @admin.display(ordering="member_count")
+    def members(self, tenant: Any) -> int:
+        return int(tenant.member_count)
 
 
 @admin.register(Membership)
@@ -55,68 +55,71 @@ class MembershipAdmin(TenantScopedAdmin):
     fields = ["tenant", "user", "role"]
     actions = ["make_link"]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Membership | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
             kwargs["form"] = invitations.MemberForm
         return super().get_form(request, obj, change, **kwargs)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         fields = list(self.fields) if obj else ["tenant", "email", *self.fields[1:]]
         return [(None, {"fields": fields})]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
         return ["tenant", "user"] if obj else []
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         if not change and form.cleaned_data.get("email"):
             obj.user = invitations.user_for(form.cleaned_data["email"])
         super().save_model(request, obj, form, change)
-        if not obj.user.is_staff:  # the admin lets nobody else in
+        if not obj.user.is_staff:  # only staff can sign in to the admin
             obj.user.is_staff = True
             obj.user.save(update_fields=["is_staff"])
         if not change:
             self._show_link(request, obj.user)
 
-    @admin.action(description="Make a link to set the first password", permissions=["change"])
-    def make_link(self, request: HttpRequest, memberships: "QuerySet[Membership]") -> None:
+    @admin.action(description="Create a link to set the first password", permissions=["change"])
+    def make_link(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
         for membership in memberships.select_related("user"):
             if not self._show_link(request, membership.user):
-                messages.info(request, f"{membership.user} has a password, or is invited elsewhere too: no link.")
+                messages.info(
+                    request,
+                    f"No link created: {membership.user} already has a password or belongs to another business.",
+                )
 
     def _show_link(self, request: HttpRequest, user: User) -> bool:
         link = invitations.link_for(user, request.user)
         if link:
-            messages.success(request, f"Send this link to {user}, who sets a password with it: {link}")
+            messages.success(request, f"Send this link to {user} to set a password: {link}")
         return bool(link)
 
 
 @admin.register(User)
 class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
-    """For superusers; others get from here only whom they may choose: the people of their own tenants."""
+    """Only superusers see the list. Other users may choose from the members of their own businesses."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
-    actions = ["make_api_key", "revoke_api_key"]
+    actions = ["generate_token", "revoke_token"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if is_installation_admin(request.user):
             return super().get_queryset(request)
         colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
         return User.objects.filter(pk__in=colleagues)
 
-    @admin.action(description="Make a new API key (shown once; the former one ends)")
-    def make_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
-        Token.objects.filter(user__in=people).delete()
-        for person in people:
-            key = Token.objects.create(user=person).key
-            messages.warning(request, f"The API key of {person}, shown only now: {key}")
+    @admin.action(description="Generate admin token (shown once; replaces the current token)")
+    def generate_token(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        Token.objects.filter(user__in=users).delete()
+        for user in users:
+            token = Token.objects.create(user=user).key
+            messages.warning(request, f"Copy the admin token of {user} now. You won't be able to see it again: {token}")
 
-    @admin.action(description="Revoke the API key")
-    def revoke_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
-        revoked, _ = Token.objects.filter(user__in=people).delete()
-        messages.success(request, f"{revoked} API key{'' if revoked == 1 else 's'} revoked.")
+    @admin.action(description="Revoke admin token")
+    def revoke_token(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        revoked, _ = Token.objects.filter(user__in=users).delete()
+        messages.success(request, f"{revoked} admin token{'' if revoked == 1 else 's'} revoked.")
 
 
 @admin.register(Group)

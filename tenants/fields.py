@@ -1,7 +1,6 @@
 """A text column that is encrypted at rest."""
 
 import functools
-from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -12,25 +11,27 @@ from django.db import models
 class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text encrypted with Fernet (AES-128-CBC and HMAC-SHA256) under ``FIELD_ENCRYPTION_KEYS``.
 
-    The newest key encrypts, all of them decrypt, so a key is rotated by putting the new one in front and
-    saving each row once (`manage.py rotate_keys`). An empty value is stored as it is. A value that none of
-    the keys opens raises: sending ciphertext to Meta as a token would only hide the mistake.
+    The first key encrypts and all of them decrypt. To rotate keys, put the new key first and run
+    `manage.py rotate_keys`. Empty values are stored as they are. Raises ImproperlyConfigured if no key decrypts a
+    value.
     """
 
-    def get_prep_value(self, value: Any) -> Any:
+    def get_prep_value(self, value: str | None) -> str | None:
         value = super().get_prep_value(value)
         return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode() if value else value
 
-    def from_db_value(self, value: str | None, *_: Any) -> str | None:
-        if not value:
-            return value
-        try:
-            return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(value.encode()).decode()
-        except InvalidToken as error:
-            raise ImproperlyConfigured(
-                f"No key of FIELD_ENCRYPTION_KEYS opens {self.model._meta.db_table}.{self.column}. "
-                "Put the key that encrypted it back at the end of the list."
-            ) from error
+    def from_db_value(self, value: str | None, *_: object) -> str | None:
+        return decrypted(value, f"{self.model._meta.db_table}.{self.column}") if value else value
+
+
+def decrypted(value: str, column: str) -> str:
+    """The text of a stored value; '' for an empty one. Raises ImproperlyConfigured, naming the column."""
+    try:
+        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(value.encode()).decode() if value else ""
+    except InvalidToken as error:
+        raise ImproperlyConfigured(
+            f"No key in FIELD_ENCRYPTION_KEYS decrypts {column}. Add the key that encrypted it to the end of the list."
+        ) from error
 
 
 @functools.cache

@@ -1,6 +1,6 @@
-"""A new member by e-mail: the user, the membership, and the link with which a password is set."""
+"""Invite a member by email: create the user and the membership, and a link to set a password."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -16,37 +16,31 @@ from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminEmailInputWidget
 from .access import OWNERS, Person, is_installation_admin, tenants_of
 from .models import Membership
 
-if TYPE_CHECKING:
-    ModelForm = forms.ModelForm[Membership]
-    PasswordForm = SetPasswordForm[User]
-else:
-    ModelForm = forms.ModelForm
-    PasswordForm = SetPasswordForm
 
-
-class MemberForm(ModelForm):
-    """A membership of somebody known (`user`) or of an e-mail address, whose user is made if there is none."""
+class MemberForm(forms.ModelForm[Membership]):
+    """A membership of an existing user, or of an email address. If it has no user yet, one is created."""
 
     email = forms.EmailField(
+        label="Email address",
         required=False,
         widget=UnfoldAdminEmailInputWidget,
-        help_text="Somebody new: you get a link to send, with which they set their password.",
+        help_text="For a new colleague. You get a link to send them, so that they can set a password.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "user" in self.fields:
             self.fields["user"].required = False
-            self.fields["user"].help_text = "Somebody you work with already; otherwise leave it empty."
+            self.fields["user"].help_text = "For someone who is already a member of one of your businesses."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         user, email = cleaned.get("user"), cleaned.get("email")
         if bool(user) == bool(email):
-            raise forms.ValidationError("Give an e-mail address, or choose a user: one of the two.")
+            raise forms.ValidationError("Enter an email address or choose a user, but not both.")
         known = user or known_by(str(email))
         if known and Membership.objects.filter(user=known, tenant=cleaned.get("tenant")).exists():
-            raise forms.ValidationError(f"{known} is a member already. Change the role there.")
+            raise forms.ValidationError(f"{known} is already a member. Change their role in the list of members.")
         return cleaned
 
 
@@ -55,15 +49,15 @@ def known_by(email: str) -> User | None:
 
 
 def user_for(email: str) -> User:
-    """The user of this address; a new one has no password yet."""
+    """The user with this email address. A new user has no password yet."""
     return known_by(email) or User.objects.create_user(email.lower(), email.lower(), is_staff=True)
 
 
 def link_for(user: User, inviter: Person) -> str:
-    """The address where `user` sets the first password; "" when it is not the inviter's to give.
+    """The URL where `user` sets their first password, or "" if the inviter may not have it.
 
-    Whoever has such a link becomes that user: there is none for somebody who has a password, nor for somebody
-    who is invited elsewhere too.
+    Anyone with the link can sign in as that user. So there is no link for a user who has a password, or who belongs to
+    a business that the inviter doesn't own.
     """
     if user.has_usable_password() or user.is_superuser:
         return ""
@@ -75,7 +69,7 @@ def link_for(user: User, inviter: Person) -> str:
     return f"{settings.PUBLIC_URL}{path}"
 
 
-class FirstPasswordForm(PasswordForm):
+class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():

@@ -1,4 +1,4 @@
-"""Who owns what: the businesses of this installation and the people who work for them."""
+"""The businesses of this installation and the people who work for them."""
 
 import secrets
 from typing import Any
@@ -22,7 +22,8 @@ class TenantManager(models.Manager["Tenant"]):
 
         Safe under concurrency. The row is read each time, so that no process works with one that was deleted.
         """
-        return self.get_or_create(is_single=True, defaults={"name": SINGLE_NAME, "slug": self._free_slug})[0]
+        found = self.filter(is_single=True).first()
+        return found or self.get_or_create(is_single=True, defaults={"name": SINGLE_NAME, "slug": self._free_slug()})[0]
 
     def _free_slug(self) -> str:
         taken = self.filter(slug=SINGLE_SLUG).exists()
@@ -33,10 +34,8 @@ class Tenant(models.Model):
     """One business. Its rows are never visible to another."""
 
     name = models.CharField(max_length=200)
-    slug = models.SlugField(max_length=80, unique=True)
-    is_active = models.BooleanField(
-        "active", default=True, help_text="Off: its messages are stored, nothing is answered."
-    )
+    slug = models.SlugField(max_length=80, db_index=False)
+    is_active = models.BooleanField("active", default=True, help_text="When off, messages are stored but not answered.")
     is_single = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -48,6 +47,7 @@ class Tenant(models.Model):
         verbose_name_plural = "businesses"
         ordering = ["name"]
         constraints = [
+            models.UniqueConstraint(fields=["slug"], name="tenant_once_by_slug"),
             models.UniqueConstraint(fields=["is_single"], condition=Q(is_single=True), name="tenant_single_once"),
         ]
 
@@ -62,47 +62,29 @@ def create_single_tenant(sender: AppConfig, apps: Apps = current_apps, **kwargs:
         Tenant.objects.single()
 
 
+class MemberRole(models.TextChoices):
+    OWNER = "owner", "Owner: can manage the business"
+    OPERATOR = "operator", "Operator: can reply to customers"
+    VIEWER = "viewer", "Viewer: can only read"
+
+
 class Membership(models.Model):
-    """What one person may do in one business."""
+    """What one user may do in one business."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner", "Owner: everything of this business"
-        OPERATOR = "operator", "Operator: answers customers"
-        VIEWER = "viewer", "Viewer: reads"
+    Role = MemberRole
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships", verbose_name="business")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.OPERATOR)
 
     class Meta:
         db_table = "memberships"
-        constraints = [models.UniqueConstraint(fields=["user", "tenant"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "tenant"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=MemberRole.values), name="membership_role_known"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant}"
-
-
-class ApiKey(models.Model):
-    """What a program of one business shows to the API. Only its hash is stored: the key itself is shown once."""
-
-    class Scope(models.TextChoices):
-        READ = "read", "Read"
-        WRITE = "write", "Read and write"
-
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys", verbose_name="business")
-    name = models.CharField(max_length=200, help_text="Which program uses it.")
-    prefix = models.CharField(max_length=32, unique=True, editable=False)  # the index finds the key of a request
-    hash = models.CharField(max_length=64, editable=False)
-    scope = models.CharField(max_length=16, choices=Scope.choices, default=Scope.READ)
-    # What a program writes, this person wrote: they may be switched off, but not deleted.
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    class Meta:
-        db_table = "api_keys"
-        verbose_name = "API key"
-
-    def __str__(self) -> str:
-        return self.name

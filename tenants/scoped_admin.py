@@ -1,7 +1,7 @@
-"""The base of every admin of ours: rows, choices, filters and actions of the person's own tenants, and no others."""
+"""The base of every admin: users see and change only the rows of their own businesses."""
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -27,22 +27,17 @@ from .empty_states import EmptyState
 from .models import Tenant
 from .secret_fields import SecretField, SecretsForm, secret_names
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = UnfoldModelAdmin
-
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row that offers only the rows its own admin would list."""
+    """A filter by a related row. It offers only the rows that the related model's admin lists."""
 
     @property
     def include_empty_choice(self) -> bool:
-        # Rows of no tenant are for superusers; with one tenant there is nothing to filter by.
+        # Only superusers see rows without a tenant.
         of_tenant = self.field.related_model is Tenant
         return bool(self.field.null) and (not of_tenant or is_installation_admin(self.request.user))
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> list[Any]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[Any]:
         choices = visible_rows(model_admin.admin_site, field.remote_field.model, request)
         ordering = self.field_admin_ordering(field, request, model_admin)
         found: list[Any] = field.get_choices(
@@ -51,19 +46,19 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         return found
 
 
-def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> "QuerySet[Any]":
-    """The rows of a model that the person may choose from: those of its admin, none where it has none."""
+def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+    """The rows that the model's admin lists; none if the model has no admin."""
     if not site.is_registered(model):
         return model._default_manager.none()
     return site.get_model_admin(model).get_queryset(request)
 
 
-class TenantScopedAdmin(ModelAdmin):
-    """An admin whose rows belong to tenants, reached from the row by `tenant_path`.
+class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignore[misc]  # unfold has no types
+    """An admin whose rows belong to tenants. `tenant_path` leads from a row to its tenant.
 
-    Superusers see all rows. Everybody else sees the rows of the tenants they are members of, and does there
-    what their role allows: `may_view`, `may_add`, `may_change`, `may_delete`. Django's own model permissions
-    are not asked: a membership is the permission. `evidence` is read-only, for superusers too.
+    Superusers see all rows. Other users see the rows of the tenants they're members of, and their role there decides
+    what they may do: `may_view`, `may_add`, `may_change`, `may_delete`. Django's model permissions aren't used.
+    `read_only` applies to superusers too.
     """
 
     tenant_path: ClassVar[str] = "tenant"
@@ -71,8 +66,8 @@ class TenantScopedAdmin(ModelAdmin):
     may_add: ClassVar[Roles] = OWNERS
     may_change: ClassVar[Roles] = OWNERS
     may_delete: ClassVar[Roles] = OWNERS
-    evidence: ClassVar[bool] = False
-    nothing_yet: ClassVar[str] = ""  # what the list says where there is none: when one comes, or what to do
+    read_only: ClassVar[bool] = False
+    nothing_yet: ClassVar[str] = ""  # shown in an empty list: when rows appear, or what to do
 
     form = SecretsForm
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
@@ -82,7 +77,7 @@ class TenantScopedAdmin(ModelAdmin):
 
     # --- rows ---
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -93,28 +88,28 @@ class TenantScopedAdmin(ModelAdmin):
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
 
-    def changeable(self, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Of these rows, those that the person may change."""
+    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that the user may change."""
         return for_user(rows, request.user, self.tenant_path, self.may_change)
 
-    # --- permissions: the role decides ---
+    # --- permissions ---
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return has_role_anywhere(request.user, self.may_view)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._allows(self.may_view, request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return not self.evidence and has_role_anywhere(request.user, self.may_add)
+        return not self.read_only and has_role_anywhere(request.user, self.may_add)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return not self.evidence and self._allows(self.may_change, request, obj)
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not self.read_only and self._allows(self.may_change, request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return not self.evidence and self._allows(self.may_delete, request, obj)
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return not self.read_only and self._allows(self.may_delete, request, obj)
 
-    def _allows(self, roles: Roles, request: HttpRequest, obj: Any) -> bool:
+    def _allows(self, roles: Roles, request: HttpRequest, obj: Model | None) -> bool:
         if not isinstance(obj, Model):
             return has_role_anywhere(request.user, roles)
         return has_role(request.user, roles, tenant_id_of(obj, self.tenant_path))
@@ -128,10 +123,10 @@ class TenantScopedAdmin(ModelAdmin):
             kwargs.setdefault("initial", only[0].pk)
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if field and db_field.name == self.tenant_path and not is_installation_admin(request.user):
-            field.required = True  # a row of no tenant is for superusers
+            field.required = True  # only superusers may create rows without a tenant
         return field
 
-    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> "QuerySet[Any]":
+    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> QuerySet[Any]:
         model = db_field.remote_field.model
         rows = visible_rows(self.admin_site, model, request)
         if db_field.name == self.tenant_path:
@@ -143,10 +138,10 @@ class TenantScopedAdmin(ModelAdmin):
             return SecretField(label=db_field.verbose_name.capitalize(), help_text=db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_list_filter(self, request: HttpRequest) -> Any:
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [self._scoped_filter(name) for name in super().get_list_filter(request)]
 
-    def _scoped_filter(self, name: Any) -> Any:
+    def _scoped_filter(self, name: object) -> object:
         if not isinstance(name, str):
             return name
         *steps, last = name.split("__")
@@ -160,7 +155,7 @@ class TenantScopedAdmin(ModelAdmin):
             return False
         return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[arg-type]
 
-    # --- the form: who may not write a secret sees only whether it is set (`<name>_state`) ---
+    # --- secrets: users who can't change one only see whether it is set, from `<name>_state` ---
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -172,7 +167,7 @@ class TenantScopedAdmin(ModelAdmin):
             for title, options in fieldsets
         ]
 
-    # --- writing: the last word, whatever way a form or an action came ---
+    # --- writing: the final check, whichever form or action leads here ---
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         roles = self.may_change if change else self.may_add
@@ -182,23 +177,25 @@ class TenantScopedAdmin(ModelAdmin):
             raise PermissionDenied
         super().save_model(request, obj, form, change)
 
-    def response_action(self, request: HttpRequest, queryset: "QuerySet[Any]", *args: Any, **kwargs: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
         action = self.get_actions(request).get(request.POST.get("action", ""))
         reads = action is not None and "view" in getattr(action[0], "allowed_permissions", ())
         rows = queryset if reads else self.changeable(request, queryset)
         return super().response_action(request, rows, *args, **kwargs)
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
         if not self.has_delete_permission(request, obj):
             raise PermissionDenied
         super().delete_model(request, obj)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What goes with these rows, as numbers: a conversation may have 100,000 messages."""
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """The number of rows of each kind: a conversation may have 100,000 messages."""
         collector = Collector(using=router.db_for_write(self.model), origin=objs)
         try:
             collector.collect(objs)
-        except ProtectedError as error:  # the page says what stands in the way
+        except ProtectedError as error:  # the page lists what prevents it
             return [str(obj) for obj in objs], {}, set(), sorted({str(row) for row in error.protected_objects})
         counts = {plural(model): len(rows) for model, rows in collector.data.items()}
         for rows in collector.fast_deletes:
@@ -212,23 +209,23 @@ def plural(model: type[Model]) -> str:
 
 
 class ReadOnlyAdmin(TenantScopedAdmin):
-    """Rows that tell what happened: nobody adds, changes or deletes them here."""
+    """A record of what happened. Nobody can add, change or delete its rows here."""
 
-    evidence = True
+    read_only = True
     may_add = may_change = may_delete = NOBODY
 
 
 class SuperuserAdmin(TenantScopedAdmin):
-    """Rows of the whole installation: for superusers."""
+    """Rows of the whole installation. Only superusers see them."""
 
     may_view = may_add = may_change = may_delete = NOBODY
 
-    def _allows(self, roles: Any, request: HttpRequest, obj: Any) -> bool:
+    def _allows(self, roles: Roles, request: HttpRequest, obj: Model | None) -> bool:
         return is_installation_admin(request.user)
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super(TenantScopedAdmin, self).get_queryset(request)
         return rows if is_installation_admin(request.user) else rows.none()
 
-    def changeable(self, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows if is_installation_admin(request.user) else rows.none()

@@ -1,22 +1,17 @@
-"""Form fields for secrets: they go in and never come out."""
+"""Form fields for secrets. They can be set, but are never shown again."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from django import forms
+from django.db.models import Model
 from unfold.widgets import INPUT_CLASSES
 
 from .fields import EncryptedTextField
 
-if TYPE_CHECKING:
-    from django.db.models import Model
-
-    ModelForm = forms.ModelForm[Any]
-else:
-    ModelForm = forms.ModelForm
-
 
 class _Remove:
-    """What the widget returns when the box "remove" is ticked."""
+    """The widget's value if "Remove" is checked."""
 
     def __str__(self) -> str:
         return ""
@@ -26,7 +21,7 @@ REMOVE = _Remove()
 
 
 class SecretInput(forms.PasswordInput):
-    """An input that is always empty: left empty it keeps what is stored; a box removes it."""
+    """An input that is always shown empty. Leaving it empty keeps the stored value; a checkbox removes it."""
 
     template_name = "tenants/secret_input.html"
     is_set = False
@@ -34,15 +29,15 @@ class SecretInput(forms.PasswordInput):
     def __init__(self) -> None:
         super().__init__({"class": " ".join(INPUT_CLASSES), "autocomplete": "new-password"})
 
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+    def get_context(self, name: str, value: object, attrs: dict[str, Any] | None) -> dict[str, Any]:
         return {**super().get_context(name, None, attrs), "is_set": self.is_set}
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+    def value_from_datadict(self, data: Mapping[str, str], files: object, name: str) -> str | _Remove:
         typed = (data.get(name) or "").strip()
         return REMOVE if not typed and data.get(f"{name}-remove") else typed
 
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        # Django keeps the row's value for what was not sent: an empty input is not sent.
+    def value_omitted_from_data(self, data: Mapping[str, str], files: object, name: str) -> bool:
+        # Django keeps the stored value of a field that wasn't submitted. An empty input counts as not submitted.
         return not (data.get(name) or data.get(f"{name}-remove"))
 
 
@@ -50,12 +45,12 @@ class SecretField(forms.CharField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "widget": SecretInput(), "required": False})
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         return bool(data)
 
 
-class SecretsForm(ModelForm):
-    """A model form whose secret inputs know whether something is stored."""
+class SecretsForm(forms.ModelForm[Model]):
+    """A model form whose secret inputs show whether a value is stored."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +60,6 @@ class SecretsForm(ModelForm):
                 self.initial.pop(name, None)
 
 
-def secret_names(model: "type[Model]") -> list[str]:
+def secret_names(model: type[Model]) -> list[str]:
     """The names of a model's encrypted columns."""
     return [field.name for field in model._meta.fields if isinstance(field, EncryptedTextField)]

@@ -28,7 +28,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
     ConversationNote.objects.create(conversation=talk, text=f"{mark} note")
     turn = Turn.objects.create(
-        tenant_id=talk.tenant_id,
+        tenant=talk.tenant,
         conversation=talk,
         state="failed",
         first_message=asked,
@@ -51,7 +51,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
-        "tenants/apikey": keys.issue(
+        "api/apikey": keys.issue(
             Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant=tenant, name=f"{mark} program"
         )[0],
         "conversations/conversation": talk,

@@ -22,7 +22,6 @@ from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from tests.fake_network import FakeNetwork
 from tests.isolation_report import Report
-from whatsapp.models import Replay, ReplayedEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +32,7 @@ EVIDENCE = None  # refused to superusers too
 ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
-    "tenants/apikey": (OWNER, OWNER, OWNER, NONE),
+    "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
     "webhooks/webhookdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
@@ -64,8 +63,8 @@ BUTTONS_OF_SETTINGS = {
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
 }
-# Exports: who may take the own rows away; nobody takes those of another business.
-EXPORTS = {"admin/leads/lead/export/": ALL}
+# Exports: everyone may export the rows that they see.
+EXPORTS = ["export_csv", "export_excel"]
 # The API: who may see, add, change, delete.
 API: dict[str, tuple[str, Any, Any, Any, Any]] = {
     "api/admin/^whatsapp-accounts": ("whatsapp/whatsappaccount", ALL, OWNER, OWNER, OWNER),
@@ -100,7 +99,6 @@ FILES = [
     "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/",
     "admin/whatsapp/whatsappaccount/compose/<int:conversation_id>/",
 ]
-REPLAY = "admin/whatsapp/quarantinedevent/replays/<int:replay_id>/"
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
@@ -119,7 +117,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_address_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("$", "/(?P<pk>[^/.]+)$")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *EXPORTS, *MIXED, REPLAY, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *FOR_PROGRAMS, *TESTED_BELOW, *FILES}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -186,9 +184,10 @@ def test_walks_every_address(businesses: TwoBusinesses, who: str, isolation_repo
     for path, rules in ADMINS.items():
         _walk_admin(walk, path, *rules)
     _press_buttons(walk)
-    for route, roles in EXPORTS.items():
-        for answer in (walk.get(f"/{route}"), walk.post(f"/{route}", {"format": "0", "export_items": "1"})):
-            walk.expect(walk.may(roles) or walk.who == "stranger", route, answer)
+    for action in EXPORTS:
+        both = [rows["leads/lead"].pk for rows in (walk.ours, walk.theirs)]
+        answer = walk.post("/admin/leads/lead/", {"action": action, "_selected_action": both})
+        walk.expect(walk.may(ALL) or walk.who == "stranger", action, answer)
     for address in MIXED:
         if "<" not in address:
             walk.get(f"/{address}")
@@ -210,7 +209,7 @@ def _walk_admin(walk: Walk, path: str, sees: Any, adds: Any, changes: Any, delet
         before = model_to_dict(other)
         walk.post(base, {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"})
         walk.post(base, {"action": "resume", "_selected_action": [other.pk]})
-        walk.post(base, {"action": "replay", "confirmed": "yes", "_selected_action": [other.pk]})
+        walk.post(base, {"action": "replay", "_selected_action": [other.pk]})
         other.refresh_from_db()
         if model_to_dict(other) != before:
             walk.faults.append(f"{walk.who}: changed {path} of another business")
@@ -241,10 +240,6 @@ def _press_buttons(walk: Walk) -> None:
             row = rows["/".join(route.split("/")[1:3])]
             address = "/" + route.replace("<int:pk>", str(row.pk))
             walk.expect(own and walk.may(roles), address, walk.post(address))
-        event = rows["whatsapp/quarantinedevent"]
-        piece = ReplayedEvent.objects.create(replay=Replay.objects.create(), event_id=event.pk)
-        page = "/" + REPLAY.replace("<int:replay_id>", str(piece.replay_id))
-        walk.expect(own and walk.may(ALL), page, walk.get(page))
         transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
         walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))
 

@@ -153,7 +153,7 @@ def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, r
     ConversationMessage.objects.filter(pk=reply.pk).update(status=state, sending_at=timezone.now())
     for name in ("sent", "delivered", "read"):
         stage.post(delivery(change(statuses=[status(name, wamid="wamid.9", biz_opaque_callback_data=str(reply.pk))])))
-    recording.record([Attempt(reply.pk, reply.tenant_id, "wamid.9")])  # it lived after all
+    recording.record([Attempt(reply.pk, 1, "wamid.9")])  # it lived after all
     stage.work()
     assert [event["message"]["text"] for event in told(receiver, "reply.sent")].count("Hello yourself") == 1
 

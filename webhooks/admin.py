@@ -1,5 +1,6 @@
-"""A business's webhooks and the log of what was sent to them."""
+"""A business's webhooks, and the log of their deliveries."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -25,11 +26,12 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
     list_select_related = ["tenant"]
     search_fields = ["url", "tenant__name"]
     ordering = ["pk"]
-    actions = ["make_secret"]
+    actions = ["generate_secret"]
+    nothing_yet = "Add a URL to send events, such as new leads and messages, to your own systems."
     fields = ["tenant", "url", "event_types", "is_active"]
     readonly_fields = ["state", "failing_since", "created_at"]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> Any:
         return [(None, {"fields": [*self.fields, *self.readonly_fields] if obj else self.fields})]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -39,7 +41,7 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         if obj.is_active and obj.disabled_reason:
             obj.disabled_reason, obj.failing_since = "", None
         if not change:
@@ -56,33 +58,35 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
     def state(self, endpoint: WebhookEndpoint) -> str:
         if endpoint.is_active:
             return "Failing" if endpoint.failing_since else "Active"
-        return f"Switched off by itself: {endpoint.disabled_reason}" if endpoint.disabled_reason else "Off"
+        return f"Disabled automatically: {endpoint.disabled_reason}" if endpoint.disabled_reason else "Off"
 
-    @admin.action(description="Make a new secret (shown once; the former one ends)", permissions=["change"])
-    def make_secret(self, request: HttpRequest, endpoints: "QuerySet[WebhookEndpoint]") -> None:
+    @admin.action(description="Generate new secret (shown once; replaces the current secret)", permissions=["change"])
+    def generate_secret(self, request: HttpRequest, endpoints: QuerySet[WebhookEndpoint]) -> None:
         for endpoint in endpoints:
             endpoint.secret = signature.new_secret()
             endpoint.save(update_fields=["secret"])
             self._show_secret(request, endpoint)
 
     def _show_secret(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
-        messages.warning(request, f"The secret of {endpoint}, shown only now: {endpoint.secret}")
+        messages.warning(
+            request, f"Copy the secret of {endpoint} now. You won't be able to see it again: {endpoint.secret}"
+        )
 
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     tenant_path = "endpoint__tenant"
-    may_change = OWNERS  # to send again; the rows themselves are evidence
-    list_display = ["id", "type", "endpoint", "status", "attempts", "response_code", "error_words", "happened_at"]
+    may_change = OWNERS  # to send again: the rows themselves are read-only
+    list_display = ["id", "type", "endpoint", "status", "attempts", "response_code", "error_summary", "happened_at"]
     list_filter = ["endpoint__tenant", "status", "event__type", ("event__created_at", admin.DateFieldListFilter)]
     list_select_related = ["event", "endpoint"]
     search_fields = ["=event__id", "endpoint__url", "error"]
-    search_help_text = "An event's whole id, a part of a URL, a word of an error"
+    search_help_text = "A full event ID, part of a URL, or part of an error"
     ordering = ["-pk"]
     actions = ["send_again"]
     fields = [
         "endpoint",
-        "event_id_shown",
+        "event_id_text",
         "type",
         "happened_at",
         "status",
@@ -93,13 +97,13 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         "delivered_at",
         "body",
     ]
-    readonly_fields = ["event_id_shown", "type", "happened_at", "body"]
+    readonly_fields = ["event_id_text", "type", "happened_at", "body"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("event", "endpoint")
 
     @admin.display(description="event")
-    def event_id_shown(self, delivery: WebhookDelivery) -> str:
+    def event_id_text(self, delivery: WebhookDelivery) -> str:
         return str(delivery.event_id)
 
     @admin.display(description="type", ordering="event__type")
@@ -107,11 +111,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return delivery.event.type
 
     @admin.display(description="happened at", ordering="event__created_at")
-    def happened_at(self, delivery: WebhookDelivery) -> Any:
+    def happened_at(self, delivery: WebhookDelivery) -> dt.datetime:
         return delivery.event.created_at
 
     @admin.display(description="error")
-    def error_words(self, delivery: WebhookDelivery) -> str:
+    def error_summary(self, delivery: WebhookDelivery) -> str:
         return delivery.error[:80]
 
     @admin.display(description="data")
@@ -123,6 +127,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return self._allows(self.may_change, request, None)
 
     @admin.action(description="Send again", permissions=["send_again"])
-    def send_again(self, request: HttpRequest, chosen: "QuerySet[WebhookDelivery]") -> None:
-        sent = deliveries.send_again(WebhookDelivery.objects.filter(pk__in=chosen.values("pk")))
-        messages.success(request, f"{sent} on their way again; those that wait already were left alone.")
+    def send_again(self, request: HttpRequest, selected: QuerySet[WebhookDelivery]) -> None:
+        queued = deliveries.send_again(WebhookDelivery.objects.filter(pk__in=selected.values("pk")))
+        plural = "delivery" if queued == 1 else "deliveries"
+        messages.success(request, f"{queued} {plural} queued again. Deliveries that are still waiting were skipped.")

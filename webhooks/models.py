@@ -1,11 +1,11 @@
-"""What happened, and who of a business's own systems is told.
+"""Outgoing webhooks: what happened, and the delivery of it to a business's own systems.
 
 The life of a delivery (`WebhookDelivery.status`)::
 
     waiting --2xx--> delivered
-      ^  |  \\--the tries are used up, or its endpoint is switched off--> failed
-      |  \\--anything else: later again (webhooks.delivery.WAITS)
-      \\--- send again, from both ends
+      ^  |  \\--no attempts left, or its endpoint is disabled--> failed
+      |  \\--anything else: retried later (webhooks.delivery.WAITS)
+      \\--- "Send again", from either end state
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -21,14 +21,20 @@ from tenants.models import Tenant
 
 
 class EventType(models.TextChoices):
-    LEAD_CREATED = "lead.created", "A lead was created"
-    MESSAGE_RECEIVED = "message.received", "A customer wrote"
-    REPLY_SENT = "reply.sent", "A reply was sent"
-    NEEDS_PERSON = "needs_person", "A conversation needs a person"
+    LEAD_CREATED = "lead.created", "Lead created"
+    MESSAGE_RECEIVED = "message.received", "Message received"
+    REPLY_SENT = "reply.sent", "Reply sent"
+    NEEDS_PERSON = "needs_person", "Conversation needs attention"
+
+
+class DeliveryStatus(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Failed"
 
 
 class WebhookEndpoint(models.Model):
-    """An address of a business that is told what happens."""
+    """A URL of a business that receives its events."""
 
     tenant = models.ForeignKey(
         Tenant,
@@ -36,12 +42,10 @@ class WebhookEndpoint(models.Model):
         related_name="webhook_endpoints",
         verbose_name="business",
     )
-    url = models.URLField("URL", max_length=500, help_text="https, and reachable from the internet.")
+    url = models.URLField("URL", max_length=500, help_text="Must use HTTPS and be reachable from the internet.")
     event_types = ArrayField(models.CharField(max_length=32, choices=EventType.choices))
     secret = EncryptedTextField(editable=False)
-    is_active = models.BooleanField(
-        "active", default=True, help_text="Off: nothing is sent, and what waits is given up."
-    )
+    is_active = models.BooleanField("active", default=True, help_text="When off, pending deliveries are cancelled.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
@@ -59,12 +63,14 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """Something that happened, as it is told. Only what somebody wanted to hear is here."""
+    """Something that happened. Only events with a subscriber are recorded."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     type = models.CharField(max_length=32, choices=EventType.choices)
-    subject = models.BigIntegerField(null=True, help_text="The id of the row that it is about, where it happens once.")
+    subject = models.BigIntegerField(
+        null=True, help_text="The ID of the row it's about, if it can happen to that row only once."
+    )
     payload = models.JSONField()
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -76,8 +82,9 @@ class WebhookEvent(models.Model):
             ),
         ]
         indexes = [
-            # The clearing away of what is old; and a deleted tenant's.
+            # Deleting old events.
             models.Index(fields=["created_at"], name="event_by_age"),
+            # Deleting a tenant.
             models.Index(fields=["tenant"], name="event_of_tenant"),
         ]
 
@@ -88,15 +95,15 @@ class WebhookEvent(models.Model):
 class WebhookDelivery(models.Model):
     """One event on its way to one endpoint."""
 
-    class Status(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        DELIVERED = "delivered", "Delivered"
-        FAILED = "failed", "Failed"
+    Status = DeliveryStatus
 
     event = models.ForeignKey(WebhookEvent, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
     status = models.CharField(
-        max_length=16, choices=Status.choices, default=Status.WAITING, db_default=Status.WAITING.value
+        max_length=16,
+        choices=DeliveryStatus.choices,
+        default=DeliveryStatus.WAITING,
+        db_default=DeliveryStatus.WAITING.value,
     )
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(db_default=Now())
@@ -109,7 +116,10 @@ class WebhookDelivery(models.Model):
         db_table = "webhook_deliveries"
         verbose_name = "webhook delivery"
         verbose_name_plural = "webhook deliveries"
-        constraints = [models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once"),
+            models.CheckConstraint(condition=Q(status__in=DeliveryStatus.values), name="delivery_status_known"),
+        ]
         indexes = [
             # The sweep: what is due.
             models.Index(fields=["next_attempt_at"], name="delivery_due", condition=Q(status="waiting")),

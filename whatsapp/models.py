@@ -1,4 +1,4 @@
-"""The business numbers, and the deliveries that could not become a row."""
+"""The business numbers, and webhook events that couldn't be stored."""
 
 from django.conf import settings
 from django.db import models
@@ -15,17 +15,17 @@ class WhatsAppAccount(models.Model):
         Tenant, on_delete=models.CASCADE, related_name="whatsapp_accounts", verbose_name="business"
     )
     phone_number_id = models.CharField(
-        "phone number ID", max_length=255, unique=True, help_text="Meta's id of the number, not the number."
+        "phone number ID", max_length=255, help_text="Meta's ID of the number, not the number itself."
     )
     display_phone_number = models.CharField(max_length=40, blank=True, default="")
     waba_id = models.CharField(
-        "WABA ID", max_length=255, blank=True, default="", help_text="Of the WhatsApp Business Account."
+        "WABA ID", max_length=255, blank=True, default="", help_text="The ID of the WhatsApp Business Account."
     )
     access_token = EncryptedTextField(blank=True, default="", help_text="A permanent token of a system user.")
     app_secret = EncryptedTextField(
         blank=True,
         default="",
-        help_text="Only for a number that belongs to another Meta app than WHATSAPP_APP_SECRET.",
+        help_text="Only needed if the number belongs to a different Meta app than WHATSAPP_APP_SECRET.",
     )
     is_active = models.BooleanField("active", default=True)
     last_delivery_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -34,18 +34,22 @@ class WhatsAppAccount(models.Model):
     class Meta:
         db_table = "whatsapp_accounts"
         verbose_name = "WhatsApp account"
+        constraints = [
+            # Also finds the account of a webhook or a message.
+            models.UniqueConstraint(fields=["phone_number_id"], name="account_once_by_number"),
+        ]
 
     def __str__(self) -> str:
         return self.display_phone_number or self.phone_number_id
 
     @property
     def token(self) -> str:
-        # The sandbox's token, where this account has none; never the single business's real one.
+        # Falls back to the sandbox's token, but never to the real token of the single business.
         return self.access_token or (settings.WHATSAPP_ACCESS_TOKEN if settings.SANDBOX else "")
 
 
 class QuarantinedEvent(models.Model):
-    """What was authentic but could not become a row: kept whole, to be replayed after the fix."""
+    """An authentic webhook event that couldn't be stored. Kept as received, so that it can be retried."""
 
     tenant = models.ForeignKey(
         Tenant,
@@ -58,52 +62,21 @@ class QuarantinedEvent(models.Model):
     reason = models.CharField(max_length=255)
     field = models.CharField(max_length=100, blank=True, default="")
     phone_number_id = models.CharField(max_length=255, blank=True, default="")
-    raw = models.JSONField(help_text="A webhook body with this one piece.")
-    error = models.TextField(blank=True, default="")
-    # Meta repeats deliveries; the same piece is kept once.
-    digest = models.CharField(max_length=64, unique=True, editable=False)
+    raw = models.JSONField(help_text="A webhook body with this event only.")
+    error = models.CharField(max_length=255, blank=True, default="", help_text="Why the last retry failed.")
+    # Meta repeats deliveries; the same event is kept once.
+    digest = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    retried_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "quarantined_events"
+        constraints = [models.UniqueConstraint(fields=["digest"], name="quarantined_once")]
         indexes = [
-            # The admin's list: open ones, newest first.
+            # The admin's list: unresolved events first, newest first.
             models.Index(fields=["resolved_at", "-created_at"], name="quarantine_newest"),
         ]
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.field})"
-
-
-class Replay(models.Model):
-    """Somebody asked to try quarantined pieces again."""
-
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        db_table = "replays"
-
-    def __str__(self) -> str:
-        return f"Replay {self.pk}"
-
-
-class ReplayedEvent(models.Model):
-    """One piece of a replay, and what came of it."""
-
-    replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="pieces")
-    event = models.ForeignKey(QuarantinedEvent, on_delete=models.CASCADE, related_name="replays")
-    done_at = models.DateTimeField(null=True, blank=True)
-    refusal = models.CharField(max_length=255, blank=True, default="", help_text="Why it was not stored.")
-
-    class Meta:
-        db_table = "replayed_events"
-        constraints = [models.UniqueConstraint(fields=["replay", "event"], name="replayed_once")]
-        indexes = [
-            # The job: what is left?
-            models.Index(fields=["replay", "id"], name="replay_left", condition=models.Q(done_at__isnull=True)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.event_id} in replay {self.replay_id}"

@@ -1,4 +1,4 @@
-"""The fetching of customers' files, and the replaying of what is in quarantine."""
+"""Jobs that fetch customers' files and retry quarantined events."""
 
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -15,8 +15,7 @@ async def fetch(attachment_id: int) -> None:
     await fetching.JOBS.run(attachment_id, fetching.fetch_one)
 
 
-@app.task(retry=RetryStrategy(max_attempts=20, wait=5))  # a database that is away comes back
-async def replay(replay_id: int) -> None:
-    """Go through the pieces of a replay that are left. Harmless to run twice."""
-    while await database_sync_to_async(replays.go_on)(replay_id):
-        pass
+@app.task(queue="maintenance", retry=RetryStrategy(max_attempts=20, wait=5))  # until the database is available again
+async def replay(event_id: int) -> None:
+    """Retry one quarantined event. Safe to run twice."""
+    await database_sync_to_async(replays.replay)(event_id)

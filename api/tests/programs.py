@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from api import keys
-from tenants.models import ApiKey, Tenant
+from api.models import ApiKey
+from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 
 

@@ -58,7 +58,7 @@ def test_refuses_what_is_out_of_bounds(programs: Programs, data: dict[str, Any])
 def turn(of: Conversation, day: str, state: str = "replied", **columns: Any) -> None:
     at = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
     Turn.objects.create(
-        tenant_id=of.tenant_id,
+        tenant=of.tenant,
         conversation=of, state=state, opened_at=at, due_at=at, latest_due_at=at, first_message_id=1,
         last_message_id=1, **columns,
     )  # fmt: skip

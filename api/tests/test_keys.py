@@ -9,11 +9,12 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
+from api.models import ApiKey
 from api.tests.programs import Program, Programs
-from tenants.models import ApiKey, Tenant
+from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses, browser_of
 
-ADMIN = "/admin/tenants/apikey/"
+ADMIN = "/admin/api/apikey/"
 
 
 def make(client: Client, tenant: Tenant | None, scope: str = "read") -> Any:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.base import ApiView
-from tenants.models import ApiKey
+from api.models import ApiKey
 
 
 class KeySerializer(serializers.ModelSerializer[ApiKey]):

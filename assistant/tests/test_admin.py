@@ -20,7 +20,7 @@ def turn(of: Tenant, number: str = "4915112345") -> Turn:
     asked = message(conversation(of, number, contact_name=f"Customer {number}"), "Hi")
     now = timezone.now()
     return Turn.objects.create(
-        tenant_id=asked.conversation.tenant_id,
+        tenant=asked.conversation.tenant,
         conversation=asked.conversation,
         first_message=asked,
         last_message=asked,

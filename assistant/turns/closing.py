@@ -80,7 +80,7 @@ def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
         )
         turns = {turn.pk: turn for turn in held}
         in_outage = _in_outage([turn.conversation_id for turn in turns.values()], finished)
-        batch = _Batch(now=held[0].now if held else dt.datetime.max)  # type: ignore[attr-defined]
+        batch = _Batch(now=held[0].now if held else dt.datetime.max)
         endings = [_end(batch, each, turns.get(each.claim.turn_id), in_outage) for each in finished]
         _write(batch)
     for each, ending in zip(finished, endings, strict=True):

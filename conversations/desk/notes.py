@@ -20,7 +20,9 @@ def name_of(person: User) -> str:
 
 
 class ConversationNote(models.Model):
-    conversation = models.ForeignKey("conversations.Conversation", on_delete=models.CASCADE, related_name="notes")
+    conversation = models.ForeignKey(
+        "conversations.Conversation", on_delete=models.CASCADE, related_name="notes", db_index=False
+    )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     text = models.TextField()
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)

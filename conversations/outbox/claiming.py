@@ -1,11 +1,10 @@
 """Claiming queued messages: *sending* is committed before a byte leaves."""
 
-import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -142,7 +141,7 @@ def claim(shares: Shares) -> Claimed[Outbound | Unsendable]:
 
 def _found(shares: Shares, held: list[str] | None) -> list[_Row]:
     """held: the numbers that are paused; None for unknown, then nothing is claimed while any number is."""
-    parameters: dict[str, str | int | float | list[str] | dt.timedelta | None] = {
+    parameters: dict[str, Any] = {
         "shares": json.dumps(dict(shares.by_tenant)),
         "anyone_else": shares.anyone_else,
         "limit": shares.limit,

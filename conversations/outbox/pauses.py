@@ -19,7 +19,7 @@ class PauseQuerySet(models.QuerySet["Pause"]):
 class Pause(models.Model):
     """No calls to `scope` before `until`; with `until` empty, not before the credential changes or a person resumes."""
 
-    scope = models.CharField(max_length=300, unique=True, help_text="number:<id>, waba:<id>, app, model:<endpoint>")
+    scope = models.CharField(max_length=300, help_text="number:<id>, waba:<id>, app, model:<endpoint>")
     reason = models.TextField()
     error_code = models.IntegerField(null=True, blank=True)
     # A pause that belongs to one credential ends when another is used: its hash, empty for any.
@@ -32,6 +32,7 @@ class Pause(models.Model):
 
     class Meta:
         db_table = "pauses"
+        constraints = [models.UniqueConstraint(fields=["scope"], name="pause_once_by_scope")]
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.reason}"

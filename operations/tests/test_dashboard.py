@@ -22,7 +22,7 @@ def talk(of: Tenant, seconds: float, tokens: int) -> Conversation:
     asked, reply = message(begun, "Hi"), message(begun, "Hello", "assistant", status="failed")
     opened = timezone.now() - dt.timedelta(seconds=seconds)
     Turn.objects.create(
-        tenant_id=begun.tenant_id,
+        tenant=begun.tenant,
         conversation=begun,
         state="replied",
         first_message=asked,

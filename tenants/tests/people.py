@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tenants.models import Membership, Tenant
+from tenants.models import MemberRole, Membership, Tenant
 
-Role = Membership.Role
+Role = MemberRole
 
 
 def tenant(slug: str) -> Tenant:

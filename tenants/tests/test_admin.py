@@ -121,10 +121,10 @@ def test_makes_a_new_member_staff(businesses: TwoBusinesses) -> None:
     assert newcomer.is_staff
 
 
-def test_shows_an_api_key_once(businesses: TwoBusinesses) -> None:
+def test_shows_an_admin_token_once(businesses: TwoBusinesses) -> None:
     owner = businesses.people["owner"]
     client = businesses.browser("superuser")
-    data = {"action": "make_api_key", "_selected_action": [owner.pk]}
+    data = {"action": "generate_token", "_selected_action": [owner.pk]}
     shown = client.post("/admin/auth/user/", data, follow=True).content.decode()
     key = Token.objects.get(user=owner).key
     assert key in shown
@@ -142,7 +142,7 @@ def test_lists_with_a_constant_number_of_queries(
 
 
 def test_every_admin_of_ours_is_scoped() -> None:
-    ours = {"tenants", "conversations", "leads", "assistant", "whatsapp", "auth"}
+    ours = {"tenants", "webhooks", "conversations", "leads", "assistant", "whatsapp", "api", "auth"}
     for model, model_admin in admin.site._registry.items():
         if model._meta.app_label in ours:
             assert isinstance(model_admin, TenantScopedAdmin), model

@@ -84,8 +84,8 @@ def test_refuses_invitations_by_others(businesses: TwoBusinesses, who: str) -> N
 
 def test_refuses_a_second_membership_and_an_empty_form(businesses: TwoBusinesses) -> None:
     owner = browser_of(businesses.people["owner"])
-    assert "is a member already" in invite(owner, businesses, "our-viewer@example.test")
-    assert "one of the two" in invite(owner, businesses, "")
+    assert "is already a member" in invite(owner, businesses, "our-viewer@example.test")
+    assert "but not both" in invite(owner, businesses, "")
     assert Membership.objects.filter(tenant=businesses.ours).count() == 3
 
 

@@ -99,7 +99,7 @@ def _small_talk(talk: Conversation, number: int) -> None:
 def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMessage, seconds: float) -> None:
     when = asked.created_at
     Turn.objects.create(
-        tenant_id=talk.tenant_id,
+        tenant=talk.tenant,
         conversation=talk,
         state="replied",
         outcome="replied",

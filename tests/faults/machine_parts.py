@@ -10,7 +10,6 @@ from django.db import connection
 
 from assistant.model.client import Completion
 from assistant.model.retries import Outcome
-
 from runtime import http
 
 from . import behaviour

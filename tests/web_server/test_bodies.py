@@ -8,8 +8,9 @@ from django.db import connection
 from django.test import Client
 
 from api import keys
+from api.models import ApiKey
 from conversations.models import ConversationMessage
-from tenants.models import ApiKey, Tenant
+from tenants.models import Tenant
 from whatsapp.models import QuarantinedEvent
 from whatsapp.tests.factories import inbound, text_message
 

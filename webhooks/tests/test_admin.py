@@ -39,7 +39,7 @@ def test_an_owner_enters_one_and_sees_its_secret_once(businesses: TwoBusinesses)
         assert URL in page
         assert hook.secret not in page
     former = hook.secret
-    client.post(LIST, {"action": "make_secret", "_selected_action": [hook.pk]})
+    client.post(LIST, {"action": "generate_secret", "_selected_action": [hook.pk]})
     hook.refresh_from_db()
     assert hook.secret not in ("", former)
 
@@ -70,7 +70,7 @@ def test_one_that_was_switched_off_says_why_until_it_is_switched_on(businesses: 
     hook = WebhookEndpoint.objects.get()
     WebhookEndpoint.objects.update(is_active=False, disabled_reason="It answered 410: gone.")
     client = businesses.browser("owner")
-    assert "Switched off by itself: It answered 410" in client.get(LIST).content.decode()
+    assert "Disabled automatically: It answered 410" in client.get(LIST).content.decode()
     form = {"tenant": businesses.ours.pk, "url": URL, "event_types": ["reply.sent"], "is_active": "on"}
     client.post(f"{LIST}{hook.pk}/change/", form)
     hook.refresh_from_db()

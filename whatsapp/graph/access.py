@@ -55,7 +55,7 @@ def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
     scopes = {access.scope(kind) for access in found.values() for kind in ("app", "waba", "number")}
     pauses = list(Pause.objects.filter(scope__in=scopes).annotate(now=Now()))
     # By the database's clock, which set the ends.
-    read_at = pauses[0].now if pauses else dt.datetime.max
+    read_at = pauses[0].now if pauses else dt.datetime.max  # type: ignore[attr-defined]
     return [_with_pauses(found[number], pauses, read_at) for number in phone_number_ids]
 
 

@@ -1,88 +1,54 @@
-"""The quarantine in the admin: what could not be stored, why, as it came; and its replay."""
+"""The quarantine in the admin: events that couldn't be stored, the reason, and a retry."""
 
 import json
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 
-from tenants.access import ANYONE, OPERATORS
+from tenants.access import OPERATORS
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin
-from whatsapp.models import QuarantinedEvent, ReplayedEvent
+from whatsapp.models import QuarantinedEvent
 
 from . import replays
 
 
 @admin.register(QuarantinedEvent)
 class QuarantinedEventAdmin(ReadOnlyAdmin):
-    may_view = ANYONE
-    may_change = OPERATORS  # to replay; the rows themselves are evidence
-    nothing_yet = "What Meta delivers and cannot be stored is kept here with its reason. There is nothing to do."
-    list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "resolved_at"]
+    may_change = OPERATORS  # to retry: the rows themselves are read-only
+    nothing_yet = "Webhook events from Meta that can't be stored are kept here, with the reason."
+    list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "result"]
     list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
     list_select_related = ["tenant"]
     search_fields = ["reason", "error", "phone_number_id"]
     ordering = ["-created_at", "-pk"]
     actions = ["replay"]
-    fields = [
-        "reason",
-        "error",
-        "field",
-        "phone_number_id",
-        "tenant",
-        "body",
-        "created_at",
-        "resolved_at",
-    ]
-    readonly_fields = ["body"]
+    fields = ["reason", "result", "field", "phone_number_id", "tenant", "body", "created_at"]
+    readonly_fields = ["body", "result"]
 
     @admin.display(description="raw body")
     def body(self, event: QuarantinedEvent) -> str:
         pretty = json.dumps(event.raw, indent=2, ensure_ascii=False)
         return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
 
+    @admin.display(description="retry", ordering="retried_at", empty_value="Not retried")
+    def result(self, event: QuarantinedEvent) -> str | None:
+        if event.resolved_at:
+            return f"Stored {event.resolved_at:%Y-%m-%d %H:%M} UTC"
+        return f"Failed {event.retried_at:%Y-%m-%d %H:%M} UTC: {event.error}" if event.retried_at else None
+
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState("Nothing in quarantine", self.nothing_yet)
-
-    def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.replay_view)
-        return [path("replays/<int:replay_id>/", page, name="whatsapp_replay"), *super().get_urls()]
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return self._allows(self.may_change, request, None)
 
-    @admin.action(description="Replay: try to store these again", permissions=["replay"])
-    def replay(self, request: HttpRequest, events: "QuerySet[QuarantinedEvent]") -> HttpResponse | None:
-        """Asks first; then a job does it, and a page shows how far it is."""
-        open_ones = events.filter(resolved_at__isnull=True)
-        reasons = list(open_ones.order_by().values_list("reason").annotate(number=Count("pk")).order_by("-number"))
-        if not reasons:
-            messages.info(request, "Nothing to replay: these are resolved already.")
-            return None
-        if "confirmed" in request.POST:
-            return redirect("admin:whatsapp_replay", replays.start(open_ones, request.user.pk).pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Replay",
-            "opts": self.opts,
-            "reasons": reasons,
-            "number": sum(number for _, number in reasons),
-            "selected": request.POST.getlist("_selected_action"),
-            "select_across": request.POST.get("select_across", "0"),
-        }
-        return TemplateResponse(request, "whatsapp/confirm_replay.html", context)
-
-    def replay_view(self, request: HttpRequest, replay_id: int) -> HttpResponse:
-        """How far it is, of the pieces that the person may see."""
-        mine = self.get_queryset(request).values("pk")
-        progress = replays.progress(ReplayedEvent.objects.filter(replay=replay_id, event__in=mine))
-        if not progress.total:
-            raise Http404
-        title = "Replayed" if progress.is_over else "Replaying"
-        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "progress": progress}
-        return TemplateResponse(request, "whatsapp/replay.html", context)
+    @admin.action(description="Retry selected events", permissions=["replay"])
+    def replay(self, request: HttpRequest, events: QuerySet[QuarantinedEvent]) -> None:
+        if number := replays.start(events):
+            plural = "event is" if number == 1 else "events are"
+            messages.success(request, f"{number} {plural} being retried. Reload this page to see the results.")
+        else:
+            messages.info(request, "The selected events have already been stored.")

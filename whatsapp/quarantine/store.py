@@ -1,4 +1,4 @@
-"""What was authentic but could not become a row: kept with its reason, replayed after the fix."""
+"""Keep authentic webhook events that couldn't be stored, with the reason, until they are retried."""
 
 import hashlib
 import json
@@ -12,15 +12,15 @@ from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 from whatsapp.webhook.types import Rejected
 
 
-def keep(rejected: Iterable[Rejected], error: str = "") -> None:
-    """Store these pieces, each once however often Meta repeats it."""
-    pieces = list(rejected)
-    if not pieces:
+def keep(rejected: Iterable[Rejected]) -> None:
+    """Store these events, each once however often Meta repeats it."""
+    events = list(rejected)
+    if not events:
         return
-    numbers = {piece.phone_number_id for piece in pieces}
+    numbers = {event.phone_number_id for event in events}
     tenants = _tenants_of(numbers)
     QuarantinedEvent.objects.bulk_create(
-        [_row(piece, tenants.get(piece.phone_number_id), error) for piece in pieces], ignore_conflicts=True
+        [_row(event, tenants.get(event.phone_number_id)) for event in events], ignore_conflicts=True
     )
 
 
@@ -31,16 +31,15 @@ def _tenants_of(numbers: set[str]) -> dict[str, int]:
     return dict(accounts.values_list("phone_number_id", "tenant_id"))
 
 
-def _row(piece: Rejected, tenant_id: int | None, error: str) -> QuarantinedEvent:
-    content = json.dumps([piece.reason, piece.raw], sort_keys=True)
+def _row(event: Rejected, tenant_id: int | None) -> QuarantinedEvent:
+    content = json.dumps([event.reason, event.raw], sort_keys=True)
     return QuarantinedEvent(
-        # What another app signed is not for the eyes of the tenant whose number it names.
-        tenant_id=None if piece.reason == "signed by another app" else tenant_id,
-        reason=piece.reason[:255],
-        field=piece.field[:100],
-        phone_number_id=piece.phone_number_id[:255],
-        raw=piece.raw,
-        error=error,
+        # Signed by another app, so not visible to the tenant whose number it names.
+        tenant_id=None if event.reason == "signed by another app" else tenant_id,
+        reason=event.reason[:255],
+        field=event.field[:100],
+        phone_number_id=event.phone_number_id[:255],
+        raw=event.raw,
         digest=hashlib.sha256(content.encode()).hexdigest(),
     )
 

@@ -40,7 +40,8 @@ def refused(
 
 
 def outbound(**parts: Any) -> Outbound:
-    given: dict[str, Any] = {"tenant_id": 1, 
+    given: dict[str, Any] = {
+        "tenant_id": 1,
         "message_id": 41,
         "channel": "whatsapp",
         "phone_number_id": "106540352242922",

@@ -1,17 +1,18 @@
-"""The quarantine: what could not be stored is shown as it came, and can be tried again."""
+"""The quarantine shows events that could not be stored, and retries them."""
 
 import copy
 from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.models import ConversationMessage
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 from tests.stage import Stage
-from whatsapp.models import QuarantinedEvent, Replay, ReplayedEvent, WhatsAppAccount
+from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 from whatsapp.quarantine import replays
 from whatsapp.webhook import ingest
 
@@ -58,24 +59,15 @@ def number(of: Tenant) -> WhatsAppAccount:
     return WhatsAppAccount.objects.create(tenant=of, phone_number_id="1001", access_token="t")
 
 
-def select(businesses: TwoBusinesses, who: str, *events: QuarantinedEvent, **data: str) -> str:
+def retry(businesses: TwoBusinesses, who: str, *events: QuarantinedEvent, query: str = "", **data: str) -> str:
+    """Select these events and retry them; the page that follows."""
     chosen = {"action": "replay", "_selected_action": [str(event.pk) for event in events], **data}
-    return businesses.browser(who).post(LIST, chosen, follow=True).content.decode()
+    return businesses.browser(who).post(f"{LIST}{query}", chosen, follow=True).content.decode()
 
 
-def replay(businesses: TwoBusinesses, who: str, *events: QuarantinedEvent, **data: str) -> str:
-    """Select, confirm, let the worker do it; the page afterwards."""
-    select(businesses, who, *events, confirmed="yes", **data)
-    started = Replay.objects.last()
-    if started is None:
-        return ""
-    while replays.go_on(started.pk):
-        pass
-    return page_of(businesses, who, started)
-
-
-def page_of(businesses: TwoBusinesses, who: str, of: Replay) -> str:
-    return businesses.browser(who).get(f"{LIST}replays/{of.pk}/").content.decode()
+def deferred() -> set[int]:
+    jobs = ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.replay", queue_name="maintenance", status="todo")
+    return {job.args["event_id"] for job in jobs}
 
 
 def test_shows_the_raw_body(businesses: TwoBusinesses) -> None:
@@ -85,27 +77,29 @@ def test_shows_the_raw_body(businesses: TwoBusinesses) -> None:
     assert "\n  &quot;entry&quot;: [" in page
 
 
-def test_replays_and_says_how_many_were_stored_and_how_many_not(businesses: TwoBusinesses) -> None:
+def test_a_retry_stores_the_event_or_shows_why_not(stage: Stage) -> None:
+    businesses = TwoBusinesses()
     number(businesses.ours)
     other = copy.deepcopy(BODY)
     other["entry"][0]["changes"][0]["field"] = "account_alerts"
     good, bad = aside(businesses.ours, "1"), aside(businesses.ours, "2", raw=other)
-    page = replay(businesses, "operator", good, bad)
-    assert "1 stored." in page
-    assert "1 not stored:" in page
-    assert ConversationMessage.objects.get().text == "Hello from the quarantine"
-    assert "All 2 tried" in page
+    assert "2 events are being retried" in retry(businesses, "operator", good, bad)
+    stage.work()
+    assert ConversationMessage.objects.get(role="user").text == "Hello from the quarantine"
     good.refresh_from_db()
     bad.refresh_from_db()
     assert good.resolved_at
     assert not bad.resolved_at
+    page = businesses.browser("viewer").get(LIST).content.decode()
+    assert f"Stored {good.resolved_at:%Y-%m-%d %H:%M} UTC" in page
+    assert bad.error
+    assert f"Failed {bad.retried_at:%Y-%m-%d %H:%M} UTC: {bad.error}" in page
 
 
 @pytest.mark.parametrize("who", ["viewer", "stranger", "nobody"])
-def test_replays_nothing_for_who_may_not(businesses: TwoBusinesses, who: str) -> None:
-    number(businesses.ours)
-    replay(businesses, who, aside(businesses.ours, "1"))
-    assert not ConversationMessage.objects.exists()
+def test_others_retry_nothing(businesses: TwoBusinesses, who: str) -> None:
+    retry(businesses, who, aside(businesses.ours, "1"))
+    assert not deferred()
 
 
 def test_keeps_events_of_no_business_for_superusers(businesses: TwoBusinesses) -> None:
@@ -123,64 +117,48 @@ def test_nobody_changes_the_evidence(businesses: TwoBusinesses) -> None:
         assert client.get(f"{LIST}add/").status_code == 403
 
 
-def test_asks_before_it_starts(businesses: TwoBusinesses) -> None:
-    page = select(businesses, "operator", aside(businesses.ours, "1"), aside(businesses.ours, "2"))
-    assert "Try to store 2 quarantined pieces again?" in page
-    assert "unknown number" in page
-    assert not Replay.objects.exists()
-
-
-def test_takes_all_that_the_filter_lets_through_and_none_of_another_business(businesses: TwoBusinesses) -> None:
+def test_retries_all_that_the_filter_shows_and_none_of_another_business(businesses: TwoBusinesses) -> None:
     ours = [aside(businesses.ours, f"{n}") for n in range(3)]
     aside(businesses.theirs, "theirs")
     QuarantinedEvent.objects.filter(pk=ours[0].pk).update(field="other")
-    address = f"{LIST}?field=messages"
-    data = {"action": "replay", "_selected_action": [str(ours[1].pk)], "select_across": "1", "confirmed": "yes"}
-    businesses.browser("operator").post(address, data)
-    assert set(ReplayedEvent.objects.values_list("event_id", flat=True)) == {ours[1].pk, ours[2].pk}
+    retry(businesses, "operator", ours[1], query="?field=messages", select_across="1")
+    assert deferred() == {ours[1].pk, ours[2].pk}
 
 
-def test_leaves_out_what_is_resolved(businesses: TwoBusinesses) -> None:
-    number(businesses.ours)
-    done = aside(businesses.ours, "1")
-    replay(businesses, "operator", done)
-    assert "resolved already" in select(businesses, "operator", done)
-    assert Replay.objects.count() == 1
+def test_leaves_out_what_is_stored(businesses: TwoBusinesses) -> None:
+    done = aside(businesses.ours, "1", resolved_at=timezone.now())
+    assert "already been stored" in retry(businesses, "operator", done)
+    assert not deferred()
 
 
-def test_the_page_is_for_those_who_see_the_pieces(businesses: TwoBusinesses) -> None:
-    select(businesses, "operator", aside(businesses.ours, "1"), confirmed="yes")
-    started = Replay.objects.get()
-    assert "0 of 1 tried" in page_of(businesses, "viewer", started)
-    assert "every 2s" in page_of(businesses, "viewer", started)
-    assert businesses.browser("stranger").get(f"{LIST}replays/{started.pk}/").status_code == 404
+def test_an_unexpected_error_is_stored_on_the_event(businesses: TwoBusinesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = aside(businesses.ours, "1")
+
+    def fails(event: QuarantinedEvent) -> str:
+        raise KeyError("missing")
+
+    monkeypatch.setattr(ingest, "replay", fails)
+    replays.replay(event.pk)
+    event.refresh_from_db()
+    assert (event.error, event.resolved_at) == ("cannot be stored: KeyError", None)
 
 
-def test_goes_on_where_a_crash_ended_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker dies after it stored the second piece, before it entered it."""
+def test_a_retry_waits_until_the_database_is_available(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     businesses = TwoBusinesses()
     number(businesses.ours)
-    events = []
-    for n in range(4):
-        body = copy.deepcopy(BODY)
-        body["entry"][0]["changes"][0]["value"]["messages"][0]["id"] = f"wamid.{n}"
-        events.append(aside(businesses.ours, f"{n}", raw=body))
-    select(businesses, "operator", *events, confirmed="yes")
-    real, seen = ingest.replay, []
+    event = aside(businesses.ours, "1")
+    retry(businesses, "operator", event)
+    real, failures = ingest.replay, [OperationalError("unavailable")]
 
-    def dies(event: QuarantinedEvent) -> str:
-        refusal = real(event)
-        seen.append(event.pk)
-        if len(seen) == 2:
-            QuarantinedEvent.objects.filter(pk=event.pk).update(resolved_at=None)
-            raise OperationalError("the database is away")
-        return refusal
+    def fails_once(event: QuarantinedEvent) -> str:
+        if failures:
+            raise failures.pop()
+        return real(event)
 
-    monkeypatch.setattr(ingest, "replay", dies)
+    monkeypatch.setattr(ingest, "replay", fails_once)
     stage.work()
-    assert ReplayedEvent.objects.filter(done_at__isnull=False).count() == 1
+    assert not ConversationMessage.objects.exists()
     ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.replay").update(scheduled_at=None)
     stage.work()
-    assert "4 stored." in page_of(businesses, "operator", Replay.objects.get())
-    assert ConversationMessage.objects.filter(role="user").count() == 4
-    assert seen == [events[0].pk, events[1].pk, events[1].pk, events[2].pk, events[3].pk]
+    event.refresh_from_db()
+    assert event.resolved_at

@@ -79,7 +79,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def _slow_assistant() -> None:
-    Assistant.objects.create(tenant=Tenant.objects.first(), quiet_seconds=40, max_wait_seconds=30)
+    Assistant.objects.create(tenant=Tenant.objects.all()[0], quiet_seconds=40, max_wait_seconds=30)
 
 
 def _give_away() -> None:

@@ -1,4 +1,4 @@
-"""`manage.py rotate_keys`: encrypt every stored secret again, with the newest key."""
+"""`manage.py rotate_keys`: encrypt every stored secret again with the first key."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tenants.fields import EncryptedTextField
 
 
 class Command(BaseCommand):
-    help = "Encrypts every secret with the first of FIELD_ENCRYPTION_KEYS; after that the older ones can go."
+    help = "Encrypts every secret with the first key in FIELD_ENCRYPTION_KEYS. You can then remove the other keys."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for model in apps.get_models():
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
 
 def _encrypt_again(model: type[models.Model], names: list[str]) -> int:
-    """One short transaction a row; the row is locked, so that a secret that is changed meanwhile is not undone."""
+    """One short transaction per row. The row is locked, so a concurrent change isn't overwritten."""
     ids = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
     for pk in tqdm(ids, desc=model._meta.db_table, leave=False):
         with transaction.atomic():

@@ -1,0 +1,45 @@
+"""The fixed values of a conversation's and a message's columns. Message states are in `statuses`."""
+
+from django.db import models
+
+
+class ConversationHandler(models.TextChoices):
+    ASSISTANT = "assistant", "Assistant"
+    OPERATOR = "operator", "Team"
+
+
+class MessageRole(models.TextChoices):
+    USER = "user", "Customer"
+    ASSISTANT = "assistant", "Assistant"
+    SYSTEM = "system", "System"
+
+
+class MessageOrigin(models.TextChoices):
+    CUSTOMER = "customer", "Customer"
+    ASSISTANT = "assistant", "Assistant"
+    OPERATOR = "operator", "Team, from the desk"
+    APP = "app", "Team, from the WhatsApp app"
+    SYSTEM = "system", "System"
+
+
+class MessageKind(models.TextChoices):
+    """Meta's message types, and our own *template* for messages we send."""
+
+    TEXT = "text", "Text"
+    IMAGE = "image", "Image"
+    AUDIO = "audio", "Audio"
+    VIDEO = "video", "Video"
+    DOCUMENT = "document", "Document"
+    STICKER = "sticker", "Sticker"
+    LOCATION = "location", "Location"
+    CONTACTS = "contacts", "Contacts"
+    BUTTON = "button", "Template button reply"
+    INTERACTIVE = "interactive", "Interactive"
+    ORDER = "order", "Order"
+    REACTION = "reaction", "Reaction"
+    SYSTEM = "system", "System"
+    EDIT = "edit", "Edit"
+    REVOKE = "revoke", "Deletion"
+    REQUEST_WELCOME = "request_welcome", "Welcome request"
+    TEMPLATE = "template", "Template"
+    UNSUPPORTED = "unsupported", "Unsupported"
