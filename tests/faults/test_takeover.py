@@ -10,8 +10,8 @@ from .world import World
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 AT_THE_DESK = """
-from conversations import desk, models
-desk.take_over(models.Conversation.objects.get().pk, None)
+from conversations import handover, models
+handover.take_over(models.Conversation.objects.get().pk, None)
 """
 
 
