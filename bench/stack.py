@@ -19,7 +19,9 @@ PEERS = PROJECT / ".venv-bench" / "bin" / "python"
 SECRET = "secret-of-the-bench"
 NUMBER = "100000000000001"
 NUMBERS = [str(int(NUMBER) + n) for n in range(4)]  # each belongs to another tenant: capacity is shared fairly
-WEB_PORT, STAND_IN_PORT = 8711, 8712
+# Two benches on one machine need ports of their own.
+WEB_PORT = int(os.environ.get("BENCH_PORT", "8711"))
+STAND_IN_PORT, PROXY_PORT, REDIS_PORT = WEB_PORT + 1, WEB_PORT + 2, WEB_PORT + 3
 WEBHOOK = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
 STAND_IN = f"http://127.0.0.1:{STAND_IN_PORT}"
 WEB_PROCESSES, WEB_THREADS = 2, 16
@@ -72,6 +74,8 @@ def running(
     *arguments: str, port: int | None = None, program: Path | str = sys.executable, **environment: str
 ) -> Iterator[int]:
     """Run a process while the block runs, and yield its ID. `port`: wait until something answers there."""
+    if port and _answers(port):
+        raise SystemExit(f"port {port} is in use; choose other ports with BENCH_PORT=…")
     name = arguments[1] if arguments[0] == "-m" else arguments[0]
     with (DATA / f"{Path(name).name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -94,10 +98,16 @@ def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise SystemExit(f"{process.args!r} ended; see {DATA}/*.log")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        if _answers(port):
             return
         time.sleep(0.1)
     raise SystemExit(f"nothing answers on port {port}; see {DATA}/*.log")
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A model, the Graph API, slow endpoints and the customers: `python -m bench.stand_in PORT MODEL_SECONDS GRAPH_SECONDS`.
+"""A model, the Graph API, slow endpoints and customers: `python -m bench.stand_in PORT MODEL_SECONDS GRAPH_SECONDS`.
 
 Model and Graph answer after the given time; typing marks, and files' descriptions, are answered at once.
 Anything at `/slow/SECONDS/…` answers after that time, with a picture: a file of a customer, or a business's own system.
