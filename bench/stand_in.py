@@ -79,7 +79,8 @@ class StandIn:
 
     async def answer_json(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/counts":
-            return vars(self.counts)
+            now = time.monotonic()
+            return vars(self.counts) | {"waiting": [now - left for left in self.sent.values()]}
         if path == "/customers":
             self.begin(body["count"], body["think"])
             return {}
