@@ -10,6 +10,9 @@ class Conversation(models.Model):
         app_label = "usual"
         unique_together = [("phone_number_id", "customer")]
 
+    def __str__(self) -> str:
+        return self.customer
+
 
 class Message(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -22,3 +25,6 @@ class Message(models.Model):
     class Meta:
         app_label = "usual"
         indexes = [models.Index(fields=["conversation", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.text[:40]
