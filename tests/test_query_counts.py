@@ -14,12 +14,12 @@ from assistant.model.client import Completion
 from assistant.model.retries import Outcome
 from assistant.models import Turn
 from assistant.turns import closing, opening
-from bench.database import round_trips
 from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import queue as outbox
 from conversations.tests.rows import conversation, many_messages
 from tenants.tests.people import TwoBusinesses
+from tests.round_trips import round_trips
 from tests.stage import Stage
 from whatsapp.tests.factories import Json, change, delivery, inbound, status, text_message
 

@@ -1,49 +1,48 @@
-"""The chat history: add a message, load the last 20, against two libraries on the same PostgreSQL."""
+"""The chat history: add a message and load the last 20, against two libraries on the same PostgreSQL."""
 
 import json
-import os
-import subprocess
 import time
 
 from django.db import connection
 
+from bench import database, stack
+from bench.stack import NUMBER, Scale
+from bench.tables import Goal, goal, percentile, print_table, ratio
 from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
-
-from . import database
-from .stack import NUMBER, PEERS, PROJECT
-from .tables import percentile, table, verdict
 
 LENGTHS = (10, 1_000, 100_000)
 ROUNDS = 60
+HEADS = ["", "messages", "p50 ms", "p95 ms", "p99 ms", "rounds"]
 WORDS = "Hello, do you deliver to the old town on Sunday? I would like two rolls and a cake."
 
 
-def run(rounds: int = ROUNDS) -> None:
+def run(scale: Scale) -> list[Goal]:
     ids = [_conversation(length) for length in LENGTHS]
     database.execute("ANALYZE conversation_messages")
-    times = {"Parley": [times_of(pk, rounds) for pk in ids]}
-    times.update(_peers(rounds))
+    times = {"Parley": [times_of(pk, ROUNDS) for pk in ids], **_peers()}
     rows = [
         [name, length, *(percentile(values, part) for part in (50, 95, 99)), len(values)]
         for name, lengths in times.items()
         for length, values in zip(LENGTHS, lengths, strict=True)
     ]
-    table("History: add a message and load the last 20 (ms)", ["", "messages", "p50", "p95", "p99", "rounds"], rows)
-    ours = [percentile(values, 50) for values in times["Parley"]]
-    theirs = {name: [percentile(values, 50) for values in found] for name, found in times.items() if name != "Parley"}
-    faster = all(mine < other for found in theirs.values() for mine, other in zip(ours, found, strict=True))
-    flat = ours[-1] / ours[0]
-    ratios = [
-        f"{name}: " + ", ".join(f"{o / m:.1f} ×" for m, o in zip(ours, t, strict=True)) for name, t in theirs.items()
+    print_table("History: add a message and load the last 20", HEADS, rows)
+    p50 = {name: [percentile(values, 50) for values in found] for name, found in times.items()}
+    ours = p50.pop("Parley")
+    faster = {name: [ratio(o, m) for o, m in zip(theirs, ours, strict=True)] for name, theirs in p50.items()}
+    figure = "; ".join(f"{name}: {', '.join(f'{times:.1f} ×' for times in found)}" for name, found in faster.items())
+    flat = ratio(ours[-1], ours[0])
+    lengths = f"{LENGTHS[0]}, {LENGTHS[1]:,} and {LENGTHS[2]:,}"
+    return [
+        goal(
+            f"history at {lengths} messages (p50)",
+            figure,
+            "faster than both libraries at each length",
+            all(times > 1 for found in faster.values() for times in found),
+        ),
+        goal(
+            f"history at {LENGTHS[-1]:,} messages, of that at {LENGTHS[0]}", f"{flat:.2f} ×", "within 20 %", flat <= 1.2
+        ),
     ]
-    table(
-        "History against its goals",
-        ["goal", "measured", ""],
-        [
-            ["faster than both at each length (p50)", "; ".join(ratios), verdict(faster)],
-            ["100,000 messages within 20 % of 10", f"{flat:.2f} ×", verdict(flat <= 1.2)],
-        ],
-    )
 
 
 def _conversation(length: int) -> int:
@@ -68,17 +67,9 @@ def times_of(pk: int, rounds: int, least: int = 10) -> list[float]:
     return found[5:]
 
 
-def _peers(rounds: int) -> dict[str, list[list[float]]]:
-    """In the peers' own virtual environment, by `history_peers.py`."""
-    if not PEERS.exists():
-        print("The peers are not installed: `make bench` installs them into .venv-bench.")
-        return {}
-    asked = json.dumps({"lengths": LENGTHS, "rounds": rounds, "words": WORDS})
-    environment = {**os.environ, "BENCH_DATABASE": database.url()}
-    done = subprocess.run(
-        [PEERS, "bench/history_peers.py", asked], cwd=PROJECT, env=environment, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"the peers failed:\n{done.stderr[-3000:]}")
-    times: dict[str, list[list[float]]] = json.loads(done.stdout.splitlines()[-1])
+def _peers() -> dict[str, list[list[float]]]:
+    """In the peers' own virtual environment, by `peers/history.py`."""
+    given = json.dumps({"lengths": LENGTHS, "rounds": ROUNDS, "words": WORDS})
+    printed = stack.run_peer("-m", "bench.peers.history", given, BENCH_DATABASE=database.url())
+    times: dict[str, list[list[float]]] = json.loads(printed.splitlines()[-1])
     return times
