@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.db.models import Manager, Model
 
 from .stack import NUMBERS
@@ -14,7 +14,12 @@ Value = str | int | float | None
 
 def make_ready() -> str:
     """Migrate, and return PostgreSQL's version. It must be durable: that is what Parley promises."""
-    call_command("migrate", verbosity=0)
+    try:
+        call_command("migrate", verbosity=0)
+    except ProgrammingError as error:
+        raise SystemExit(
+            f"The bench's database can't be migrated: {error}Delete .data/bench and start again."
+        ) from error
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         if one(f"SHOW {name}") != "on":
             raise SystemExit(f"{name} is off in this database: the bench measures durable commits only. Turn it on.")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,10 @@ def use_environment() -> None:
 
 @contextlib.contextmanager
 def running(
-    *arguments: str, port: int | None = None, program: Path | str = sys.executable, **environment: str
+    *arguments: str,
+    port: int | None = None,
+    program: Path | str = sys.executable,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
     """Run a process while the block runs, and yield its ID. `port`: wait until something answers there."""
     if port and _answers(port):
@@ -79,7 +82,7 @@ def running(
     name = arguments[1] if arguments[0] == "-m" else arguments[0]
     with (DATA / f"{Path(name).name}.log").open("ab") as log:
         process = subprocess.Popen(
-            [program, *arguments], cwd=PROJECT, env={**os.environ, **environment}, stdout=log, stderr=log
+            [program, *arguments], cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=log, stderr=log
         )
         try:
             if port:
@@ -127,8 +130,8 @@ def warm_up() -> None:
 
 
 @contextlib.contextmanager
-def worker(**environment: str) -> Iterator[int]:
-    with running("manage.py", "worker", **environment) as pid:
+def worker(environment: Mapping[str, str] | None = None) -> Iterator[int]:
+    with running("manage.py", "worker", environment=environment) as pid:
         yield pid
 
 
@@ -139,13 +142,15 @@ def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
         yield
 
 
-def peer(*arguments: str, port: int | None = None, **environment: str) -> AbstractContextManager[int]:
+def peer(
+    *arguments: str, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> AbstractContextManager[int]:
     """A process of the peers' own virtual environment."""
     _need_peers()
-    return running(*arguments, port=port, program=PEERS, **environment)
+    return running(*arguments, port=port, program=PEERS, environment=environment)
 
 
-def run_peer(*arguments: str, **environment: str) -> str:
+def run_peer(*arguments: str, environment: Mapping[str, str]) -> str:
     """Run a peer to its end, and return what it printed."""
     _need_peers()
     done = subprocess.run(

@@ -46,7 +46,7 @@ def _starts(seconds: int, burst: str) -> tuple[list[float], int | str]:
     """
     database.empty()
     _add_other_business()
-    with stack.stand_in(0.2, 0.1), stack.web(), stack.worker(WEBHOOKS_ALLOW_PRIVATE="true"):
+    with stack.stand_in(0.2, 0.1), stack.web(), stack.worker({"WEBHOOKS_ALLOW_PRIVATE": "true"}):
         conversing.warm_up()
         if burst:
             load.post(

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -108,8 +107,8 @@ def _tenant() -> int:
     return int(database.one("SELECT tenant_id FROM whatsapp_accounts WHERE phone_number_id = %s", NUMBER))
 
 
-def _owner() -> AbstractUser:
-    user: AbstractUser = get_user_model().objects.get_or_create(username="bench-owner", defaults={"is_staff": True})[0]
+def _owner() -> User:
+    user, _ = User.objects.get_or_create(username="bench-owner", defaults={"is_staff": True})
     database.objects("memberships").create(user=user, tenant_id=_tenant(), role="owner")
     return user
 
@@ -172,7 +171,7 @@ def _pages() -> list[Page]:
     ]
 
 
-def _asked(person: AbstractUser, page: Page, rounds: int) -> tuple[list[float], int]:
+def _asked(person: User, page: Page, rounds: int) -> tuple[list[float], int]:
     """The ms of each request, and how many queries one makes."""
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(person)

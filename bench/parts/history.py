@@ -70,6 +70,6 @@ def times_of(pk: int, rounds: int, least: int = 10) -> list[float]:
 def _peers() -> dict[str, list[list[float]]]:
     """In the peers' own virtual environment, by `peers/history.py`."""
     given = json.dumps({"lengths": LENGTHS, "rounds": ROUNDS, "words": WORDS})
-    printed = stack.run_peer("-m", "bench.peers.history", given, BENCH_DATABASE=database.url())
+    printed = stack.run_peer("-m", "bench.peers.history", given, environment={"BENCH_DATABASE": database.url()})
     times: dict[str, list[list[float]]] = json.loads(printed.splitlines()[-1])
     return times

@@ -17,10 +17,10 @@ SHORTEST = 8  # seconds: each of the original's requests takes more than one
 @contextlib.contextmanager
 def original() -> Iterator[int]:
     environment = {"BENCH_DATABASE": database.url(), "BENCH_NUMBERS": " ".join(NUMBERS)}
-    stack.run_peer("-m", "bench.peers.original", **environment)
+    stack.run_peer("-m", "bench.peers.original", environment=environment)
     options = ("--workers", str(stack.WEB_PROCESSES), "--port", str(stack.WEB_PORT), "--log-level", "warning")
     command = ("-m", "uvicorn", "bench.peers.original:app", *options)
-    with stack.peer(*command, port=stack.WEB_PORT, **environment) as pid:
+    with stack.peer(*command, port=stack.WEB_PORT, environment=environment) as pid:
         stack.warm_up()
         yield pid
 

@@ -28,7 +28,7 @@ def run(scale: Scale) -> list[Goal]:
         our_webhook = load.webhook(scale.seconds)
     ours = conversing.measure(scale.seconds * 2)
     with _redis():
-        stack.run_peer("-m", "django", "migrate", "--run-syncdb", **_environment())
+        stack.run_peer("-m", "django", "migrate", "--run-syncdb", environment=_environment())
         database.execute("TRUNCATE usual_conversation CASCADE")
         with _web():
             their_webhook = load.webhook(scale.seconds)
@@ -66,7 +66,7 @@ def _redis() -> Iterator[None]:
 def _web() -> Iterator[int]:
     size = ("-w", str(stack.WEB_PROCESSES), "--threads", str(stack.WEB_THREADS))
     command = ("-m", "gunicorn", "-b", f"127.0.0.1:{WEB_PORT}", "-k", "gthread", *size, "bench.peers.usual.wsgi")
-    with stack.peer(*command, port=WEB_PORT, **_environment()) as pid:
+    with stack.peer(*command, port=WEB_PORT, environment=_environment()) as pid:
         stack.warm_up()
         yield pid
 
@@ -74,5 +74,7 @@ def _web() -> Iterator[int]:
 @contextlib.contextmanager
 def _worker() -> Iterator[int]:
     options = ("--pool", "threads", "--concurrency", str(THREADS), "--loglevel", "error")
-    with stack.peer("-m", "celery", "-A", "bench.peers.usual.tasks", "worker", *options, **_environment()) as pid:
+    with stack.peer(
+        "-m", "celery", "-A", "bench.peers.usual.tasks", "worker", *options, environment=_environment()
+    ) as pid:
         yield pid

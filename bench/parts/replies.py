@@ -14,7 +14,7 @@ CUSTOMERS_IN_FLIGHT = 600
 
 @contextlib.contextmanager
 def bare_loop() -> Iterator[int]:
-    with stack.peer("-m", "bench.peers.bare_loop", BENCH_DATABASE=database.url()) as pid:
+    with stack.peer("-m", "bench.peers.bare_loop", environment={"BENCH_DATABASE": database.url()}) as pid:
         yield pid
 
 
@@ -38,7 +38,9 @@ def steady(scale: Scale) -> list[Goal]:
 
 def in_flight(scale: Scale) -> list[Goal]:
     """How many calls one process holds open at a time when the model is slow."""
-    found = conversing.measure(scale.seconds, model=SLOW_MODEL_SECONDS, customers=CUSTOMERS_IN_FLIGHT)
+    found = conversing.measure(
+        scale.seconds + 2 * SLOW_MODEL_SECONDS, model=SLOW_MODEL_SECONDS, customers=CUSTOMERS_IN_FLIGHT
+    )
     title = f"Calls in flight: model {SLOW_MODEL_SECONDS} s, {CUSTOMERS_IN_FLIGHT} conversations"
     print_table(title, HEADS, [found.row("one worker")])
     most, size = found.most_in_flight, found.kilobytes

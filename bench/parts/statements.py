@@ -43,7 +43,7 @@ def run(scale: Scale) -> list[Goal]:
         executed = started.enter_context(
             proxy.counting(PROXY_PORT, known.get("PGHOST", ""), known.get("PGPORT", "5432"))
         )
-        started.enter_context(stack.worker(DATABASE_URL=url, PGGSSENCMODE="disable"))
+        started.enter_context(stack.worker({"DATABASE_URL": url, "PGGSSENCMODE": "disable"}))
         for _ in range(6):  # a statement is prepared after its fifth execution
             _replies(4)
         idle = _idle(executed)

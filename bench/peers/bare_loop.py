@@ -149,7 +149,7 @@ class Loop:
 
     async def _close(self, answers: list[tuple[int, int, str]]) -> list[int]:
         turns, conversations, texts = map(list, zip(*answers, strict=True))
-        messages = dict(await self._rows(CLOSE, turns, conversations, texts))
+        messages: dict[int, int] = dict(await self._rows(CLOSE, turns, conversations, texts))
         return [messages[conversation] for _, conversation, _ in answers]
 
     async def _claim_outgoing(self, messages: list[int]) -> list[bool]:

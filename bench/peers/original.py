@@ -110,7 +110,7 @@ async def get_or_create_conversation(session: AsyncSession, tenant_id: int | Non
     except IntegrityError:  # another request was faster
         await session.rollback()
         return int(await session.scalar(sa.select(Conversation.id).filter_by(**keys)) or 0)
-    return conversation.id
+    return int(conversation.id)
 
 
 async def create_tables() -> None:
