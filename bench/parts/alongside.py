@@ -13,7 +13,7 @@ CUSTOMERS = 20
 OTHER = "100000000000099"  # the number of the business with the burst
 SENDER = "78000000000"
 WAITING = {
-    "events": "SELECT count(*) FROM event_deliveries WHERE status = 'waiting'",
+    "events": "SELECT count(*) FROM webhook_deliveries WHERE status = 'waiting'",
     "files": "SELECT count(*) FROM attachments WHERE state = 'pending'",
 }
 

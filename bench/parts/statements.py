@@ -25,7 +25,7 @@ from bench.tables import Goal, goal, print_table
 SIZES = (1, 50, 200)
 ROUNDS = 3
 IDLE_SECONDS = 5
-LONGEST = 90
+LONGEST = 180
 RECORDED = """
 SELECT count(*) FROM conversation_messages
 WHERE role = 'assistant' AND status NOT IN ('queued', 'sending') AND external_id IS NOT NULL
