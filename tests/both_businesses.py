@@ -9,7 +9,7 @@ from django.utils import timezone
 from api import keys
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
-from conversations.tests.rows import conversation, message
+from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
@@ -28,7 +28,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
     ConversationNote.objects.create(conversation=talk, text=f"{mark} note")
     turn = Turn.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         state="failed",
         first_message=asked,

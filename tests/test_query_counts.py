@@ -16,7 +16,6 @@ from assistant.models import Turn
 from assistant.turns import claiming
 from assistant.turns.claiming import ClaimedTurn
 from assistant.turns.closing import FinishedTurn, complete_turns
-from bench.database import round_trips
 from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import claiming as outbox_claiming
@@ -27,6 +26,7 @@ from conversations.outbox.senders import Outbound
 from conversations.tests.rows import conversation, many_messages
 from runtime.dispatching import Claimed, Shares
 from tenants.tests.people import TwoBusinesses
+from tests.round_trips import round_trips
 from tests.stage import Stage
 from whatsapp.graph import access
 from whatsapp.tests import factories

@@ -10,7 +10,7 @@ from django.utils import timezone
 from api.tests.programs import Programs
 from assistant.models import DEFAULT_INSTRUCTIONS, Assistant, Turn
 from conversations.models import Conversation
-from conversations.tests.rows import conversation
+from conversations.tests.rows import conversation, owner
 
 
 def test_shows_the_defaults_until_something_is_set(programs: Programs) -> None:
@@ -58,7 +58,7 @@ def test_refuses_what_is_out_of_bounds(programs: Programs, data: dict[str, Any])
 def turn(of: Conversation, day: str, state: str = "replied", **columns: Any) -> None:
     at = dt.datetime.fromisoformat(f"{day}T12:00:00+00:00")
     Turn.objects.create(
-        tenant=of.tenant,
+        tenant=owner(of),
         conversation=of, state=state, opened_at=at, due_at=at, latest_due_at=at, first_message_id=1,
         last_message_id=1, **columns,
     )  # fmt: skip

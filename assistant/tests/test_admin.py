@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from assistant.models import Assistant, Turn
-from conversations.tests.rows import conversation, message
+from conversations.tests.rows import conversation, message, owner
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 
@@ -20,7 +20,7 @@ def turn(of: Tenant, number: str = "4915112345") -> Turn:
     asked = message(conversation(of, number, contact_name=f"Customer {number}"), "Hi")
     now = timezone.now()
     return Turn.objects.create(
-        tenant=asked.conversation.tenant,
+        tenant=owner(asked.conversation),
         conversation=asked.conversation,
         first_message=asked,
         last_message=asked,

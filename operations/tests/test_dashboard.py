@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from assistant.models import Turn
 from conversations.models import Conversation
-from conversations.tests.rows import conversation, message
+from conversations.tests.rows import conversation, message, owner
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 
@@ -22,7 +22,7 @@ def talk(of: Tenant, seconds: float, tokens: int) -> Conversation:
     asked, reply = message(begun, "Hi"), message(begun, "Hello", "assistant", status="failed")
     opened = timezone.now() - dt.timedelta(seconds=seconds)
     Turn.objects.create(
-        tenant=begun.tenant,
+        tenant=owner(begun),
         conversation=begun,
         state="replied",
         first_message=asked,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from assistant.models import Assistant, Turn
 from conversations.desk import notes
 from conversations.models import Conversation, ConversationMessage, Pause
-from conversations.tests.rows import message
+from conversations.tests.rows import message, owner
 from leads.models import Lead
 from tenants.models import Tenant
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
@@ -87,7 +87,7 @@ def _small_talk(talk: Conversation, number: int) -> None:
     _turn(talk, asked, said, 3.1)
     _say(talk, 0, "Thank you! 🍰" if number % 2 else "And is it still warm in the morning, when I come at six?")
     Lead.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         name=talk.contact_name,
         phone=talk.external_id,
@@ -99,7 +99,7 @@ def _small_talk(talk: Conversation, number: int) -> None:
 def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMessage, seconds: float) -> None:
     when = asked.created_at
     Turn.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         state="replied",
         outcome="replied",
@@ -174,7 +174,7 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
     _say(talk, 0, "Perfect, see you there 🎂")
     Conversation.objects.filter(pk=talk.pk).update(handled_by="operator", operator=agent)
     return Lead.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         name=talk.contact_name,
         phone=talk.external_id,

@@ -1,4 +1,4 @@
-"""Growth: the same benches with millions of messages in the table, loaded by COPY."""
+"""Growth: the webhook and the history again with millions of messages in the table, loaded by COPY."""
 
 import itertools
 import time
@@ -6,20 +6,20 @@ import time
 from django.db import connection
 from tqdm import tqdm
 
+from bench import database, load, stack
+from bench.stack import NUMBER, Scale
+from bench.tables import Goal, goal, percentile, print_table, ratio
 from conversations.history.messages import get_or_create_conversation
 
-from . import database, history, stack
-from .stack import NUMBER
-from .tables import percentile, table, verdict
-from .webhook import measured, middle
+from . import history
 
 ALL = (10_000_000, 200_000)  # messages, conversations
-FIRST = 79_000_000_000  # the load's own customers are the first of them
+FIRST = 79_000_000_000  # the customers of `load` are the first of them
 BATCH = 100_000
 
 
 def fill(messages: int, conversations: int) -> float:
-    """Seconds it took."""
+    """Load them, and return the seconds it took."""
     began = time.monotonic()
     connection.ensure_connection()
     tenant = database.one("SELECT tenant_id FROM whatsapp_accounts WHERE phone_number_id = %s", NUMBER)
@@ -51,27 +51,30 @@ def fill(messages: int, conversations: int) -> float:
     return time.monotonic() - began
 
 
-def run(seconds: int, part: int) -> None:
-    """`part`: 1 for all of it, 10 for a tenth."""
-    messages, conversations = (number // part for number in ALL)
+def run(scale: Scale) -> list[Goal]:
+    messages, conversations = (number // scale.divisor for number in ALL)
     database.empty()
-    empty = _both(seconds)
+    empty = _both(scale.seconds)
     database.empty()
     took = fill(messages, conversations)
-    full = _both(seconds)
-    heads = ["", "empty", f"{messages:,} messages", "ratio", "within 20 %"]
-    door = full[0] / empty[0]
-    slower = full[1] / empty[1]
+    full = _both(scale.seconds)
+    rate, slower = ratio(full[0], empty[0]), ratio(full[1], empty[1])
     rows: list[list[object]] = [
-        ["webhook, deliveries a second", empty[0], full[0], f"{door:.0%}", verdict(door >= 0.8)],
-        ["add a message and load the last 20, p50 ms", empty[1], full[1], f"{slower:.0%}", verdict(slower <= 1.2)],
+        ["webhook, deliveries per second", empty[0], full[0], f"{rate:.0%}"],
+        ["add a message and load the last 20, p50 ms", empty[1], full[1], f"{slower:.0%}"],
     ]
-    table(f"Growth: {messages:,} messages in {conversations:,} conversations, loaded in {took:.0f} s", heads, rows)
+    title = f"Growth: {messages:,} messages in {conversations:,} conversations, loaded in {took:.0f} s"
+    print_table(title, ["", "empty", f"{messages:,} messages", "ratio"], rows)
+    return [
+        goal(f"webhook's rate with {messages:,} messages, of itself empty", f"{rate:.0%}", "within 20 %", rate >= 0.8),
+        goal(f"history with {messages:,} messages, of itself empty", f"{slower:.2f} ×", "within 20 %", slower <= 1.2),
+    ]
 
 
 def _both(seconds: int) -> tuple[float, float]:
-    with stack.web() as url:
-        rate = middle([measured(url, seconds) for _ in range(3)]).rate
+    """Deliveries per second, and ms to add a message and load the last 20."""
+    with stack.web():
+        rate = load.middle([load.webhook(seconds) for _ in range(3)]).rate
     times = itertools.chain.from_iterable(
         history.times_of(get_or_create_conversation(None, "grown", str(n)).pk, 40, least=1) for n in range(5)
     )

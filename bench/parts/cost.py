@@ -1,4 +1,4 @@
-"""What a reply costs: tokens sent, and the part of them that a prompt cache can reuse. Computed, not measured."""
+"""What a reply costs: tokens sent, and how many of them a prompt cache can reuse. Computed, not measured."""
 
 import json
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from assistant.model import context
 from assistant.model.client import TOKEN_CHARACTERS
 from assistant.models import Assistant
+from bench.stack import Scale
+from bench.tables import Goal, print_table
 from conversations.models import ConversationMessage
-
-from .tables import table
 
 WINDOW, STEP, TURNS = 20, 10, 60
 ASKED = "Hello, do you deliver to the old town on Sunday? I would like two rolls and a cake."
@@ -46,7 +46,7 @@ def _common(one: str, other: str) -> int:
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def run() -> None:
+def run(scale: Scale) -> list[Goal]:
     rows: list[list[object]] = []
     for name, window in (
         ("sliding 20 (as it is)", sliding),
@@ -58,5 +58,6 @@ def run() -> None:
             sent = sum(len(prompts[n]) for n in part) / len(part) / TOKEN_CHARACTERS
             again = sum(_common(prompts[n - 1], prompts[n]) for n in part) / len(part) / TOKEN_CHARACTERS
             rows.append([name, when, sent, again, f"{again / sent:.0%}"])
-    heads = ["window", "of a conversation", "tokens a reply", "of them as the request before", ""]
-    table("The cost of a reply (a token counted as 4 characters)", heads, rows)
+    heads = ["window", "of a conversation", "tokens per reply", "of them the same as in the request before", ""]
+    print_table("The cost of a reply (counting 4 characters as a token)", heads, rows)
+    return []

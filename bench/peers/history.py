@@ -1,4 +1,4 @@
-"""The peers of the history bench, as their documentation has one use them. Run by `.venv-bench`: prints JSON."""
+"""Two libraries for chat histories, used as their documentation shows. Prints JSON: `parts/history.py` reads it."""
 
 import asyncio
 import json

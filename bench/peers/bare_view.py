@@ -1,4 +1,4 @@
-"""The floor: a DRF view on the same gunicorn that parses the same body and does nothing."""
+"""The floor for the webhook: a DRF view on the same server that parses the same body and does nothing else."""
 
 import json
 
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 
-class Floor(APIView):
+class BareView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
@@ -19,7 +19,7 @@ class Floor(APIView):
         return Response({"ok": True})
 
 
-urlpatterns = [path("api/whatsapp/webhook", Floor.as_view())]
+urlpatterns = [path("api/whatsapp/webhook", BareView.as_view())]
 
-settings.ROOT_URLCONF = "bench.floor"
+settings.ROOT_URLCONF = "bench.peers.bare_view"
 application = get_wsgi_application()
