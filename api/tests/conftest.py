@@ -6,7 +6,7 @@ import pytest
 
 from whatsapp.graph import client as graph_client
 
-from .programs import Programs
+from .clients import Clients
 
 PLACES = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
 APPROVED = {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY"}
@@ -23,8 +23,8 @@ CAROUSEL = {"type": "CAROUSEL", "cards": []}
 
 
 @pytest.fixture
-def programs(db: None) -> Programs:
-    return Programs()
+def clients(db: None) -> Clients:
+    return Clients()
 
 
 class Meta:

@@ -1,4 +1,4 @@
-"""Every address for programs x strangers, the other business's rows, and keys that may only read."""
+"""Every address for clients x strangers, the other business's rows, and keys that may only read."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from api import urls
-from api.tests.programs import Program, Programs
+from api.tests.clients import ApiClient, Clients
 from conversations.tests.rows import conversation, message
 from leads.models import Lead
 from tests.isolation_report import Report
@@ -39,11 +39,11 @@ def _a_folder(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ids(programs: Programs) -> dict[str, dict[str, int]]:
+def ids(clients: Clients) -> dict[str, dict[str, int]]:
     """By whose ("ours", "theirs"): the id of one row by the beginning of its address."""
     found = {}
     for whose in ("ours", "theirs"):
-        tenant = getattr(programs.businesses, whose)
+        tenant = getattr(clients.businesses, whose)
         talk = conversation(tenant, contact_name=f"{whose}-customer")
         message(talk, f"{whose}-text")
         lead = Lead.objects.create(tenant=tenant, conversation=talk, name=f"{whose}-lead")
@@ -51,14 +51,14 @@ def ids(programs: Programs) -> dict[str, dict[str, int]]:
     return found
 
 
-def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
+def asked(client: ApiClient, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
     """(what, answer) of each thing that may be asked of an address."""
     address = route.replace("<int:pk>", str(ids.get(route.partition("/")[0], 0)))
     answers = []
     if "r" in ALL[route]:
-        answers.append((f"GET {address}", program.get(address)))
+        answers.append((f"GET {address}", client.get(address)))
     if "w" in ALL[route]:
-        write = program.patch if route in PATCHED else program.send if route in FORMS else program.post
+        write = client.patch if route in PATCHED else client.send if route in FORMS else client.post
         data = {"file": ContentFile(b"%PDF-1.7", "bill.pdf")} if route in FORMS else DATA
         answers.append((f"write {address}", write(address, data)))
     return answers
@@ -68,14 +68,14 @@ def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, 
 def walk(isolation_report: Report) -> Any:
     """As `asked`, over many addresses; what was met goes into the report."""
 
-    def walk(who: str, program: Program, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
+    def walk(who: str, client: ApiClient, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
         met: Counter[str] = Counter()
         for route in routes:
-            for what, answer in asked(program, route, ids):
+            for what, answer in asked(client, route, ids):
                 met[str(answer.status_code)] += 1
                 yield what, answer
         refusals = sum(met[status] for status in ("401", "403", "404"))
-        isolation_report(f"{who}, the API for programs", len(list(routes)), refusals, met)
+        isolation_report(f"{who}, the API for clients", len(list(routes)), refusals, met)
 
     return walk
 
@@ -84,32 +84,30 @@ def test_every_address_is_in_a_table() -> None:
     assert {str(pattern.pattern) for pattern in urls.urlpatterns} == set(ALL)
 
 
-def test_strangers_get_nowhere(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
-    for number, stranger in enumerate(programs.strangers, start=1):
+def test_strangers_get_nowhere(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for number, stranger in enumerate(clients.strangers, start=1):
         for what, answer in walk(f"stranger {number}", stranger, ALL, ids["ours"]):
             assert answer.status_code == 401, what
             assert "ours-" not in answer.content.decode()
 
 
-def test_a_key_that_reads_does_not_write(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
-    for what, answer in walk("key that reads", programs.reader, ALL, ids["ours"]):
+def test_a_key_that_reads_does_not_write(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for what, answer in walk("key that reads", clients.reader, ALL, ids["ours"]):
         assert answer.status_code == (200 if what.startswith("GET") else 403), what
 
 
 def test_a_key_that_writes_does_both_in_its_own_business(
-    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
+    clients: Clients, ids: dict[str, dict[str, int]], walk: Any
 ) -> None:
-    for what, answer in walk("key that writes", programs.writer, ALL, ids["ours"]):
+    for what, answer in walk("key that writes", clients.writer, ALL, ids["ours"]):
         assert answer.status_code in (200, 201), what
         assert "theirs-" not in answer.content.decode(), what
 
 
-def test_the_rows_of_another_business_do_not_exist(
-    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
-) -> None:
+def test_the_rows_of_another_business_do_not_exist(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
     rows, nothing = OF_A_CONVERSATION | OF_A_LEAD, dict.fromkeys(ids["theirs"], 999_999_999)
-    foreign = list(walk("key, another business's rows", programs.writer, rows, ids["theirs"]))
-    missing = list(walk("key, rows that are not", programs.writer, rows, nothing))
+    foreign = list(walk("key, another business's rows", clients.writer, rows, ids["theirs"]))
+    missing = list(walk("key, rows that are not", clients.writer, rows, nothing))
     for (what, answer), (_, same) in zip(foreign, missing, strict=True):
         assert (answer.status_code, answer.json()) == (404, same.json()), what
     theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
@@ -118,7 +116,7 @@ def test_the_rows_of_another_business_do_not_exist(
 
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
-def test_an_id_that_cannot_be_is_not_found(programs: Programs, pk: int) -> None:
+def test_an_id_that_cannot_be_is_not_found(clients: Clients, pk: int) -> None:
     for route in OF_A_CONVERSATION | OF_A_LEAD:
-        for what, answer in asked(programs.writer, route, {"conversations": pk, "leads": pk}):
+        for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk}):
             assert answer.status_code == 404, what

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from api.tests.programs import Program, Programs
+from api.tests.clients import ApiClient, Clients
 from tenants.models import ApiKey, Tenant
 from tenants.tests.people import TwoBusinesses, browser_of
 
@@ -40,7 +40,7 @@ def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
         assert key.prefix in text
         assert token not in text
         assert key.hash not in text
-    answer = Program(token, Client()).get("key")
+    answer = ApiClient(token, Client()).get("key")
     assert answer.json() | {"created_at": ""} == {
         "name": "Shop",
         "prefix": key.prefix,
@@ -69,23 +69,23 @@ def test_is_not_made_for_another_business_or_for_the_whole_installation() -> Non
     assert ApiKey.objects.get().tenant is None
 
 
-def test_neither_its_scope_nor_its_business_changes_and_a_stranger_revokes_nothing(programs: Programs) -> None:
+def test_neither_its_scope_nor_its_business_changes_and_a_stranger_revokes_nothing(clients: Clients) -> None:
     key = ApiKey.objects.get(scope="read")
-    client = programs.businesses.browser("owner")
-    theirs = programs.businesses.theirs.pk
+    client = clients.businesses.browser("owner")
+    theirs = clients.businesses.theirs.pk
     client.post(f"{ADMIN}{key.pk}/change/", {"name": "Renamed", "scope": "write", "tenant": theirs})
     key.refresh_from_db()
-    assert (key.name, key.scope, key.tenant) == ("Renamed", "read", programs.businesses.ours)
+    assert (key.name, key.scope, key.tenant) == ("Renamed", "read", clients.businesses.ours)
     data = {"action": "revoke", "_selected_action": [key.pk]}
-    programs.businesses.browser("stranger").post(ADMIN, data)
-    assert programs.reader.get("key").status_code == 200
+    clients.businesses.browser("stranger").post(ADMIN, data)
+    assert clients.reader.get("key").status_code == 200
     client.post(ADMIN, data)
-    assert programs.reader.get("key").status_code == 401
+    assert clients.reader.get("key").status_code == 401
     assert "Revoked" in client.get(ADMIN).content.decode()
 
 
-def test_opens_nothing_to_strangers(programs: Programs) -> None:
-    for stranger in programs.strangers:
+def test_opens_nothing_to_strangers(clients: Clients) -> None:
+    for stranger in clients.strangers:
         answer = stranger.get("key")
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -93,31 +93,31 @@ def test_opens_nothing_to_strangers(programs: Programs) -> None:
         assert set(answer.json()) == {"detail"}
 
 
-def test_is_not_a_session_or_a_token_of_the_admin_and_does_not_open_the_admin_api(programs: Programs) -> None:
-    assert browser_of(programs.owner).get("/api/key").status_code == 401
-    token = Token.objects.create(user=programs.owner).key
+def test_is_not_a_session_or_a_token_of_the_admin_and_does_not_open_the_admin_api(clients: Clients) -> None:
+    assert browser_of(clients.owner).get("/api/key").status_code == 401
+    token = Token.objects.create(user=clients.owner).key
     for scheme in ("Token", "Bearer", "Basic"):
         assert Client(headers={"Authorization": f"{scheme} {token}"}).get("/api/key").status_code == 401
-    assert programs.writer.get("admin/tenants").status_code == 401
+    assert clients.writer.get("admin/tenants").status_code == 401
 
 
-def test_shows_when_it_was_last_used_to_the_minute(programs: Programs, django_assert_num_queries: Any) -> None:
+def test_shows_when_it_was_last_used_to_the_minute(clients: Clients, django_assert_num_queries: Any) -> None:
     before = timezone.now()
-    programs.writer.get("key")
+    clients.writer.get("key")
     key = ApiKey.objects.filter(last_used_at__gte=before).get()
     with django_assert_num_queries(2):  # the key, the rate: nothing is written down
-        programs.writer.get("key")
+        clients.writer.get("key")
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=before - dt.timedelta(seconds=61))
-    programs.writer.get("key")
+    clients.writer.get("key")
     key.refresh_from_db()
     assert key.last_used_at is not None
     assert key.last_used_at >= before
 
 
-def test_whoever_made_one_cannot_be_deleted_and_the_admin_says_why(programs: Programs) -> None:
-    client = programs.businesses.browser("superuser")
-    page = client.get(f"/admin/auth/user/{programs.owner.pk}/delete/")
+def test_whoever_made_one_cannot_be_deleted_and_the_admin_says_why(clients: Clients) -> None:
+    client = clients.businesses.browser("superuser")
+    page = client.get(f"/admin/auth/user/{clients.owner.pk}/delete/")
     assert page.status_code == 200
-    assert "Program that may read" in page.content.decode()
-    client.post(f"/admin/auth/user/{programs.owner.pk}/delete/", {"post": "yes"})
-    assert User.objects.filter(pk=programs.owner.pk).exists()
+    assert "ApiClient that may read" in page.content.decode()
+    client.post(f"/admin/auth/user/{clients.owner.pk}/delete/", {"post": "yes"})
+    assert User.objects.filter(pk=clients.owner.pk).exists()

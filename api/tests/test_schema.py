@@ -29,8 +29,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import urls
+from api.tests.clients import Clients
 from api.tests.conftest import Meta
-from api.tests.programs import Programs
 from conversations.tests.rows import conversation, many_messages
 from leads.models import Lead
 from tenants.models import Tenant
@@ -67,26 +67,26 @@ def one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def keys(programs: Programs, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
+def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
     """By the beginning of the path: the header that opens it. There is something to find, too."""
     settings.API_RATE_LIMIT, settings.MEDIA_ROOT = 1_000_000, str(tmp_path)
-    ours = programs.businesses.ours
-    talk = conversation(ours, "4915112345", id=ROW, operator=programs.owner, needs_person="why")
+    ours = clients.businesses.ours
+    talk = conversation(ours, "4915112345", id=ROW, operator=clients.owner, needs_person="why")
     many_messages(talk, 5)
     Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
     third = Tenant.objects.create(id=ROW, name="Third", slug="third")
     WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
-    token = Token.objects.create(user=programs.businesses.people["superuser"]).key
-    program = f"Bearer {programs.writer.token}"
-    return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": program}}
+    token = Token.objects.create(user=clients.businesses.people["superuser"]).key
+    bearer = f"Bearer {clients.writer.token}"
+    return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": bearer}}
 
 
 def test_every_address_is_described() -> None:
     """So each is asked below: the questions are of the described ones."""
     described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
-    programs = {f"/api/{pattern.pattern}" for pattern in urls.urlpatterns}
+    clients = {f"/api/{pattern.pattern}" for pattern in urls.urlpatterns}
     staff = {f"/api/admin/{name}{row}" for name in ("tenants", "whatsapp-accounts") for row in ("", "/{id}")}
-    assert set(described) == {path.replace("<int:pk>", "{id}") for path in programs} | staff
+    assert set(described) == {path.replace("<int:pk>", "{id}") for path in clients} | staff
 
 
 def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
@@ -102,9 +102,9 @@ def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
     assert {200, 201, 204, 400, 404} <= set(answered)
 
 
-def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]], programs: Programs) -> None:
+def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]], clients: Clients) -> None:
     schema = described()
-    reader = {"Authorization": f"Bearer {programs.reader.token}"}
+    reader = {"Authorization": f"Bearer {clients.reader.token}"}
     answered: Counter[int] = Counter()
     for result in schema.get_all_operations():
         for key in ({"Authorization": "Bearer prk_no"}, reader):

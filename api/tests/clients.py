@@ -1,4 +1,4 @@
-"""Programs of two businesses, each with its keys."""
+"""Clients of two businesses, each with its keys."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from tenants.tests.people import TwoBusinesses
 
 
 @dataclass(frozen=True)
-class Program:
+class ApiClient:
     """A program with one key: `get`, `post`, `patch` under /api/, JSON in and out."""
 
     token: str
@@ -40,28 +40,28 @@ class Program:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def program(tenant: Tenant | None, made_by: User, scope: str = "write") -> Program:
-    _, token = keys.issue(made_by, tenant=tenant, name=f"Program that may {scope}", scope=scope)
-    return Program(token, Client())
+def api_client(tenant: Tenant | None, made_by: User, scope: str = "write") -> ApiClient:
+    _, token = keys.issue(made_by, tenant=tenant, name=f"ApiClient that may {scope}", scope=scope)
+    return ApiClient(token, Client())
 
 
-class Programs:
+class Clients:
     """Of our business one that writes and one that reads; of theirs one that writes; and those that have no key."""
 
     def __init__(self) -> None:
         self.businesses = TwoBusinesses()
         self.owner = self.businesses.people["owner"]
-        self.writer = program(self.businesses.ours, self.owner)
-        self.reader = program(self.businesses.ours, self.owner, "read")
-        self.theirs = program(self.businesses.theirs, self.businesses.people["stranger"])
-        self.keyless = Program("", Client())
-        self.revoked = program(self.businesses.ours, self.owner)
+        self.writer = api_client(self.businesses.ours, self.owner)
+        self.reader = api_client(self.businesses.ours, self.owner, "read")
+        self.theirs = api_client(self.businesses.theirs, self.businesses.people["stranger"])
+        self.keyless = ApiClient("", Client())
+        self.revoked = api_client(self.businesses.ours, self.owner)
         keys.revoke(ApiKey.objects.filter(prefix__in=["_".join(self.revoked.token.split("_")[:2])]))
 
     @property
-    def strangers(self) -> list[Program]:
+    def strangers(self) -> list[ApiClient]:
         """Nobody of these gets in."""
         unknown = "prk_000000000000_" + "x" * 43
         forged = self.writer.token[:-2] + ("AA" if not self.writer.token.endswith("AA") else "BB")
-        made_up = [Program(token, Client()) for token in (unknown, forged, self.writer.token[:16], "é\x00", " ")]
+        made_up = [ApiClient(token, Client()) for token in (unknown, forged, self.writer.token[:16], "é\x00", " ")]
         return [self.keyless, self.revoked, *made_up]
