@@ -1,4 +1,4 @@
-"""What the API remembers: how often a key was used, and what it answered to whom."""
+"""What the API stores: the requests each key made in the current minute, and responses to idempotent requests."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from tenants.models import ApiKey, Tenant
 
 
 class RateWindow(models.Model):
-    """The requests of one key in its current minute: one row a key, for all processes."""
+    """How many requests a key has made in its current minute, across all processes."""
 
     key = models.OneToOneField(ApiKey, primary_key=True, on_delete=models.CASCADE, related_name="+")
     started_at = models.DateTimeField()
@@ -17,27 +17,27 @@ class RateWindow(models.Model):
         db_table = "api_rate_windows"
 
     def __str__(self) -> str:
-        return f"{self.requests} requests of key {self.key_id}"
+        return f"{self.requests} requests with key {self.key_id}"
 
 
 class IdempotentResponse(models.Model):
-    """The answer that was given to an `Idempotency-Key`, written in the transaction of what it did."""
+    """The response to an `Idempotency-Key`, stored in the transaction of its effects."""
 
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    request_hash = models.CharField(max_length=64)  # of address and body: the same key must not mean two things
+    request_hash = models.CharField(max_length=64)  # of method, path and payload
     status = models.PositiveSmallIntegerField()
     body = models.JSONField()
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        db_table = "api_remembered_answers"
+        db_table = "api_idempotent_responses"
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "key"], name="answer_once", nulls_distinct=False),
+            models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key_once", nulls_distinct=False),
         ]
         indexes = [
-            # The clearing away of what is older than a day.
-            models.Index(fields=["created_at"], name="answer_by_age"),
+            # For deleting expired responses.
+            models.Index(fields=["created_at"], name="idempotent_response_by_age"),
         ]
 
     def __str__(self) -> str:

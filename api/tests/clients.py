@@ -1,4 +1,4 @@
-"""Clients of two businesses, each with its keys."""
+"""API clients of two businesses, each with its own key."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,40 +13,48 @@ from tenants.tests.people import TwoBusinesses
 
 @dataclass(frozen=True)
 class ApiClient:
-    """A program with one key: `get`, `post`, `patch` under /api/, JSON in and out."""
+    """A client with one key. Paths are relative to /api/; bodies are JSON."""
 
     token: str
     client: Client
 
-    def get(self, address: str, **query: Any) -> Any:
-        return self.client.get(f"/api/{address}", query, headers=self._headers())
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(f"/api/{path}", query, headers=self._headers())
 
-    def post(self, address: str, data: Any = None, **headers: str) -> Any:
-        return self._write("post", address, data, headers)
+    def post(self, path: str, data: Any = None, **headers: str) -> Any:
+        return self._write("post", path, data, headers)
 
-    def send(self, address: str, form: dict[str, Any], **headers: str) -> Any:
-        """A form, with its file."""
-        return self.client.post(f"/api/{address}", form, headers=self._headers() | headers)
+    def send(self, path: str, form: dict[str, Any], **headers: str) -> Any:
+        """Post a form with a file."""
+        return self.client.post(f"/api/{path}", form, headers=self._headers() | headers)
 
-    def patch(self, address: str, data: Any = None, **headers: str) -> Any:
-        return self._write("patch", address, data, headers)
+    def patch(self, path: str, data: Any = None, **headers: str) -> Any:
+        return self._write("patch", path, data, headers)
 
-    def _write(self, method: str, address: str, data: Any, headers: dict[str, str]) -> Any:
+    def _write(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Any:
         send = getattr(self.client, method)
         body = {} if data is None else data
-        return send(f"/api/{address}", body, content_type="application/json", headers=self._headers() | headers)
+        return send(f"/api/{path}", body, content_type="application/json", headers=self._headers() | headers)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
-def api_client(tenant: Tenant | None, made_by: User, scope: str = "write") -> ApiClient:
-    _, token = keys.issue(made_by, tenant=tenant, name=f"ApiClient that may {scope}", scope=scope)
+def issue_key(user: User, tenant: Tenant | None, name: str, scope: str = "read") -> tuple[ApiKey, str]:
+    """A key and its token."""
+    key = ApiKey(tenant=tenant, name=name, scope=scope)
+    token = keys.generate(key, user)
+    key.save()
+    return key, token
+
+
+def api_client(tenant: Tenant | None, user: User, scope: str = "write") -> ApiClient:
+    _, token = issue_key(user, tenant, f"Shop ({scope})", scope)
     return ApiClient(token, Client())
 
 
 class Clients:
-    """Of our business one that writes and one that reads; of theirs one that writes; and those that have no key."""
+    """Clients of our business (one writes, one reads), of theirs, and without a valid key."""
 
     def __init__(self) -> None:
         self.businesses = TwoBusinesses()
@@ -60,7 +68,7 @@ class Clients:
 
     @property
     def strangers(self) -> list[ApiClient]:
-        """Nobody of these gets in."""
+        """Clients without a valid key."""
         unknown = "prk_000000000000_" + "x" * 43
         forged = self.writer.token[:-2] + ("AA" if not self.writer.token.endswith("AA") else "BB")
         made_up = [ApiClient(token, Client()) for token in (unknown, forged, self.writer.token[:16], "é\x00", " ")]

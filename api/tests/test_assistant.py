@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from api.tests.clients import Clients
+from api.views.assistant import AssistantSerializer
 from assistant.models import DEFAULT_INSTRUCTIONS, Assistant, Turn
 from conversations.models import Conversation
 from conversations.tests.rows import conversation
@@ -48,11 +49,24 @@ def test_a_program_cannot_send_the_server_to_another_address(clients: Clients) -
         {"history_limit": 0},
         {"max_output_tokens": 10**12},
         {"instructions": None},
+        {"transcription_language": "Spanish"},
     ],
 )
 def test_refuses_what_is_out_of_bounds(clients: Clients, data: dict[str, Any]) -> None:
     answer = clients.writer.patch("assistant", data)
     assert (answer.status_code, list(answer.json())) == (400, list(data))
+
+
+def test_offers_every_setting_of_the_assistant() -> None:
+    settings = {field.name for field in Assistant._meta.fields if field.editable} - {"id", "tenant"}
+    assert settings <= set(AssistantSerializer().fields)
+
+
+def test_updates_images_and_transcription(clients: Clients) -> None:
+    answer = clients.writer.patch("assistant", {"sees_images": True, "transcription_language": "es"}).json()
+    assert (answer["sees_images"], answer["transcription_language"]) == (True, "es")
+    row = Assistant.objects.get()
+    assert (row.sees_images, row.transcription_language) == (True, "es")
 
 
 def turn(of: Conversation, day: str, state: str = "replied", **columns: Any) -> None:

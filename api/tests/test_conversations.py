@@ -121,6 +121,17 @@ def test_reads_one(clients: Clients, three: dict[str, Conversation]) -> None:
     assert row["window_closes_at"] > timezone.now().isoformat()
 
 
+def test_updates_the_name_and_whether_the_assistant_is_active(clients: Clients, three: dict[str, Conversation]) -> None:
+    path = f"conversations/{three['Cy'].pk}"
+    data = {"contact_name": "Cyrus", "is_active": False, "external_id": "1", "handled_by": "operator"}
+    row = clients.writer.patch(path, data).json()
+    assert (row["contact_name"], row["is_active"]) == ("Cyrus", False)
+    assert (row["external_id"], row["handled_by"]) == (three["Cy"].external_id, "assistant")
+    assert names(clients.reader.get("conversations")) == ["Cyrus", "Ann", "Bo"]
+    assert clients.writer.patch(path, {}).json()["updated_at"] == row["updated_at"]
+    assert clients.writer.patch(path, {"is_active": "perhaps"}).status_code == 400
+
+
 def test_takes_over_and_hands_back_as_the_person_who_made_the_key(
     clients: Clients, three: dict[str, Conversation]
 ) -> None:

@@ -17,7 +17,7 @@ from tests.isolation_report import Report
 # By address: what may be asked of it. A new one fails the test until it is listed.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
 OF_A_CONVERSATION = {
-    "conversations/<int:pk>": "r",
+    "conversations/<int:pk>": "rw",
     "conversations/<int:pk>/messages": "rw",
     "conversations/<int:pk>/files": "w",
     "conversations/<int:pk>/templates": "r",
@@ -25,9 +25,9 @@ OF_A_CONVERSATION = {
     "conversations/<int:pk>/hand-back": "w",
 }
 OF_A_LEAD = {"leads/<int:pk>": "rw"}
-PATCHED = {"assistant", "leads/<int:pk>"}
+PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>"}
 FORMS = {"conversations/<int:pk>/files"}
-DATA = {"text": "Hello", "stage": "won", "instructions": "Obey."}
+DATA = {"text": "Hello", "stage": "won", "instructions": "Obey.", "is_active": False}
 ALL = WITHOUT_ROW | OF_A_CONVERSATION | OF_A_LEAD
 
 pytestmark = pytest.mark.usefixtures("meta")
@@ -81,7 +81,7 @@ def walk(isolation_report: Report) -> Any:
 
 
 def test_every_address_is_in_a_table() -> None:
-    assert {str(pattern.pattern) for pattern in urls.urlpatterns} == set(ALL)
+    assert {str(pattern.pattern) for pattern in urls.with_api_key} == set(ALL)
 
 
 def test_strangers_get_nowhere(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
@@ -111,7 +111,7 @@ def test_the_rows_of_another_business_do_not_exist(clients: Clients, ids: dict[s
     for (what, answer), (_, same) in zip(foreign, missing, strict=True):
         assert (answer.status_code, answer.json()) == (404, same.json()), what
     theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
-    assert (theirs.stage, theirs.conversation.handled_by) == ("new", "assistant")
+    assert (theirs.stage, theirs.conversation.handled_by, theirs.conversation.is_active) == ("new", "assistant", True)
     assert theirs.conversation.messages.count() == 1
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
+from api import keys
 from api.tests.clients import ApiClient, Clients
 from tenants.models import ApiKey, Tenant
 from tenants.tests.people import TwoBusinesses, browser_of
@@ -114,10 +115,21 @@ def test_shows_when_it_was_last_used_to_the_minute(clients: Clients, django_asse
     assert key.last_used_at >= before
 
 
+def test_records_its_use_once_when_requests_race(clients: Clients) -> None:
+    stale = timezone.now() - dt.timedelta(minutes=2)
+    ApiKey.objects.update(last_used_at=stale)
+    first, second = ApiKey.objects.get(scope="read"), ApiKey.objects.get(scope="read")
+    keys.record_use(first)
+    recorded = ApiKey.objects.get(scope="read").last_used_at
+    keys.record_use(second)
+    assert recorded != stale
+    assert ApiKey.objects.get(scope="read").last_used_at == recorded
+
+
 def test_whoever_made_one_cannot_be_deleted_and_the_admin_says_why(clients: Clients) -> None:
     client = clients.businesses.browser("superuser")
     page = client.get(f"/admin/auth/user/{clients.owner.pk}/delete/")
     assert page.status_code == 200
-    assert "ApiClient that may read" in page.content.decode()
+    assert "Shop (read)" in page.content.decode()
     client.post(f"/admin/auth/user/{clients.owner.pk}/delete/", {"post": "yes"})
     assert User.objects.filter(pk=clients.owner.pk).exists()

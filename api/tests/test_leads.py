@@ -23,15 +23,16 @@ def test_lists_the_newest_first_and_by_stage(clients: Clients) -> None:
     assert clients.theirs.get("leads").json()["results"] == []
 
 
-def test_changes_stage_notes_and_fields_and_nothing_else(clients: Clients) -> None:
+def test_updates_what_is_not_read_only(clients: Clients) -> None:
     ann = lead(clients, "491", name="Ann")
-    data = {"stage": "won", "notes": "Called.", "fields": {"size": [1, {"a": None}]}, "name": "x", "phone": "1"}
+    data = {"stage": "won", "notes": "Called.", "fields": {"size": [1, {"a": None}]}, "name": "Anna"}
+    data |= {"first_text": "x", "source": "x"}
     answer = clients.writer.patch(f"leads/{ann.pk}", data)
     assert answer.status_code == 200
     assert answer.json() == clients.reader.get(f"leads/{ann.pk}").json()
     ann.refresh_from_db()
     assert (ann.stage, ann.notes, ann.fields) == ("won", "Called.", {"size": [1, {"a": None}]})
-    assert (ann.name, ann.phone) == ("Ann", "491")
+    assert (ann.name, ann.first_text, ann.source) == ("Anna", "", "whatsapp")
     assert clients.writer.patch(f"leads/{ann.pk}").status_code == 200
 
 
@@ -44,7 +45,7 @@ def test_changes_stage_notes_and_fields_and_nothing_else(clients: Clients) -> No
         '{"fields": {"\\u0000": 1}}',
         '{"fields": {"a": "\\ud800"}}',
         '{"fields": {"a": 1e999}}',
-        '{"fields": {"a": ' + "[" * 50 + "]" * 50 + "}}",
+        '{"fields": {"a": ' + "[" * 70 + "]" * 70 + "}}",
         '{"stage": "lucky"}',
         '{"notes": "\\u0000"}',
     ],

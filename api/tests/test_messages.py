@@ -83,7 +83,7 @@ def test_refuses_what_is_no_json(clients: Clients, talk: Conversation, body: byt
 def test_refuses_a_body_that_is_too_large(clients: Clients, talk: Conversation, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     answer = clients.writer.post(messages(talk), {"text": "x" * 200})
-    assert (answer.status_code, answer.json()) == (400, {"detail": "The body is too large."})
+    assert (answer.status_code, answer.json()) == (400, {"detail": "The request body is too large."})
 
 
 def test_says_that_the_window_is_closed(clients: Clients, talk: Conversation) -> None:
@@ -120,7 +120,7 @@ def test_one_key_does_not_mean_two_things(clients: Clients, talk: Conversation) 
     for address, text in ((messages(talk), "Twice"), (messages(other), "Once")):
         answer = clients.writer.post(address, {"text": text}, **KEY)
         assert answer.status_code == 409
-        assert "another request" in answer.json()["detail"]
+        assert "different request" in answer.json()["detail"]
     assert written() == ["Once"]
 
 
@@ -205,7 +205,7 @@ def test_what_was_sent_is_forgotten_with_its_answer(
     def cut(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(idempotency.Once, "_keep", cut)
+    monkeypatch.setattr(idempotency.IdempotentRequest, "_store", cut)
     with pytest.raises(ZeroDivisionError):
         clients.writer.post(messages(talk), {"text": "Once"}, **KEY)
     assert not connection.needs_rollback

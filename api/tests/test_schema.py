@@ -84,9 +84,23 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
 def test_every_address_is_described() -> None:
     """So each is asked below: the questions are of the described ones."""
     described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
-    clients = {f"/api/{pattern.pattern}" for pattern in urls.urlpatterns}
+    clients = {f"/api/{pattern.pattern}" for pattern in urls.with_api_key}
     staff = {f"/api/admin/{name}{row}" for name in ("tenants", "whatsapp-accounts") for row in ("", "/{id}")}
     assert set(described) == {path.replace("<int:pk>", "{id}") for path in clients} | staff
+
+
+def test_every_operation_has_a_summary_and_says_how_to_authenticate() -> None:
+    described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()
+    operations = [
+        (f"{method} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert [name for name, operation in operations if not operation.get("summary")] == []
+    schemes = {name: [scheme for each in operation["security"] for scheme in each] for name, operation in operations}
+    expected = {name: ["adminToken" if " /api/admin/" in name else "apiKey"] for name, _ in operations}
+    assert schemes == expected
+    assert set(described["components"]["securitySchemes"]) == {"apiKey", "adminToken"}
 
 
 def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:

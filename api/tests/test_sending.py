@@ -167,7 +167,7 @@ def test_lists_the_templates_of_the_number(clients: Clients, talk: Conversation,
                 "category": "UTILITY",
                 "header": "",
                 "body": "Hello {{customer}}",
-                "places": ["header document", "customer", "button Pay: https://pay.example/{{1}}"],
+                "placeholders": ["header document", "customer", "button Pay: https://pay.example/{{1}}"],
             },
             {
                 "name": "order_update",
@@ -175,7 +175,7 @@ def test_lists_the_templates_of_the_number(clients: Clients, talk: Conversation,
                 "category": "UTILITY",
                 "header": "",
                 "body": "Hello {{1}}, your order {{2}} is ready.",
-                "places": ["1", "2"],
+                "placeholders": ["1", "2"],
             },
         ]
     }
@@ -258,4 +258,4 @@ def test_refuses_a_form_that_is_larger_than_any_file(clients: Clients, talk: Con
     file = ContentFile(PDF + bytes(2000), "a.pdf")
     assert "too large" in clients.writer.send(files(talk), {"file": file}).json()["file"][0]
     form = {"file": ContentFile(PDF + bytes(2_000_000), "a.pdf")}
-    assert clients.writer.send(files(talk), form).json() == {"detail": "The body is too large."}
+    assert clients.writer.send(files(talk), form).json() == {"detail": "The request body is too large."}
