@@ -16,7 +16,7 @@ from .access import NOBODY, is_installation_admin, tenants_of
 from .models import Membership, Tenant
 from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
 
-# Tokens: the stock page shows every key. A key is made on the user's page and shown once.
+# The stock page shows every admin token. Ours are generated on the users' page and shown once.
 admin.site.unregister([User, Group, TokenProxy])
 
 
@@ -98,7 +98,7 @@ class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
-    actions = ["make_api_key", "revoke_api_key"]
+    actions = ["generate_admin_token", "revoke_admin_token"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         if is_installation_admin(request.user):
@@ -106,17 +106,19 @@ class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
         return User.objects.filter(pk__in=colleagues)
 
-    @admin.action(description="Make a new API key (shown once; the former one ends)")
-    def make_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+    @admin.action(description="Generate admin token (shown once; replaces the current token)")
+    def generate_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
         Token.objects.filter(user__in=people).delete()
         for person in people:
-            key = Token.objects.create(user=person).key
-            messages.warning(request, f"The API key of {person}, shown only now: {key}")
+            token = Token.objects.create(user=person).key
+            messages.warning(
+                request, f"Copy the new admin token of {person} now. You won't be able to see it again: {token}"
+            )
 
-    @admin.action(description="Revoke the API key")
-    def revoke_api_key(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+    @admin.action(description="Revoke admin token")
+    def revoke_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
         revoked, _ = Token.objects.filter(user__in=people).delete()
-        messages.success(request, f"{revoked} API key{'' if revoked == 1 else 's'} revoked.")
+        messages.success(request, f"{revoked} admin token{'' if revoked == 1 else 's'} revoked.")
 
 
 @admin.register(Group)
