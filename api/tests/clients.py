@@ -41,7 +41,7 @@ class ApiClient:
 
 
 def issue_key(user: User, tenant: Tenant | None, name: str, scope: str = "read") -> tuple[ApiKey, str]:
-    """A key and its token."""
+    """Generate a key. Returns it and its token."""
     key = ApiKey(tenant=tenant, name=name, scope=scope)
     token = keys.generate(key, user)
     key.save()

@@ -28,7 +28,7 @@ def clients(db: None) -> Clients:
 
 
 class Meta:
-    """Graph as far as it lists templates."""
+    """The part of the Graph API that lists templates."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

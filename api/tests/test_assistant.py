@@ -1,4 +1,4 @@
-"""A program reads and changes its business's assistant, and sees what it used a day."""
+"""The assistant's settings and its daily usage."""
 
 import datetime as dt
 from decimal import Decimal
@@ -14,14 +14,14 @@ from conversations.models import Conversation
 from conversations.tests.rows import conversation
 
 
-def test_shows_the_defaults_until_something_is_set(clients: Clients) -> None:
+def test_the_defaults_are_returned_until_something_is_set(clients: Clients) -> None:
     assert clients.reader.get("assistant").json()["instructions"] == DEFAULT_INSTRUCTIONS
     assert not Assistant.objects.exists()
     assert clients.writer.patch("assistant", {}).status_code == 200
     assert not Assistant.objects.exists()
 
 
-def test_changes_what_is_sent_and_never_shows_the_key(clients: Clients) -> None:
+def test_an_update_changes_what_is_sent_and_never_returns_the_key(clients: Clients) -> None:
     answer = clients.writer.patch("assistant", {"instructions": "Be brief.", "api_key": "sk-hush"})
     row = Assistant.objects.get()
     assert (row.tenant, row.instructions, row.api_key) == (clients.businesses.ours, "Be brief.", "sk-hush")
@@ -33,7 +33,7 @@ def test_changes_what_is_sent_and_never_shows_the_key(clients: Clients) -> None:
     assert clients.theirs.get("assistant").json()["instructions"] == DEFAULT_INSTRUCTIONS
 
 
-def test_a_program_cannot_send_the_server_to_another_address(clients: Clients) -> None:
+def test_a_client_cannot_change_the_base_url(clients: Clients) -> None:
     Assistant.objects.create(tenant=clients.businesses.ours, api_key="sk-hush")
     answer = clients.writer.patch("assistant", {"base_url": "http://169.254.169.254/"})
     assert (answer.status_code, answer.json()["base_url"]) == (200, "")
@@ -52,17 +52,17 @@ def test_a_program_cannot_send_the_server_to_another_address(clients: Clients) -
         {"transcription_language": "Spanish"},
     ],
 )
-def test_refuses_what_is_out_of_bounds(clients: Clients, data: dict[str, Any]) -> None:
+def test_values_out_of_bounds_are_refused(clients: Clients, data: dict[str, Any]) -> None:
     answer = clients.writer.patch("assistant", data)
     assert (answer.status_code, list(answer.json())) == (400, list(data))
 
 
-def test_offers_every_setting_of_the_assistant() -> None:
+def test_every_setting_of_the_assistant_is_in_the_api() -> None:
     settings = {field.name for field in Assistant._meta.fields if field.editable} - {"id", "tenant"}
     assert settings <= set(AssistantSerializer().fields)
 
 
-def test_updates_images_and_transcription(clients: Clients) -> None:
+def test_images_and_transcription_can_be_updated(clients: Clients) -> None:
     answer = clients.writer.patch("assistant", {"sees_images": True, "transcription_language": "es"}).json()
     assert (answer["sees_images"], answer["transcription_language"]) == (True, "es")
     row = Assistant.objects.get()
@@ -77,7 +77,7 @@ def turn(of: Conversation, day: str, state: str = "replied", **columns: Any) -> 
     )  # fmt: skip
 
 
-def test_sums_the_ledger_by_day(clients: Clients) -> None:
+def test_usage_is_summed_by_day(clients: Clients) -> None:
     talk = conversation(clients.businesses.ours)
     turn(talk, "2026-03-01", prompt_tokens=10, cached_tokens=4, completion_tokens=2, cost=Decimal("0.5"))
     turn(talk, "2026-03-01", "failed", prompt_tokens=1)
@@ -97,7 +97,7 @@ def test_sums_the_ledger_by_day(clients: Clients) -> None:
     assert (second["day"], second["turns"], second["replies"], second["cost"]) == ("2026-03-03", 1, 0, None)
 
 
-def test_shows_the_last_30_days_unless_told(clients: Clients) -> None:
+def test_usage_covers_the_last_30_days_by_default(clients: Clients) -> None:
     today = timezone.now().date()
     talk = conversation(clients.businesses.ours)
     for ago in (0, 29, 30):
@@ -116,5 +116,5 @@ def test_shows_the_last_30_days_unless_told(clients: Clients) -> None:
         {"since": "soon"},
     ],
 )
-def test_refuses_impossible_days(clients: Clients, query: dict[str, str]) -> None:
+def test_invalid_periods_are_refused(clients: Clients, query: dict[str, str]) -> None:
     assert clients.reader.get("usage", **query).status_code == 400

@@ -1,4 +1,4 @@
-"""A program lists, filters and searches the conversations of its business, takes them over and hands them back."""
+"""Listing, filtering, searching and updating conversations, takeover and hand-back."""
 
 import datetime as dt
 from typing import Any
@@ -37,14 +37,14 @@ def three(clients: Clients) -> dict[str, Conversation]:
     }
 
 
-def test_lists_the_own_ones_the_last_change_first(clients: Clients, three: dict[str, Conversation]) -> None:
+def test_own_conversations_are_listed_last_change_first(clients: Clients, three: dict[str, Conversation]) -> None:
     assert names(clients.reader.get("conversations")) == ["Ann", "Bo", "Cy"]
     assert names(clients.reader.get("conversations", order="oldest")) == ["Cy", "Bo", "Ann"]
     handover.mark_needs_person([three["Cy"].pk], "The model failed.")
     assert names(clients.reader.get("conversations")) == ["Cy", "Ann", "Bo"]
 
 
-def test_filters(clients: Clients, three: dict[str, Conversation]) -> None:
+def test_conversations_can_be_filtered(clients: Clients, three: dict[str, Conversation]) -> None:
     Conversation.objects.filter(pk=three["Ann"].pk).update(needs_person="why", phone_number_id="7")
     Conversation.objects.filter(pk=three["Bo"].pk).update(handled_by="operator", is_active=False)
     expected: list[tuple[dict[str, Any], list[str]]] = [
@@ -60,7 +60,7 @@ def test_filters(clients: Clients, three: dict[str, Conversation]) -> None:
         assert names(clients.reader.get("conversations", **query)) == found, query
 
 
-def test_finds_by_name_number_and_word(clients: Clients, three: dict[str, Conversation]) -> None:
+def test_search_finds_names_numbers_and_words(clients: Clients, three: dict[str, Conversation]) -> None:
     message(three["Cy"], "Do you have strawberries?")
     assert names(clients.reader.get("conversations", search="ann")) == ["Ann"]
     assert names(clients.reader.get("conversations", search="+49 1")) == ["Bo"]
@@ -82,23 +82,23 @@ def test_finds_by_name_number_and_word(clients: Clients, three: dict[str, Conver
         {"search": "\x00"},
     ],
 )
-def test_says_what_is_wrong_with_a_question(clients: Clients, query: dict[str, str]) -> None:
+def test_invalid_query_parameters_are_named(clients: Clients, query: dict[str, str]) -> None:
     answer = clients.reader.get("conversations", **query)
     assert answer.status_code == 400
     assert list(answer.json()) == list(query)
 
 
 @pytest.mark.parametrize("cursor", ["x", "cD14", "cD0yMDI2", "cj0xJnA9MQ==", "bz0tMQ==", "cD0lMDA="])
-def test_answers_a_cursor_that_was_made_up_with_404(clients: Clients, cursor: str) -> None:
+def test_an_invalid_cursor_never_fails(clients: Clients, cursor: str) -> None:
     talk = conversation(clients.businesses.ours, "491")
     for address in ("conversations", "leads", f"conversations/{talk.pk}/messages"):
         assert clients.reader.get(address, cursor=cursor).status_code in (200, 404)
 
 
-def test_pages_through_all_without_a_gap(clients: Clients) -> None:
+def test_pages_have_no_gaps(clients: Clients) -> None:
     instant = timezone.now()
     for number in range(25):
-        moment = instant - dt.timedelta(seconds=number // 4)  # several in one instant
+        moment = instant - dt.timedelta(seconds=number // 4)  # several at the same time
         conversation(clients.businesses.ours, f"49{number}", contact_name=str(number), updated_at=moment)
     for order in ("newest", "oldest"):
         rows = all_pages(clients.reader, "conversations", limit=4, order=order)
@@ -106,22 +106,22 @@ def test_pages_through_all_without_a_gap(clients: Clients) -> None:
     assert len(clients.reader.get("conversations", limit=4).json()["results"]) == 4
 
 
-def test_lists_with_a_constant_number_of_queries(clients: Clients, django_assert_num_queries: Any) -> None:
+def test_lists_need_a_constant_number_of_queries(clients: Clients, django_assert_num_queries: Any) -> None:
     clients.reader.get("key")
     for number in range(12):
         conversation(clients.businesses.ours, f"49{number}", operator=clients.owner)
         if number in (0, 11):
-            with django_assert_num_queries(3):  # the key, the rate, the page
+            with django_assert_num_queries(3):  # the key, the rate limit, the page
                 clients.reader.get("conversations")
 
 
-def test_reads_one(clients: Clients, three: dict[str, Conversation]) -> None:
+def test_a_conversation_can_be_retrieved(clients: Clients, three: dict[str, Conversation]) -> None:
     row = clients.reader.get(f"conversations/{three['Ann'].pk}").json()
     assert (row["id"], row["contact_name"], row["handled_by"]) == (three["Ann"].pk, "Ann", "assistant")
     assert row["window_closes_at"] > timezone.now().isoformat()
 
 
-def test_updates_the_name_and_whether_the_assistant_is_active(clients: Clients, three: dict[str, Conversation]) -> None:
+def test_the_name_and_the_active_state_can_be_updated(clients: Clients, three: dict[str, Conversation]) -> None:
     path = f"conversations/{three['Cy'].pk}"
     data = {"contact_name": "Cyrus", "is_active": False, "external_id": "1", "handled_by": "operator"}
     row = clients.writer.patch(path, data).json()
@@ -132,7 +132,7 @@ def test_updates_the_name_and_whether_the_assistant_is_active(clients: Clients, 
     assert clients.writer.patch(path, {"is_active": "perhaps"}).status_code == 400
 
 
-def test_takes_over_and_hands_back_as_the_person_who_made_the_key(
+def test_takeover_and_hand_back_are_in_the_name_of_the_keys_creator(
     clients: Clients, three: dict[str, Conversation]
 ) -> None:
     address = f"conversations/{three['Ann'].pk}"

@@ -1,4 +1,4 @@
-"""Every address for clients x strangers, the other business's rows, and keys that may only read."""
+"""Every endpoint, with invalid keys, with another business's rows and with read-only keys."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from conversations.tests.rows import conversation, message
 from leads.models import Lead
 from tests.isolation_report import Report
 
-# By address: what may be asked of it. A new one fails the test until it is listed.
+# The methods of each endpoint: r(ead), w(rite). A new endpoint fails a test until it's listed here.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
 OF_A_CONVERSATION = {
     "conversations/<int:pk>": "rw",
@@ -40,7 +40,7 @@ def _a_folder(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture
 def ids(clients: Clients) -> dict[str, dict[str, int]]:
-    """By whose ("ours", "theirs"): the id of one row by the beginning of its address."""
+    """For "ours" and "theirs": the ID of a row by the first part of its path."""
     found = {}
     for whose in ("ours", "theirs"):
         tenant = getattr(clients.businesses, whose)
@@ -52,7 +52,7 @@ def ids(clients: Clients) -> dict[str, dict[str, int]]:
 
 
 def asked(client: ApiClient, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
-    """(what, answer) of each thing that may be asked of an address."""
+    """Send each request that the endpoint supports. Returns what was sent, and the responses."""
     address = route.replace("<int:pk>", str(ids.get(route.partition("/")[0], 0)))
     answers = []
     if "r" in ALL[route]:
@@ -66,7 +66,7 @@ def asked(client: ApiClient, route: str, ids: dict[str, int]) -> list[tuple[str,
 
 @pytest.fixture
 def walk(isolation_report: Report) -> Any:
-    """As `asked`, over many addresses; what was met goes into the report."""
+    """`asked` for many endpoints. The results go into the report."""
 
     def walk(who: str, client: ApiClient, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
         met: Counter[str] = Counter()
@@ -75,28 +75,28 @@ def walk(isolation_report: Report) -> Any:
                 met[str(answer.status_code)] += 1
                 yield what, answer
         refusals = sum(met[status] for status in ("401", "403", "404"))
-        isolation_report(f"{who}, the API for clients", len(list(routes)), refusals, met)
+        isolation_report(f"{who}, the API", len(list(routes)), refusals, met)
 
     return walk
 
 
-def test_every_address_is_in_a_table() -> None:
+def test_every_endpoint_is_in_a_table() -> None:
     assert {str(pattern.pattern) for pattern in urls.with_api_key} == set(ALL)
 
 
-def test_strangers_get_nowhere(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+def test_clients_without_a_valid_key_get_401(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
     for number, stranger in enumerate(clients.strangers, start=1):
         for what, answer in walk(f"stranger {number}", stranger, ALL, ids["ours"]):
             assert answer.status_code == 401, what
             assert "ours-" not in answer.content.decode()
 
 
-def test_a_key_that_reads_does_not_write(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+def test_a_read_only_key_cannot_write(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
     for what, answer in walk("key that reads", clients.reader, ALL, ids["ours"]):
         assert answer.status_code == (200 if what.startswith("GET") else 403), what
 
 
-def test_a_key_that_writes_does_both_in_its_own_business(
+def test_a_read_and_write_key_can_do_both_in_its_own_business(
     clients: Clients, ids: dict[str, dict[str, int]], walk: Any
 ) -> None:
     for what, answer in walk("key that writes", clients.writer, ALL, ids["ours"]):
@@ -104,7 +104,7 @@ def test_a_key_that_writes_does_both_in_its_own_business(
         assert "theirs-" not in answer.content.decode(), what
 
 
-def test_the_rows_of_another_business_do_not_exist(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
     rows, nothing = OF_A_CONVERSATION | OF_A_LEAD, dict.fromkeys(ids["theirs"], 999_999_999)
     foreign = list(walk("key, another business's rows", clients.writer, rows, ids["theirs"]))
     missing = list(walk("key, rows that are not", clients.writer, rows, nothing))
@@ -116,7 +116,7 @@ def test_the_rows_of_another_business_do_not_exist(clients: Clients, ids: dict[s
 
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
-def test_an_id_that_cannot_be_is_not_found(clients: Clients, pk: int) -> None:
+def test_an_impossible_id_is_not_found(clients: Clients, pk: int) -> None:
     for route in OF_A_CONVERSATION | OF_A_LEAD:
         for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk}):
             assert answer.status_code == 404, what

@@ -1,4 +1,4 @@
-"""An API key is made in the admin, shown once, and opens its own business until it is revoked."""
+"""API keys: generated in the admin, shown once, valid for one business until they're revoked."""
 
 import datetime as dt
 from typing import Any
@@ -29,7 +29,7 @@ def token_in(page: Any) -> str:
 
 @pytest.mark.parametrize("who", ["owner", "superuser"])
 @pytest.mark.django_db
-def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
+def test_an_owner_generates_a_key_that_is_shown_once(who: str) -> None:
     businesses = TwoBusinesses()
     client = businesses.browser(who)
     token = token_in(make(client, businesses.ours, "write"))
@@ -53,7 +53,7 @@ def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "nobody"])
 @pytest.mark.django_db
-def test_is_not_made_or_seen_by_others(who: str) -> None:
+def test_others_cannot_generate_or_see_keys(who: str) -> None:
     businesses = TwoBusinesses()
     assert make(businesses.browser(who), businesses.ours).status_code == 403
     assert businesses.browser(who).get(ADMIN).status_code == 403
@@ -70,7 +70,7 @@ def test_is_not_made_for_another_business_or_for_the_whole_installation() -> Non
     assert ApiKey.objects.get().tenant is None
 
 
-def test_neither_its_scope_nor_its_business_changes_and_a_stranger_revokes_nothing(clients: Clients) -> None:
+def test_a_keys_scope_and_business_are_fixed_and_only_its_owners_can_revoke_it(clients: Clients) -> None:
     key = ApiKey.objects.get(scope="read")
     client = clients.businesses.browser("owner")
     theirs = clients.businesses.theirs.pk
@@ -85,7 +85,7 @@ def test_neither_its_scope_nor_its_business_changes_and_a_stranger_revokes_nothi
     assert "Revoked" in client.get(ADMIN).content.decode()
 
 
-def test_opens_nothing_to_strangers(clients: Clients) -> None:
+def test_an_invalid_key_gets_401(clients: Clients) -> None:
     for stranger in clients.strangers:
         answer = stranger.get("key")
         assert answer.status_code == 401
@@ -94,7 +94,7 @@ def test_opens_nothing_to_strangers(clients: Clients) -> None:
         assert set(answer.json()) == {"detail"}
 
 
-def test_is_not_a_session_or_a_token_of_the_admin_and_does_not_open_the_admin_api(clients: Clients) -> None:
+def test_sessions_admin_tokens_and_api_keys_are_not_interchangeable(clients: Clients) -> None:
     assert browser_of(clients.owner).get("/api/key").status_code == 401
     token = Token.objects.create(user=clients.owner).key
     for scheme in ("Token", "Bearer", "Basic"):
@@ -102,11 +102,11 @@ def test_is_not_a_session_or_a_token_of_the_admin_and_does_not_open_the_admin_ap
     assert clients.writer.get("admin/tenants").status_code == 401
 
 
-def test_shows_when_it_was_last_used_to_the_minute(clients: Clients, django_assert_num_queries: Any) -> None:
+def test_last_use_is_recorded_once_a_minute(clients: Clients, django_assert_num_queries: Any) -> None:
     before = timezone.now()
     clients.writer.get("key")
     key = ApiKey.objects.filter(last_used_at__gte=before).get()
-    with django_assert_num_queries(2):  # the key, the rate: nothing is written down
+    with django_assert_num_queries(2):  # the key, the rate limit, but no update
         clients.writer.get("key")
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=before - dt.timedelta(seconds=61))
     clients.writer.get("key")
@@ -115,7 +115,7 @@ def test_shows_when_it_was_last_used_to_the_minute(clients: Clients, django_asse
     assert key.last_used_at >= before
 
 
-def test_records_its_use_once_when_requests_race(clients: Clients) -> None:
+def test_last_use_is_recorded_once_when_requests_race(clients: Clients) -> None:
     stale = timezone.now() - dt.timedelta(minutes=2)
     ApiKey.objects.update(last_used_at=stale)
     first, second = ApiKey.objects.get(scope="read"), ApiKey.objects.get(scope="read")
@@ -126,7 +126,7 @@ def test_records_its_use_once_when_requests_race(clients: Clients) -> None:
     assert ApiKey.objects.get(scope="read").last_used_at == recorded
 
 
-def test_whoever_made_one_cannot_be_deleted_and_the_admin_says_why(clients: Clients) -> None:
+def test_the_creator_of_a_key_cannot_be_deleted_and_the_admin_explains_it(clients: Clients) -> None:
     client = clients.businesses.browser("superuser")
     page = client.get(f"/admin/auth/user/{clients.owner.pk}/delete/")
     assert page.status_code == 200

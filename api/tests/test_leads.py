@@ -1,4 +1,4 @@
-"""A program reads the leads of its business and moves them along."""
+"""Listing and updating leads."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def lead(clients: Clients, number: str, **columns: Any) -> Lead:
     return Lead.objects.create(tenant=tenant, conversation=conversation(tenant, number), phone=number, **columns)
 
 
-def test_lists_the_newest_first_and_by_stage(clients: Clients) -> None:
+def test_leads_are_listed_newest_first_and_by_stage(clients: Clients) -> None:
     lead(clients, "491", name="Ann")
     lead(clients, "492", name="Bo", stage="won")
     assert [row["name"] for row in clients.reader.get("leads").json()["results"]] == ["Bo", "Ann"]
@@ -23,7 +23,7 @@ def test_lists_the_newest_first_and_by_stage(clients: Clients) -> None:
     assert clients.theirs.get("leads").json()["results"] == []
 
 
-def test_updates_what_is_not_read_only(clients: Clients) -> None:
+def test_an_update_changes_what_is_not_read_only(clients: Clients) -> None:
     ann = lead(clients, "491", name="Ann")
     data = {"stage": "won", "notes": "Called.", "fields": {"size": [1, {"a": None}]}, "name": "Anna"}
     data |= {"first_text": "x", "source": "x"}
@@ -50,7 +50,7 @@ def test_updates_what_is_not_read_only(clients: Clients) -> None:
         '{"notes": "\\u0000"}',
     ],
 )
-def test_refuses_what_cannot_be_stored(clients: Clients, body: str) -> None:
+def test_values_that_cannot_be_stored_are_refused(clients: Clients, body: str) -> None:
     ann = lead(clients, "491")
     client, headers = clients.writer.client, {"Authorization": f"Bearer {clients.writer.token}"}
     answer = client.patch(f"/api/leads/{ann.pk}", body, content_type="application/json", headers=headers)

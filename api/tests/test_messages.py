@@ -1,4 +1,4 @@
-"""A program reads the messages of a conversation and writes as a person, once for each Idempotency-Key."""
+"""Listing and sending messages, once per Idempotency-Key."""
 
 import datetime as dt
 import threading
@@ -36,7 +36,7 @@ def written() -> list[str]:
     return list(ConversationMessage.objects.filter(role="assistant").order_by("id").values_list("text", flat=True))
 
 
-def test_pages_through_the_messages_newest_or_oldest_first(clients: Clients, talk: Conversation) -> None:
+def test_messages_are_listed_newest_or_oldest_first(clients: Clients, talk: Conversation) -> None:
     many_messages(talk, 30)
     oldest = [f"message no. {number}." for number in range(30)]
     for order, texts in (("oldest", oldest), ("newest", oldest[::-1])):
@@ -45,7 +45,7 @@ def test_pages_through_the_messages_newest_or_oldest_first(clients: Clients, tal
     assert [row["text"] for row in clients.reader.get(messages(talk), limit=1).json()["results"]] == oldest[-1:]
 
 
-def test_writes_as_the_person_who_made_the_key_and_takes_the_conversation(clients: Clients, talk: Conversation) -> None:
+def test_a_message_is_in_the_name_of_the_keys_creator_who_takes_over(clients: Clients, talk: Conversation) -> None:
     answer = clients.writer.post(messages(talk), {"text": "  It is on its way. "})
     assert answer.status_code == 201
     (row,) = answer.json()["messages"]
@@ -60,19 +60,19 @@ def test_writes_as_the_person_who_made_the_key_and_takes_the_conversation(client
     assert (talk.handled_by, talk.operator) == ("operator", clients.owner)
 
 
-def test_a_long_text_is_several_messages(clients: Clients, talk: Conversation) -> None:
+def test_a_long_text_becomes_several_messages(clients: Clients, talk: Conversation) -> None:
     answer = clients.writer.post(messages(talk), {"text": "word " * 1000})
     assert [len(row["text"]) <= 4096 for row in answer.json()["messages"]] == [True, True]
 
 
 @pytest.mark.parametrize("data", [{}, {"text": ""}, {"text": " \n"}, {"text": "x" * 40961}, {"text": "\x00"}, []])
-def test_refuses_what_is_no_text(clients: Clients, talk: Conversation, data: Any) -> None:
+def test_invalid_texts_are_refused(clients: Clients, talk: Conversation, data: Any) -> None:
     assert clients.writer.post(messages(talk), data).status_code == 400
     assert written() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"text": NaN}', b"[" * 100_000, b'{"text": "\xff"}', b'"\\ud800"'])
-def test_refuses_what_is_no_json(clients: Clients, talk: Conversation, body: bytes) -> None:
+def test_invalid_json_is_refused(clients: Clients, talk: Conversation, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {clients.writer.token}"}
     for kind, status in (("application/json", 400), ("text/plain", 415)):
         answer = clients.writer.client.post(f"/api/{messages(talk)}", body, content_type=kind, headers=headers)
@@ -80,13 +80,13 @@ def test_refuses_what_is_no_json(clients: Clients, talk: Conversation, body: byt
         assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_refuses_a_body_that_is_too_large(clients: Clients, talk: Conversation, settings: Any) -> None:
+def test_a_body_that_is_too_large_is_refused(clients: Clients, talk: Conversation, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     answer = clients.writer.post(messages(talk), {"text": "x" * 200})
     assert (answer.status_code, answer.json()) == (400, {"detail": "The request body is too large."})
 
 
-def test_says_that_the_window_is_closed(clients: Clients, talk: Conversation) -> None:
+def test_a_closed_window_is_a_conflict(clients: Clients, talk: Conversation) -> None:
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
     answer = clients.writer.post(messages(talk), {"text": "Hello?"}, **KEY)
     assert answer.status_code == 409
@@ -97,14 +97,14 @@ def test_says_that_the_window_is_closed(clients: Clients, talk: Conversation) ->
     assert clients.writer.post(messages(talk), {"text": "Hello?"}, **KEY).status_code == 201, "a refusal is not kept"
 
 
-def test_does_not_write_into_what_another_person_has(clients: Clients, talk: Conversation) -> None:
+def test_a_conversation_someone_else_has_taken_over_is_a_conflict(clients: Clients, talk: Conversation) -> None:
     handover.take_over(talk.pk, clients.businesses.people["operator"])
     answer = clients.writer.post(messages(talk), {"text": "Hello?"})
     assert (answer.status_code, written()) == (409, [])
     assert "our-operator has this conversation" in answer.json()["detail"]
 
 
-def test_sends_once_for_one_key_and_gives_the_same_answer(clients: Clients, talk: Conversation) -> None:
+def test_the_same_key_sends_once_and_returns_the_same_response(clients: Clients, talk: Conversation) -> None:
     first = clients.writer.post(messages(talk), {"text": "Once"}, **KEY)
     again = clients.writer.post(messages(talk), {"text": "Once"}, **KEY)
     assert (first.status_code, again.status_code) == (201, 201)
@@ -114,7 +114,7 @@ def test_sends_once_for_one_key_and_gives_the_same_answer(clients: Clients, talk
     assert written() == ["Once"]
 
 
-def test_one_key_does_not_mean_two_things(clients: Clients, talk: Conversation) -> None:
+def test_a_key_cannot_be_used_for_two_requests(clients: Clients, talk: Conversation) -> None:
     other = conversation(clients.businesses.ours, "4930")
     clients.writer.post(messages(talk), {"text": "Once"}, **KEY)
     for address, text in ((messages(talk), "Twice"), (messages(other), "Once")):
@@ -124,14 +124,14 @@ def test_one_key_does_not_mean_two_things(clients: Clients, talk: Conversation) 
     assert written() == ["Once"]
 
 
-def test_the_key_of_another_business_is_another_key(clients: Clients, talk: Conversation) -> None:
+def test_businesses_can_use_the_same_key(clients: Clients, talk: Conversation) -> None:
     other = conversation(clients.businesses.theirs, "4930")
     assert clients.writer.post(messages(talk), {"text": "Ours"}, **KEY).status_code == 201
     assert clients.theirs.post(messages(other), {"text": "Theirs"}, **KEY).status_code == 201
     assert written() == ["Ours", "Theirs"]
 
 
-def test_a_key_is_forgotten_after_a_day(clients: Clients, talk: Conversation) -> None:
+def test_a_key_expires_after_a_day(clients: Clients, talk: Conversation) -> None:
     clients.writer.post(messages(talk), {"text": "Once"}, **KEY)
     clients.writer.post(messages(talk), {"text": "Other"}, **{"Idempotency-Key": "order-18"})
     IdempotentResponse.objects.update(created_at=timezone.now() - dt.timedelta(hours=25))
@@ -141,13 +141,13 @@ def test_a_key_is_forgotten_after_a_day(clients: Clients, talk: Conversation) ->
 
 
 @pytest.mark.parametrize("key", ["", "with space", "é", "x" * 256])
-def test_refuses_a_key_that_is_none(clients: Clients, talk: Conversation, key: str) -> None:
+def test_invalid_keys_are_refused(clients: Clients, talk: Conversation, key: str) -> None:
     answer = clients.writer.post(messages(talk), {"text": "Hello"}, **{"Idempotency-Key": key})
     assert (answer.status_code, list(answer.json())) == (400, ["Idempotency-Key"])
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sends_once_when_several_ask_at_once() -> None:
+def test_simultaneous_requests_send_once() -> None:
     clients = Clients()
     talk = conversation(clients.businesses.ours)
     together = threading.Barrier(6)
@@ -169,7 +169,7 @@ def test_sends_once_when_several_ask_at_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_says_that_the_first_is_still_running(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_request_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
     clients = Clients()
     talk = conversation(clients.businesses.ours)
     slow, may_end = threading.Event(), threading.Event()
@@ -199,7 +199,7 @@ def test_says_that_the_first_is_still_running(monkeypatch: pytest.MonkeyPatch) -
     assert written() == ["Once"]
 
 
-def test_what_was_sent_is_forgotten_with_its_answer(
+def test_a_message_is_rolled_back_if_its_response_cannot_be_stored(
     clients: Clients, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*_: Any) -> Any:
@@ -212,7 +212,7 @@ def test_what_was_sent_is_forgotten_with_its_answer(
     assert written() == []
 
 
-def test_goes_out_through_the_worker(stage: Stage) -> None:
+def test_the_worker_sends_the_message(stage: Stage) -> None:
     clients = Clients()
     stage.converse(inbound(text_message("Where is it?")))
     talk = Conversation.objects.get()

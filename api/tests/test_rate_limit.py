@@ -1,4 +1,4 @@
-"""A key has so many requests a minute, counted for all processes, and the answers say how many are left."""
+"""The rate limit per key, across processes, and its headers."""
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from api.models import RateWindow
 from api.tests.clients import Clients
 
 
-def test_says_what_is_left_and_refuses_what_is_too_much(clients: Clients, settings: Any) -> None:
+def test_headers_show_what_is_left_and_further_requests_are_refused(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 2
     answers = [clients.writer.get("key") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -24,9 +24,9 @@ def test_says_what_is_left_and_refuses_what_is_too_much(clients: Clients, settin
     assert "Rate limit exceeded. Retry in" in refused.json()["detail"]
 
 
-def test_counts_each_key_by_itself_and_refusals_too(clients: Clients, settings: Any) -> None:
+def test_each_key_has_its_own_limit_and_errors_count(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 1
-    assert clients.reader.get("nothing").status_code == 404  # no address of the API: not counted
+    assert clients.reader.get("nothing").status_code == 404  # an unknown URL doesn't count
     assert clients.reader.post("key").status_code == 403
     assert clients.reader.get("key").status_code == 429
     assert clients.writer.get("key").status_code == 200
@@ -35,7 +35,7 @@ def test_counts_each_key_by_itself_and_refusals_too(clients: Clients, settings: 
     assert "RateLimit-Limit" not in clients.keyless.get("key").headers
 
 
-def test_begins_again_when_the_minute_is_over(clients: Clients, settings: Any) -> None:
+def test_the_limit_resets_after_a_minute(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 1
     assert [clients.writer.get("key").status_code for _ in range(2)] == [200, 429]
     RateWindow.objects.update(started_at=timezone.now() - dt.timedelta(seconds=60))
@@ -43,7 +43,7 @@ def test_begins_again_when_the_minute_is_over(clients: Clients, settings: Any) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counts_all_that_come_at_once(settings: Any) -> None:
+def test_simultaneous_requests_are_all_counted(settings: Any) -> None:
     settings.API_RATE_LIMIT = 5
     clients = Clients()
 

@@ -1,6 +1,6 @@
-"""/api/schema is complete and true: whatever is asked, no answer is a 5xx or one that it does not describe.
+"""/api/schema is complete and correct: no request gets a 5xx or a response that it doesn't describe.
 
-The questions are schemathesis' own, good and bad, for every operation; they reach the application as WSGI.
+schemathesis generates valid and invalid requests for every operation and sends them to the WSGI application.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ from leads.models import Lead
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
-EXAMPLES = 8  # of each kind of question for each operation
-ROW = 900_001  # the id of a row of every kind
-# schemathesis has further checks, for what DRF does not do: it takes "5" for a number, as forms send it.
+EXAMPLES = 8  # of each kind of request, for each operation
+ROW = 900_001  # the ID of a row in each table
+# Without the checks for what DRF deliberately allows, such as "5" as a number.
 CHECKED: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -58,7 +58,7 @@ questions = settings(
 
 @pytest.fixture(autouse=True)
 def one_connection() -> Iterator[None]:
-    """As Django's own client does: the end of a request is not the end of the test's transaction."""
+    """Keep the connection open after a request, as Django's test client does, because it has the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -68,7 +68,7 @@ def one_connection() -> Iterator[None]:
 
 @pytest.fixture
 def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
-    """By the beginning of the path: the header that opens it. There is something to find, too."""
+    """The authentication headers by path prefix. Also creates rows to find."""
     settings.API_RATE_LIMIT, settings.MEDIA_ROOT = 1_000_000, str(tmp_path)
     ours = clients.businesses.ours
     talk = conversation(ours, "4915112345", id=ROW, operator=clients.owner, needs_person="why")
@@ -81,8 +81,8 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
     return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": bearer}}
 
 
-def test_every_address_is_described() -> None:
-    """So each is asked below: the questions are of the described ones."""
+def test_every_endpoint_is_described() -> None:
+    """So the tests below include every endpoint."""
     described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
     clients = {f"/api/{pattern.pattern}" for pattern in urls.with_api_key}
     staff = {f"/api/admin/{name}{row}" for name in ("tenants", "whatsapp-accounts") for row in ("", "/{id}")}
@@ -103,7 +103,7 @@ def test_every_operation_has_a_summary_and_says_how_to_authenticate() -> None:
     assert set(described["components"]["securitySchemes"]) == {"apiKey", "adminToken"}
 
 
-def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
+def test_every_response_is_described(keys: dict[str, dict[str, str]]) -> None:
     schema = described()
     answered: Counter[int] = Counter()
     for result in schema.get_all_operations():
@@ -116,7 +116,7 @@ def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
     assert {200, 201, 204, 400, 404} <= set(answered)
 
 
-def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]], clients: Clients) -> None:
+def test_every_authentication_error_is_described(keys: dict[str, dict[str, str]], clients: Clients) -> None:
     schema = described()
     reader = {"Authorization": f"Bearer {clients.reader.token}"}
     answered: Counter[int] = Counter()
@@ -127,13 +127,13 @@ def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]
 
 
 def described() -> Any:
-    # Without keys of its own making: a stranger has a test.
+    # Don't generate credentials: invalid ones have their own test.
     config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
     return schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application(), config=config)
 
 
 def _ask(operation: Any, key: dict[str, str], **kind: Any) -> Counter[int]:
-    """How it answered to questions of this kind; each question finds the rows as they were."""
+    """Send requests of this kind, each in a transaction that's rolled back. Returns the status codes."""
     answered: Counter[int] = Counter()
 
     @questions
@@ -145,6 +145,6 @@ def _ask(operation: Any, key: dict[str, str], **kind: Any) -> Counter[int]:
         answered[answer.status_code] += 1
         case.validate_response(answer, checks=CHECKED)
 
-    with contextlib.suppress(Unsatisfiable):  # where nothing can be asked wrongly
+    with contextlib.suppress(Unsatisfiable):  # if the operation has no invalid requests
         ask()
     return answered

@@ -1,4 +1,4 @@
-"""A program sends whatever WhatsApp takes: links and files, buttons, lists, the wish for a place, templates."""
+"""Sending everything besides text: links, files, buttons, lists, location requests and templates."""
 
 import datetime as dt
 from pathlib import Path
@@ -64,7 +64,7 @@ def close_window() -> None:
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
 
 
-def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
+def test_every_kind_is_sent_to_meta(stage: Stage, settings: Any) -> None:
     clients = Clients()
     stage.converse(inbound(text_message("Hello", id="wamid.hello")))
     stage.wire.sent.clear()
@@ -132,20 +132,22 @@ def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
         {"template": {"name": "many", "language": "en", "values": []}},
     ],
 )
-def test_refuses_what_whatsapp_would(clients: Clients, talk: Conversation, meta: Meta, data: Any) -> None:
+def test_messages_that_whatsapp_would_refuse_are_refused(
+    clients: Clients, talk: Conversation, meta: Meta, data: Any
+) -> None:
     answer = clients.writer.post(messages(talk), data)
     assert answer.status_code == 400, answer.json()
     assert list(answer.json()) in (["non_field_errors"], ["reply_to"], list(data))
     assert not ConversationMessage.objects.exists()
 
 
-def test_a_message_of_another_conversation_is_not_quoted(clients: Clients, talk: Conversation) -> None:
+def test_a_message_of_another_conversation_cannot_be_quoted(clients: Clients, talk: Conversation) -> None:
     message(conversation(clients.businesses.theirs, "4930"), "Theirs", external_id="wamid.theirs")
     answer = clients.writer.post(messages(talk), {"text": "Hello", "reply_to": "wamid.theirs"})
     assert (answer.status_code, list(answer.json())) == (400, ["reply_to"])
 
 
-def test_when_the_window_is_closed_only_templates_go(clients: Clients, talk: Conversation, meta: Meta) -> None:
+def test_only_templates_can_be_sent_outside_the_window(clients: Clients, talk: Conversation, meta: Meta) -> None:
     close_window()
     for data in ({"buttons": BUTTONS}, {"list": LIST}, {"file": LINK}, {"location_request": {"text": "Where?"}}):
         assert "24 hours" in clients.writer.post(messages(talk), data).json()["detail"]
@@ -158,7 +160,7 @@ def test_when_the_window_is_closed_only_templates_go(clients: Clients, talk: Con
     assert (talk.handled_by, ConversationMessage.objects.count()) == ("operator", 1)
 
 
-def test_lists_the_templates_of_the_number(clients: Clients, talk: Conversation, meta: Meta) -> None:
+def test_the_numbers_templates_are_listed(clients: Clients, talk: Conversation, meta: Meta) -> None:
     assert clients.reader.get(f"conversations/{talk.pk}/templates").json() == {
         "templates": [
             {
@@ -182,7 +184,7 @@ def test_lists_the_templates_of_the_number(clients: Clients, talk: Conversation,
     assert meta.asked == ["/v24.0/707/message_templates"]
 
 
-def test_fills_the_places_of_header_and_button_too(clients: Clients, talk: Conversation, meta: Meta) -> None:
+def test_placeholders_in_header_and_buttons_are_filled(clients: Clients, talk: Conversation, meta: Meta) -> None:
     values = ["https://files.example/bill.pdf", "Ann", "17"]
     answer = clients.writer.post(messages(talk), {"template": {"name": "invoice", "language": "en", "values": values}})
     assert answer.status_code == 201, answer.json()
@@ -198,7 +200,7 @@ def test_fills_the_places_of_header_and_button_too(clients: Clients, talk: Conve
     )
 
 
-def test_says_that_meta_does_not_tell_the_templates(clients: Clients, talk: Conversation, meta: Meta) -> None:
+def test_a_failure_to_list_templates_is_explained(clients: Clients, talk: Conversation, meta: Meta) -> None:
     meta.answer = httpx2.Response(401, json={"error": {"message": "no", "code": 190}})
     for answer in (
         clients.reader.get(f"conversations/{talk.pk}/templates"),
@@ -209,7 +211,7 @@ def test_says_that_meta_does_not_tell_the_templates(clients: Clients, talk: Conv
     assert not ConversationMessage.objects.exists()
 
 
-def test_a_template_goes_once_for_one_key_and_is_not_looked_up_again(
+def test_a_template_is_sent_once_per_key_and_not_looked_up_again(
     clients: Clients, talk: Conversation, meta: Meta
 ) -> None:
     first = clients.writer.post(messages(talk), {"template": TEMPLATE}, **KEY)
@@ -219,7 +221,7 @@ def test_a_template_goes_once_for_one_key_and_is_not_looked_up_again(
     assert (len(meta.asked), ConversationMessage.objects.count()) == (1, 1)
 
 
-def test_a_file_goes_once_for_one_key_and_is_kept_once(clients: Clients, talk: Conversation, folder: Path) -> None:
+def test_a_file_is_sent_and_stored_once_per_key(clients: Clients, talk: Conversation, folder: Path) -> None:
     first = clients.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
     again = clients.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
     assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
@@ -242,7 +244,7 @@ def test_a_file_goes_once_for_one_key_and_is_kept_once(clients: Clients, talk: C
         ({"file": ContentFile(PDF, "a.pdf"), "reply_to": "wamid.no"}, "reply_to"),
     ],
 )
-def test_refuses_a_file_and_keeps_nothing(
+def test_a_refused_file_is_not_stored(
     clients: Clients, talk: Conversation, folder: Path, form: dict[str, Any], named: str
 ) -> None:
     for given in form.values():
@@ -253,7 +255,7 @@ def test_refuses_a_file_and_keeps_nothing(
     assert (stored(folder), ConversationMessage.objects.count()) == (0, 0)
 
 
-def test_refuses_a_form_that_is_larger_than_any_file(clients: Clients, talk: Conversation, settings: Any) -> None:
+def test_a_form_larger_than_any_file_is_refused(clients: Clients, talk: Conversation, settings: Any) -> None:
     settings.MEDIA_LARGEST_MB = dict.fromkeys(settings.MEDIA_LARGEST_MB, 0.001)
     file = ContentFile(PDF + bytes(2000), "a.pdf")
     assert "too large" in clients.writer.send(files(talk), {"file": file}).json()["file"][0]
