@@ -13,6 +13,14 @@ from runtime.untrusted_json import Json
 
 ViewSet = TypeVar("ViewSet", bound="type[GenericViewSet]")  # type: ignore[type-arg]
 
+DESCRIPTION = """Parley's REST API. There are two ways to authenticate:
+
+- **API key**, for a business's own systems. An owner of the business generates it in the admin, under *API keys*.
+  Send it as `Authorization: Bearer prk_…`.
+- **Admin token**, for the endpoints under `/api/admin/`. A superuser generates it in the admin, under *Users*.
+  It grants what that user's role allows. Send it as `Authorization: Token …`.
+
+Requests and responses are JSON, except file uploads, which are forms."""
 ERROR: Json = {
     "type": "object",
     "properties": {"detail": {"type": "string"}},
@@ -35,7 +43,7 @@ DESCRIPTIONS = {
     "429": "Rate limit exceeded. Wait for the number of seconds in `Retry-After`.",
     "503": "The message templates couldn't be fetched from Meta. See `detail`.",
 }
-CALLS_META = {"templates_list", "conversations_messages_create"}
+CALLS_META = {"templates_list", "messages_send"}
 RATE_LIMIT_HEADERS = {
     "RateLimit-Limit": "Requests allowed per minute.",
     "RateLimit-Remaining": "Requests left in the current minute.",
@@ -65,8 +73,9 @@ def summaries(one: str, many: str) -> Callable[[ViewSet], ViewSet]:
     )
 
 
-def add_errors(result: Json, generator: SchemaGenerator, request: Request | None, public: bool) -> Json:
-    """Describe every error response and the rate limit's headers. A postprocessing hook of drf-spectacular."""
+def complete_schema(result: Json, generator: SchemaGenerator, request: Request | None, public: bool) -> Json:
+    """A postprocessing hook of drf-spectacular: add the description, all errors and the rate limit's headers."""
+    result["info"]["description"] = DESCRIPTION
     components = result["components"]
     components["schemas"] |= {"Error": ERROR, "ValidationError": VALIDATION_ERROR}
     components["headers"] = {

@@ -234,17 +234,9 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
-    "DESCRIPTION": (
-        "Parley's REST API. There are two ways to authenticate:\n\n"
-        "- **API key**, for a business's own systems. An owner of the business generates it in the admin under "
-        "*API keys*. Send it as `Authorization: Bearer prk_…`.\n"
-        "- **Admin token**, for the endpoints under `/api/admin/`. A superuser generates it in the admin under "
-        "*Users*. It grants what that user's role allows. Send it as `Authorization: Token …`.\n\n"
-        "Requests and responses are JSON, except file uploads, which are forms."
-    ),
     "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.add_errors"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
     # Swagger's files come from us: the page's policy lets nothing else in.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

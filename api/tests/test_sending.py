@@ -132,9 +132,7 @@ def test_every_kind_is_sent_to_meta(stage: Stage, settings: Any) -> None:
         {"template": {"name": "many", "language": "en", "values": []}},
     ],
 )
-def test_messages_that_whatsapp_would_refuse_are_refused(
-    clients: Clients, talk: Conversation, meta: Meta, data: Any
-) -> None:
+def test_what_whatsapp_would_refuse_is_refused(clients: Clients, talk: Conversation, meta: Meta, data: Any) -> None:
     answer = clients.writer.post(messages(talk), data)
     assert answer.status_code == 400, answer.json()
     assert list(answer.json()) in (["non_field_errors"], ["reply_to"], list(data))

@@ -63,7 +63,12 @@ class MessagesView(ConversationMessagesView):
         self.validated_query(OrderedQuery)
         return self.paginated(self.get_queryset().filter(conversation=self.conversation(pk)))
 
-    @extend_schema(request=NewMessageSerializer, responses={201: SentMessagesSerializer}, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(
+        operation_id="messages_send",
+        request=NewMessageSerializer,
+        responses={201: SentMessagesSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, pk: int) -> Response:
         """Send a message.
 
