@@ -20,7 +20,7 @@ from conversations.outbox.contents import (
 )
 from sandbox.graph.content import CHECKS
 from sandbox.message_templates import checks
-from sandbox.message_templates.known import TEMPLATES
+from sandbox.message_templates.approved import TEMPLATES
 from whatsapp.graph.payloads import body
 from whatsapp.message_templates import template as known_templates
 

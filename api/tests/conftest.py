@@ -5,7 +5,7 @@ import pytest
 
 from tests.fake_network import FakeNetwork
 
-from .programs import Programs
+from .clients import Clients
 
 PLACES = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
 APPROVED = {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY"}
@@ -22,12 +22,12 @@ CAROUSEL = {"type": "CAROUSEL", "cards": []}
 
 
 @pytest.fixture
-def programs(db: None) -> Programs:
-    return Programs()
+def clients(db: None) -> Clients:
+    return Clients()
 
 
 class Meta:
-    """Graph as far as it lists templates."""
+    """The part of the Graph API that lists templates."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from api.authentication import KeyAuthentication
+from api.authentication import ApiKeyAuthentication
 
 
 def may_upload(environ: WSGIEnvironment) -> bool:
@@ -18,7 +18,7 @@ def may_upload(environ: WSGIEnvironment) -> bool:
     close_old_connections()
     request = WSGIRequest(environ)
     try:
-        if KeyAuthentication().authenticate(Request(request)):
+        if ApiKeyAuthentication().authenticate(Request(request)):
             return True
     except AuthenticationFailed:
         return False

@@ -1,4 +1,4 @@
-"""Posting awkward deliveries, and seeing in the sandbox's log what the bot made of them."""
+"""Posts deliveries to the bot, and reads in the sandbox's log what the bot did."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the webhook said to one delivery; status 0 when it said nothing."""
+    """The webhook's response to a delivery. Status 0 means that there was none."""
 
     status: int
     text: str
@@ -27,13 +27,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer nobody has met: replies to them belong to one check."""
+    """A new customer, so that each reply belongs to one check."""
 
     phone: str = field(default_factory=lambda: f"1555{secrets.randbelow(10**7):07}")
     user_id: str = field(default_factory=new_bsuid)
 
     def word(self) -> str:
-        """A word that only this person says."""
+        """A word that only this person uses."""
         return f"pelican{self.phone[4:]}"
 
     def ids(self, phone: bool = True, user_id: bool = True) -> JSON:
@@ -45,7 +45,7 @@ class Person:
 
 
 def message(person: Person, text: str = "", *, phone: bool = True, user_id: bool = True, **changes: Any) -> JSON:
-    """One message as Meta has it, a text unless changed."""
+    """A message in Meta's format, a text by default."""
     return {
         **person.ids(phone, user_id),
         "id": new_wamid(),
@@ -57,8 +57,8 @@ def message(person: Person, text: str = "", *, phone: bool = True, user_id: bool
 
 
 @dataclass
-class Wire:
-    """The two ends: the bot's webhook, and the sandbox whose Graph API and model the bot uses."""
+class Client:
+    """The connections to the bot's webhook and to the sandbox whose Graph API and model the bot uses."""
 
     url: str
     sandbox: str
@@ -74,7 +74,7 @@ class Wire:
         self._client.close()
 
     def post(self, body: Envelope | bytes, headers: dict[str, str] | None = None) -> Answer:
-        """Signed, unless `headers` are given."""
+        """Signs the body unless `headers` are given."""
         raw = body if isinstance(body, bytes) else self.raw(body)
         if headers is None:
             headers = {"X-Hub-Signature-256": sign(raw, self.secret)} if self.secret else {}
@@ -98,7 +98,7 @@ class Wire:
         return Answer(response.status_code, response.text, time.monotonic() - started)
 
     def say(self, person: Person, *messages: JSON, phone: bool = True, user_id: bool = True) -> Envelope:
-        """One delivery of these messages (a text when none is given)."""
+        """A delivery of these messages, by default of one text."""
         return envelope(
             self.number,
             contacts=[person.contact(phone, user_id)],
@@ -113,7 +113,7 @@ class Wire:
         return joined(list(envelopes))
 
     def seen(self) -> "Seen":
-        """What has reached the sandbox since the beginning."""
+        """The log entries since the checks began."""
         return Seen(self._log(f"after={self._since}&limit=1000"))
 
     def _log(self, query: str) -> list[JSON]:
@@ -125,12 +125,12 @@ class Wire:
 
 @dataclass(frozen=True)
 class Seen:
-    """The sandbox's log, read by what the checks ask."""
+    """Answers the checks' questions from the sandbox's log."""
 
     entries: list[JSON]
 
     def replies(self, person: Person) -> list[JSON]:
-        """The messages the bot sent to this person, by phone number or user id."""
+        """The messages the bot sent to this person, addressed by phone number or user ID."""
         bodies = [e["body"] for e in self.entries if e["area"] == "graph" and isinstance(e["body"], dict)]
         sent = [body for body in bodies if body.get("status") != "read"]
         return [body for body in sent if person.phone == body.get("to") or person.user_id in _recipients(body)]
@@ -139,7 +139,7 @@ class Seen:
         return any(entry["area"] == "model" for entry in self.entries)
 
     def model_saw_together(self, *texts: str) -> bool:
-        """One request to the model held all these texts: the bot knows them as one conversation."""
+        """Whether one request to the model contained all these texts: the bot knows they're one conversation."""
         asked = [json.dumps(e["body"]) for e in self.entries if e["area"] == "model"]
         return any(all(text in body for text in texts) for body in asked)
 

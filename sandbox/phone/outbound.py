@@ -1,4 +1,4 @@
-"""What an accepted Graph request changes on the phone."""
+"""What an accepted request to the Graph API changes on the phone."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,16 +8,16 @@ from django.utils import timezone
 from sandbox.graph.errors import GraphRefusal
 from sandbox.graph.requests import ReadRequest, Recipient, SendRequest
 from sandbox.message_templates.checks import check
-from sandbox.message_templates.shown import media_of
+from sandbox.message_templates.rendering import media_of
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
 
 MEDIA_KINDS = ("image", "video", "audio", "document", "sticker")
 TYPING = timedelta(seconds=25)
-LOST = "Addressed to a user id in `to`: Meta accepts this and never delivers it. Use `recipient`."
+LOST = "Addressed to a user ID in `to`, which Meta accepts but never delivers. Use `recipient`."
 
 
 def accept(number: PhoneNumber, wanted: SendRequest) -> Message:
-    """Store a message of the business; raises GraphRefusal when Meta would not take it now."""
+    """Store a business's message. Raises GraphRefusal if Meta wouldn't accept it now."""
     chat = Chat.between(number, _customer(wanted.recipient))
     if wanted.recipient.phone == number.display_phone_number:
         raise GraphRefusal(131021)
@@ -54,7 +54,7 @@ def _check_media_exists(kind: str, content: dict[str, Any]) -> None:
 
 
 def _react(chat: Chat, content: dict[str, Any]) -> None:
-    """An empty emoji takes the reaction away."""
+    """An empty emoji removes the reaction."""
     target = Message.objects.filter(chat=chat, wamid=content["message_id"])
     target.update(business_reaction=content["emoji"][:32])
 
@@ -66,7 +66,7 @@ def _customer(recipient: Recipient) -> Customer:
 
 
 def mark_read(number: PhoneNumber, wanted: ReadRequest) -> None:
-    """Reading one message reads all before it. Ids the sandbox never saw came by other ways: accepted."""
+    """Marking a message as read includes all earlier ones. Unknown IDs are accepted."""
     message = Message.objects.filter(wamid=wanted.message_id, chat__number=number, from_customer=True).first()
     if message is None:
         return

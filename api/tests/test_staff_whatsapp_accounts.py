@@ -1,4 +1,4 @@
-"""The admin API of the business numbers."""
+"""The admin API of the WhatsApp accounts."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ LIST = "/api/admin/whatsapp-accounts"
 SECRETS = {"access_token": "EAAG-secret", "app_secret": "shhh-secret"}
 
 
-def program(businesses: TwoBusinesses, who: str) -> Client:
-    """A client with that person's API key."""
+def staff_client(businesses: TwoBusinesses, who: str) -> Client:
+    """A client with that user's admin token."""
     key = Token.objects.get_or_create(user=businesses.people[who])[0].key
     return Client(headers={"Authorization": f"Token {key}"})
 
@@ -27,46 +27,46 @@ def create(client: Client, tenant_id: int, number: str = "1001", **fields: Any) 
     return client.post(LIST, data, content_type="application/json")
 
 
-def test_creates_and_never_shows_a_secret(businesses: TwoBusinesses) -> None:
-    client = program(businesses, "owner")
+def test_secrets_are_stored_and_never_returned(businesses: TwoBusinesses) -> None:
+    client = staff_client(businesses, "owner")
     created = create(client, businesses.ours.pk, **SECRETS)
     assert created.status_code == 201
-    address = f"{LIST}/{created.json()['id']}"
-    changed = client.patch(address, {"waba_id": "7"}, content_type="application/json")
-    for answer in (created, client.get(LIST), client.get(address), changed):
+    url = f"{LIST}/{created.json()['id']}"
+    changed = client.patch(url, {"waba_id": "7"}, content_type="application/json")
+    for answer in (created, client.get(LIST), client.get(url), changed):
         assert "secret" not in answer.content.decode().replace("has_app_secret", "")
     assert (created.json()["has_access_token"], created.json()["has_app_secret"]) == (True, True)
     account = WhatsAppAccount.objects.get()
     assert (account.access_token, account.app_secret) == ("EAAG-secret", "shhh-secret")
 
 
-def test_removes_a_secret_with_an_empty_one(businesses: TwoBusinesses) -> None:
-    client = program(businesses, "owner")
-    address = f"{LIST}/{create(client, businesses.ours.pk, **SECRETS).json()['id']}"
-    answer = client.patch(address, {"access_token": ""}, content_type="application/json")
+def test_an_empty_secret_removes_it(businesses: TwoBusinesses) -> None:
+    client = staff_client(businesses, "owner")
+    url = f"{LIST}/{create(client, businesses.ours.pk, **SECRETS).json()['id']}"
+    answer = client.patch(url, {"access_token": ""}, content_type="application/json")
     assert (answer.json()["has_access_token"], answer.json()["has_app_secret"]) == (False, True)
 
 
-def test_replaces_all_but_absent_secrets_with_put(businesses: TwoBusinesses) -> None:
-    client = program(businesses, "owner")
-    address = f"{LIST}/{create(client, businesses.ours.pk, **SECRETS).json()['id']}"
+def test_put_keeps_secrets_that_are_left_out(businesses: TwoBusinesses) -> None:
+    client = staff_client(businesses, "owner")
+    url = f"{LIST}/{create(client, businesses.ours.pk, **SECRETS).json()['id']}"
     data = {"tenant": businesses.ours.pk, "phone_number_id": "1002"}
-    answer = client.put(address, data, content_type="application/json")
+    answer = client.put(url, data, content_type="application/json")
     assert (answer.json()["phone_number_id"], answer.json()["has_access_token"]) == ("1002", True)
 
 
-def test_a_new_token_resumes(businesses: TwoBusinesses) -> None:
-    client = program(businesses, "owner")
-    address = f"{LIST}/{create(client, businesses.ours.pk).json()['id']}"
+def test_a_new_access_token_ends_the_pause(businesses: TwoBusinesses) -> None:
+    client = staff_client(businesses, "owner")
+    url = f"{LIST}/{create(client, businesses.ours.pk).json()['id']}"
     Pause.objects.create(scope="number:1001", reason="Meta refused the token")
-    client.patch(address, {"access_token": "EAAG-new"}, content_type="application/json")
+    client.patch(url, {"access_token": "EAAG-new"}, content_type="application/json")
     assert not Pause.objects.exists()
 
 
-def test_hides_another_business(businesses: TwoBusinesses) -> None:
+def test_accounts_of_another_business_are_not_found(businesses: TwoBusinesses) -> None:
     theirs = WhatsAppAccount.objects.create(tenant=businesses.theirs, phone_number_id="2002")
-    client = program(businesses, "owner")
-    assert client.get(LIST).json()["count"] == 0
+    client = staff_client(businesses, "owner")
+    assert client.get(LIST).json()["results"] == []
     for method in ("get", "put", "patch", "delete"):
         assert getattr(client, method)(f"{LIST}/{theirs.pk}").status_code == 404
     refused = create(client, businesses.theirs.pk)
@@ -76,24 +76,24 @@ def test_hides_another_business(businesses: TwoBusinesses) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator"])
-def test_lets_members_read_and_owners_write(businesses: TwoBusinesses, who: str) -> None:
+def test_only_owners_can_write(businesses: TwoBusinesses, who: str) -> None:
     account = WhatsAppAccount.objects.create(tenant=businesses.ours, phone_number_id="1001")
-    client = program(businesses, who)
+    client = staff_client(businesses, who)
     assert client.get(f"{LIST}/{account.pk}").status_code == 200
     assert client.patch(f"{LIST}/{account.pk}", {}, content_type="application/json").status_code == 403
     assert client.delete(f"{LIST}/{account.pk}").status_code == 403
     assert create(client, businesses.ours.pk, "1002").status_code == 403
 
 
-def test_refuses_staff_of_no_business_and_those_who_are_not_staff(businesses: TwoBusinesses) -> None:
-    assert program(businesses, "nobody").get(LIST).status_code == 403
+def test_users_without_a_business_and_non_staff_are_refused(businesses: TwoBusinesses) -> None:
+    assert staff_client(businesses, "nobody").get(LIST).status_code == 403
     businesses.people["owner"].is_staff = False
     businesses.people["owner"].save()
-    assert program(businesses, "owner").get(LIST).status_code == 403
+    assert staff_client(businesses, "owner").get(LIST).status_code == 403
 
 
-def test_answers_mistakes_in_json(businesses: TwoBusinesses) -> None:
-    client = program(businesses, "superuser")
+def test_errors_are_json(businesses: TwoBusinesses) -> None:
+    client = staff_client(businesses, "superuser")
     assert create(client, businesses.ours.pk, "").json() == {"phone_number_id": ["This field may not be blank."]}
     assert client.post(LIST, "{", content_type="application/json").status_code == 400
     assert client.get(f"{LIST}/999").json() == {"detail": "No WhatsAppAccount matches the given query."}

@@ -1,4 +1,4 @@
-"""The transcription stand-in hears what the sender typed."""
+"""The transcription stand-in returns what the sender typed."""
 
 import io
 
@@ -14,7 +14,7 @@ from sandbox.tests.phone import set_weather
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_it_hears_what_was_typed_beside_the_voice_note(live_server: LiveServer) -> None:
+def test_it_returns_what_was_typed_for_the_voice_note(live_server: LiveServer) -> None:
     keep(PhoneNumber.known_as(NUMBER), b"sound", "audio/ogg", "voice.ogg", spoken="Do you have rye bread?")
     with openai.OpenAI(api_key="k", base_url=f"{live_server.url}/sandbox/openai/v1", max_retries=0) as client:
 

@@ -1,4 +1,4 @@
-"""`python -m sandbox` serves everything without the rest of Parley."""
+"""`python -m sandbox` works without the rest of Parley."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def database_url() -> str:
-    """The test's own database, for another process."""
+    """The URL of the test's database, for another process."""
     found = connection.get_connection_params()
     where = {key: found[key] for key in ("host", "port") if found.get(key)}
     user = quote(str(found.get("user") or ""), safe="")
@@ -28,7 +28,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def alone(bot: Bot) -> Iterator[str]:
-    """The address of a sandbox of its own, which posts to the bot."""
+    """The URL of a standalone sandbox that posts to the bot."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--webhook", bot.url, "--secret", "newest"]

@@ -1,4 +1,4 @@
-"""What a message gives for the places of a template, checked without knowing the template."""
+"""The parameters of a template message, checked without knowing the template."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ SUB_TYPES = (
     "URL",
     "VOICE_CALL",
 )
-# Texts that WhatsApp may write in another way; the fallback is what is sent.
+# Texts that WhatsApp localizes. The sandbox uses the fallback.
 LOCALIZED = ("currency", "date_time")
 OBJECTS = ("image", "video", "document", "location")
 Parameters = list[Content]
@@ -30,7 +30,7 @@ class GivenButton:
     parameters: Parameters
 
     def value(self, key: str) -> Any:
-        """What its one parameter carries under `key`; '' when there is none."""
+        """The value of `key` in its parameter, or '' if it has none."""
         return self.parameters[0].get(key, "") if self.parameters else ""
 
 
@@ -42,7 +42,7 @@ class Given:
 
 
 def given(content: Content) -> Given:
-    """Raises GraphRefusal for what no template takes."""
+    """Raises GraphRefusal for parameters that no template accepts."""
     header: Parameters = []
     body: Parameters = []
     buttons: dict[int, GivenButton] = {}
@@ -63,7 +63,7 @@ def given(content: Content) -> Given:
 
 
 def text_of(parameter: Content) -> str:
-    """'' when it has none."""
+    """'' if it has none."""
     kind = parameter["type"]
     value = parameter[kind].get("fallback_value") if kind in LOCALIZED else parameter.get("text")
     return value if isinstance(value, str) else ""
@@ -87,7 +87,7 @@ def _one_of(content: Content, path: str, key: str, allowed: tuple[str, ...]) -> 
 
 
 def _index(component: Content, path: str) -> int:
-    """A number or its digits."""
+    """The index may be a number or a string of digits."""
     value = component.get("index")
     if value is None:
         raise missing(f"{path}['index']")

@@ -1,4 +1,4 @@
-"""Closes the connection of a request without an answer, as a broken network does."""
+"""Closes a request's connection without a response, like a broken network."""
 
 import contextlib
 import socket
@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponse
 
 
 class Severed(HttpResponse):
-    """Stands for no answer. What a server without a reachable socket sends is an empty 502."""
+    """No response. If the server's socket can't be reached, an empty 502 is sent."""
 
     status_code = 502
 
 
 def sever(request: HttpRequest) -> None:
-    """Close the connection; call it last, since who asked sees it at once."""
+    """Close the connection. Call this last, because the client sees it immediately."""
     connection = _socket(request.META)
     if connection is not None:
         with contextlib.suppress(OSError):
@@ -22,7 +22,7 @@ def sever(request: HttpRequest) -> None:
 
 
 def _socket(environ: dict[str, Any]) -> socket.socket | None:
-    """gunicorn names it; Django's own server keeps it behind the stream of the body."""
+    """gunicorn puts it in the environ. Django's development server hides it behind the body's stream."""
     named = environ.get("gunicorn.socket")
     if named is None:
         read = getattr(environ.get("wsgi.input"), "_read", None)

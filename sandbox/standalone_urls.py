@@ -1,4 +1,4 @@
-"""The addresses of `python -m sandbox`: the same as inside Parley."""
+"""The URLs of `python -m sandbox`, the same as in Parley."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView

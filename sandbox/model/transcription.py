@@ -1,4 +1,4 @@
-"""The transcription stand-in: it says what the sender typed beside the voice note, else how large the note is."""
+"""The transcription stand-in: returns what the sender typed for the voice note, or otherwise its size."""
 
 import hashlib
 import time
@@ -15,7 +15,7 @@ MOST = 25 * 1024 * 1024
 
 
 def hear(request: HttpRequest) -> HttpResponseBase:
-    """The answer in the asked `response_format`; raises ModelRefusal."""
+    """The response in the requested `response_format`. Raises ModelRefusal."""
     if request.method != "POST":
         raise ModelRefusal(405, f"Not allowed to {request.method} on /v1/audio/transcriptions.")
     data = _audio(request)

@@ -65,7 +65,7 @@ def _card(picture: str, text: str, path: str) -> Listed:
 
 
 CALL = {"type": "PHONE_NUMBER", "text": "Call us", "phone_number": "+15550000001"}
-# Meta writes the words on this button.
+# The button's text comes from Meta.
 CODE = {"type": "COPY_CODE", "text": "Copy offer code", "example": ["SUMMER"]}
 FLOW = {
     "type": "FLOW",
@@ -117,7 +117,7 @@ TEMPLATES = (
         _footer("Thank you for your order"),
         _buttons(CALL),
     ),
-    # The second place stands before the first, and one is there twice.
+    # `{{2}}` comes before `{{1}}`, and one of them twice.
     _template(
         5,
         "order_shipped",
@@ -159,6 +159,6 @@ TEMPLATES = (
         _body("Thank you for your visit. How was it?"),
         _buttons(FLOW),
     ),
-    # Listed only, so that a client meets something that it cannot fill.
+    # Can be listed but not sent, to test clients with a template they don't support.
     _template(10, "new_in_the_shop", "MARKETING", _body("Hello {{1}}, this is new in our shop:", "Ann"), CAROUSEL),
 )

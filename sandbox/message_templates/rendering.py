@@ -1,10 +1,10 @@
-"""A template message, as the phone shows it; as well as it goes, when its template changed since."""
+"""A template message as the phone shows it. Best effort if the template has changed since."""
 
 from typing import Any
 
 from sandbox.graph.content import Content
 from sandbox.graph.errors import GraphRefusal
-from sandbox.message_templates.given import Given, GivenButton, Parameters, given, text_of
+from sandbox.message_templates.parameters import Given, GivenButton, Parameters, given, text_of
 from sandbox.message_templates.shape import Template, fill, find, places
 
 Shown = dict[str, Any]
@@ -12,7 +12,7 @@ NOTHING = GivenButton("", [])
 
 
 def media_of(content: Content) -> tuple[str, Content]:
-    """The kind of the file at its top, and its object with an id or a link; '' and {} when it has none."""
+    """The kind of the header's file, and the object with its ID or link. '' and {} if there is none."""
     template = find(content)
     if template is None or template.header_kind in ("", "location"):
         return "", {}
@@ -20,7 +20,7 @@ def media_of(content: Content) -> tuple[str, Content]:
 
 
 def parts_of(content: Content) -> tuple[Shown | None, str, str]:
-    """The header as `{"kind", "content"}` or `{"kind": "text", "text"}`, the words, and the footer."""
+    """The header as `{"kind", "content"}` or `{"kind": "text", "text"}`, the body, and the footer."""
     template = find(content)
     if template is None:
         return None, str(content.get("name", "")), ""
@@ -30,7 +30,7 @@ def parts_of(content: Content) -> tuple[Shown | None, str, str]:
 
 
 def buttons_of(content: Content) -> list[Shown]:
-    """What can be tapped: a quick reply has an id, the others say what they do."""
+    """The buttons. Quick replies have an ID, the others an action."""
     template = find(content)
     if template is None:
         return []
@@ -39,7 +39,7 @@ def buttons_of(content: Content) -> list[Shown]:
 
 
 def payload_of(content: Content, reply: str) -> str | None:
-    """What the tap on a quick reply tells the business: its payload, else its text; None when there is no such one."""
+    """The payload of a quick reply, or its text if it has none. None if there's no such quick reply."""
     template = find(content)
     for index, button in enumerate(template.buttons if template else []):
         if (button["type"], button["text"]) == ("QUICK_REPLY", reply):

@@ -1,4 +1,4 @@
-"""Sends every check's deliveries, waits for what must come, judges."""
+"""Sends the deliveries of all checks, waits for the replies and evaluates them."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.conformance import checks
 from sandbox.conformance.checks import Check
-from sandbox.conformance.wire import Seen, Wire
+from sandbox.conformance.client import Client, Seen
 
 POLL_SECONDS = 0.5
 # Meta's advice: a median of 250 ms or less.
@@ -21,7 +21,7 @@ class Result:
 
 
 def all_checks(secret: str, verify_token: str) -> list[Check]:
-    """Without a secret there is no signature to be wrong."""
+    """Signatures are only checked if there's a secret to sign with."""
     signatures: list[Check] = [checks.BadSignatures()] if secret else []
     return [
         checks.Handshake(token=verify_token),
@@ -40,26 +40,26 @@ def all_checks(secret: str, verify_token: str) -> list[Check]:
     ]
 
 
-def run(wire: Wire, given: list[Check], wait: float, settle: float, step: Callable[[str], None]) -> list[Result]:
-    """`wait` seconds for replies at most, then `settle` seconds for replies too many."""
+def run(client: Client, given: list[Check], wait: float, settle: float, step: Callable[[str], None]) -> list[Result]:
+    """Waits up to `wait` seconds for replies, then `settle` seconds for unexpected ones."""
     for check in given:
         step(check.says)
-        check.send(wire)
+        check.send(client)
     step("waiting for replies")
     until = time.monotonic() + wait
-    while _missing(given, wire.seen()) and time.monotonic() < until:
+    while _missing(given, client.seen()) and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
-    step("waiting for replies that should not come")
+    step("waiting for unexpected replies")
     time.sleep(settle)
-    seen = wire.seen()
-    return [Result(check.says, check.missed(seen)) for check in given] + [_speed(wire)]
+    seen = client.seen()
+    return [Result(check.says, check.missed(seen)) for check in given] + [_speed(client)]
 
 
 def _missing(given: list[Check], seen: Seen) -> bool:
     return any(check.missed(seen) for check in given)
 
 
-def _speed(wire: Wire) -> Result:
-    median = statistics.median(answer.seconds for answer in wire.answers)
+def _speed(client: Client) -> Result:
+    median = statistics.median(answer.seconds for answer in client.answers)
     missed = "" if median <= MEDIAN_SECONDS else f"the median answer took {median * 1000:.0f} ms"
-    return Result(f"half of the answers come within {MEDIAN_SECONDS * 1000:.0f} ms", missed)
+    return Result(f"the median response time is at most {MEDIAN_SECONDS * 1000:.0f} ms", missed)
