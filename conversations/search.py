@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.db.models.lookups import IsNull
@@ -19,6 +20,7 @@ SAMPLED = 100
 FURTHER_DOWN = 1000
 # Of a frequent word, so many of the newest messages of each conversation are looked at: one may have 100,000.
 NEWEST_MESSAGES = 1000
+MAX_FOUND_MESSAGES = 1000
 
 # What may stand for one word of the search.
 Alternatives = tuple[str, ...]
@@ -36,6 +38,23 @@ def find(conversations: "QuerySet[Any]", term: str) -> "QuerySet[Any]":
     if not words:
         return conversations.none()
     return conversations.filter(_named(words) | _numbered(term) | _said(conversations, words).condition)
+
+
+def find_messages(messages: "QuerySet[ConversationMessage]", term: str) -> "QuerySet[ConversationMessage]":
+    """Of these messages, the one with this wamid, or the newest that contain every word (or its beginning)."""
+    if term.startswith("wamid."):
+        return messages.filter(external_id=term)
+    words = re.findall(r"\w+", term.replace("\x00", ""))
+    if not words:
+        return messages.none()
+    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
+    matching = messages.annotate(words=WORDS).filter(words=query).order_by().values("pk")
+    sql, params = matching.query.sql_with_params()
+    # OFFSET 0 keeps LIMIT out of the inner plan, so PostgreSQL uses the word index instead of reading from the newest.
+    newest = f"SELECT id FROM ({sql} OFFSET 0) AS found ORDER BY id DESC LIMIT {MAX_FOUND_MESSAGES}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(newest, params)
+        return messages.filter(pk__in=[pk for (pk,) in cursor.fetchall()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from .access import (
 )
 from .empty_states import EmptyState
 from .models import Tenant
+from .paginator import UncountedPaginator
 from .secret_fields import SecretField, SecretsForm, secret_names
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class TenantScopedAdmin(ModelAdmin):
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
     list_filter_submit = True
     show_full_result_count = False
+    paginator = UncountedPaginator
     compressed_fields = True
 
     # --- rows ---

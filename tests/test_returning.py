@@ -70,7 +70,7 @@ def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> 
 
 
 def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
-    handover.hand_back(taken.pk, User.objects.get())
+    handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
     outbox.send(taken, "Not sent any more")
     handover.take_over(taken.pk, None)
@@ -126,6 +126,6 @@ def test_the_page_says_when(stage: Stage, taken: Conversation) -> None:
     browser = browser_of(superuser())
     assert taken.person_at
     at = taken.person_at + dt.timedelta(minutes=30)
-    assert f"bo has it; the assistant comes back at {at:%H:%M}" in page_of(browser, taken)
+    assert f"Handled by bo; automatic hand-back on {at:%-d %B} at {at:%H:%M} UTC" in page_of(browser, taken)
     Assistant.objects.update(returns_after_minutes=None)
-    assert "comes back" not in page_of(browser, taken)
+    assert "automatic hand-back" not in page_of(browser, taken)

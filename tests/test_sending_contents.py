@@ -166,7 +166,7 @@ def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(sta
 
 def test_a_template_takes_its_file_with_it(stage: Stage, talk: Conversation) -> None:
     close_window(talk)
-    message = outbox.send_message(talk, Template("bill", "en", text="Your bill", above=kept()))
+    message = outbox.send_message(talk, Template("bill", "en", text="Your bill", header_media=kept()))
     stage.work()
     assert stage.wire.sent[0]["template"]["components"] == [
         {"type": "header", "parameters": [{"type": "document", "document": {"id": "up1", "filename": "bill.pdf"}}]}
@@ -204,8 +204,8 @@ def test_a_file_is_kept_as_what_it_is(
         (PDF, {"kind": "image"}, "no image"),
         (PDF, {"claimed": "image/png"}, "no document"),
         (b"OggS" + bytes(17 * 1024 * 1024), {}, "too large"),
-        (b"OggS", {"caption": "la"}, "no caption"),
-        (picture(), {"caption": "c" * 1025}, "takes 1024"),
+        (b"OggS", {"caption": "la"}, "captions on audio"),
+        (picture(), {"caption": "c" * 1025}, "allows 1024"),
     ],
 )
 def test_what_whatsapp_does_not_take_is_refused_and_not_kept(

@@ -33,7 +33,7 @@ class ButtonSerializer(serializers.Serializer[Any]):
 
 class ButtonsSerializer(serializers.Serializer[Any]):
     text = _words(contents.BODY)
-    buttons = serializers.ListField(child=ButtonSerializer(), min_length=1, max_length=contents.MOST_BUTTONS)
+    buttons = serializers.ListField(child=ButtonSerializer(), min_length=1, max_length=contents.MAX_BUTTONS)
 
 
 class RowSerializer(serializers.Serializer[Any]):
@@ -45,7 +45,7 @@ class RowSerializer(serializers.Serializer[Any]):
 class ChoicesSerializer(serializers.Serializer[Any]):
     text = _words(contents.LIST_BODY)
     button = _words(contents.BUTTON, help_text="Opens the list.")
-    rows = serializers.ListField(child=RowSerializer(), min_length=1, max_length=contents.MOST_ROWS)
+    rows = serializers.ListField(child=RowSerializer(), min_length=1, max_length=contents.MAX_ROWS)
 
 
 class LocationRequestSerializer(serializers.Serializer[Any]):
@@ -56,7 +56,7 @@ class FilledTemplateSerializer(serializers.Serializer[Any]):
     name = _words(contents.TEMPLATE_NAME)
     language = _words(contents.LANGUAGE)
     values = serializers.ListField(
-        child=_words(known_templates.LONGEST_LINK),
+        child=_words(known_templates.MAX_URL),
         max_length=MOST_VALUES,
         default=list,
         help_text="As many as the template has places, in their order; for a file, its public https:// address.",
@@ -101,17 +101,17 @@ class NewMessageSerializer(serializers.Serializer[Any]):
 def templates_of(conversation: Conversation) -> list[known_templates.MessageTemplate]:
     """Asked of Meta. Raises Unavailable."""
     try:
-        known = catalogue.listed(conversation.phone_number_id)
-    except catalogue.NoTemplates as error:
+        known = catalogue.approved_templates(conversation.phone_number_id)
+    except catalogue.TemplatesUnavailable as error:
         raise Unavailable(str(error)) from error
-    return [template for template in known if not template.problem]
+    return [template for template in known if not template.unsupported_reason]
 
 
 def _filled(conversation: Conversation, given: dict[str, Any]) -> contents.Template:
-    template = catalogue.chosen(templates_of(conversation), given["name"], given["language"])
+    template = catalogue.find(templates_of(conversation), given["name"], given["language"])
     if template is None:
         raise ValueError("That template is not among the approved ones that can be filled here.")
-    return template.filled(given["values"])
+    return template.fill(given["values"])
 
 
 def _buttons(given: dict[str, Any]) -> Buttons:

@@ -13,7 +13,7 @@ from api.tests.conftest import Meta
 from api.tests.programs import Programs
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox.contents import ButtonParameter, FileLink, Template, from_json
+from conversations.outbox.contents import ButtonParameter, FileLink, Parameter, Template, from_json
 from conversations.tests.rows import conversation, message
 from tests.media_at_meta import OGG, PDF, picture
 from tests.stage import Stage
@@ -190,11 +190,10 @@ def test_fills_the_places_of_header_and_button_too(programs: Programs, talk: Con
     assert content == Template(
         "invoice",
         "en",
-        ("Ann",),
+        (Parameter("Ann", "customer"),),
         text="[document] bill.pdf https://files.example/bill.pdf\nHello Ann\n[button] Pay https://pay.example/17",
-        names=("customer",),
-        above=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
-        open_buttons=(ButtonParameter(0, "url", "17"),),
+        header_media=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
+        button_parameters=(ButtonParameter(0, "url", "17"),),
     )
 
 

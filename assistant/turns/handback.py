@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from assistant.model import context
+from conversations import handover
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 
@@ -43,11 +44,18 @@ def _come_back(conversation_id: int, person_at: dt.datetime) -> bool:
         moved = Conversation.objects.filter(
             pk=conversation_id, handled_by=Conversation.Handler.OPERATOR, person_at=person_at
         ).update(handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now())
-        if moved and Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
-            opening.note(_unanswered(conversation_id))
+        if moved:
+            answer_open_messages(conversation_id)
     if moved:
         logger.info("conv_id=%s: no person wrote for long; the assistant has it again", conversation_id)
     return bool(moved)
+
+
+@handover.on_hand_back
+def answer_open_messages(conversation_id: int) -> None:
+    """Open a turn for what the customer wrote while a person had the conversation."""
+    if Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
+        opening.note(_unanswered(conversation_id))
 
 
 def _unanswered(conversation_id: int) -> list[Spoken]:

@@ -56,24 +56,13 @@ def send_message(
     """
     with transaction.atomic():
         _touch(conversation, author)
-        message = _row(conversation, content.words, author, reply_to)
+        message = _row(conversation, content.as_text, author, reply_to)
         message.kind, message.payload = content.message_kind, contents.to_json(content)
         message.save(force_insert=True)
         if upload := contents.upload_in(content):
             attachments.attach(message.pk, upload)
         wake([message.pk])
     return message
-
-
-def say(
-    conversation: Conversation, content: str | Content, person: User, reply_to: str = ""
-) -> list[ConversationMessage]:
-    """Queue what a person writes, who has the conversation from then on. `desk_views.why_no_reply` says who may not."""
-    if conversation.handled_by == Conversation.Handler.ASSISTANT:
-        handover.take_over(conversation.pk, person)
-    if isinstance(content, str):
-        return send(conversation, content, author=person, reply_to=reply_to)
-    return [send_message(conversation, content, author=person, reply_to=reply_to)]
 
 
 def _touch(conversation: Conversation, author: User | None) -> None:

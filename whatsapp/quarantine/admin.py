@@ -1,4 +1,4 @@
-"""The quarantine in the admin: what could not be stored, why, as it came; and its replay."""
+"""The quarantine in the admin: events that couldn't be stored, with the reason and the raw body, and replaying them."""
 
 import json
 
@@ -21,8 +21,8 @@ from . import replays
 @admin.register(QuarantinedEvent)
 class QuarantinedEventAdmin(ReadOnlyAdmin):
     may_view = ANYONE
-    may_change = OPERATORS  # to replay; the rows themselves are evidence
-    nothing_yet = "What Meta delivers and cannot be stored is kept here with its reason. There is nothing to do."
+    may_change = OPERATORS  # to replay; the rows are read-only
+    nothing_yet = "Events from Meta that can't be stored are kept here with the reason. There is nothing to do."
     list_display = ["id", "reason", "field", "phone_number_id", "tenant", "created_at", "resolved_at"]
     list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
     list_select_related = ["tenant"]
@@ -56,13 +56,13 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return self._allows(self.may_change, request, None)
 
-    @admin.action(description="Replay: try to store these again", permissions=["replay"])
+    @admin.action(description="Retry selected events", permissions=["replay"])
     def replay(self, request: HttpRequest, events: "QuerySet[QuarantinedEvent]") -> HttpResponse | None:
         """Asks first; then a job does it, and a page shows how far it is."""
         open_ones = events.filter(resolved_at__isnull=True)
         reasons = list(open_ones.order_by().values_list("reason").annotate(number=Count("pk")).order_by("-number"))
         if not reasons:
-            messages.info(request, "Nothing to replay: these are resolved already.")
+            messages.info(request, "Nothing to retry: these events are already resolved.")
             return None
         if "confirmed" in request.POST:
             return redirect("admin:whatsapp_replay", replays.start(open_ones, request.user.pk).pk)

@@ -1,4 +1,4 @@
-"""The page "Try it": the configured model answers, and no conversation knows of it."""
+"""The page "Test prompt": the configured model answers, outside of any conversation."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ Models = Callable[..., FakeModel]
 @pytest.fixture
 def address(businesses: TwoBusinesses) -> str:
     row = Assistant.objects.create(tenant=businesses.ours, instructions="Sell bread.", model="gpt-bread")
-    return f"/admin/assistant/assistant/{row.pk}/try/"
+    return f"/admin/assistant/assistant/{row.pk}/test-prompt/"
 
 
 def ask(client: Client, address: str, question: str = "Have you rolls?") -> str:
     return client.post(address, {"question": question}).content.decode()
 
 
-def test_shows_the_answer_its_tokens_and_its_time(businesses: TwoBusinesses, address: str, fake_model: Models) -> None:
+def test_shows_the_answer_and_its_tokens(businesses: TwoBusinesses, address: str, fake_model: Models) -> None:
     model = fake_model(said("<b>Yes</b>, two kinds."))
     page = ask(businesses.browser("owner"), address)
     assert "&lt;b&gt;Yes&lt;/b&gt;, two kinds." in page
@@ -40,11 +40,11 @@ def test_shows_the_answer_its_tokens_and_its_time(businesses: TwoBusinesses, add
 
 def test_says_why_there_is_no_answer(businesses: TwoBusinesses, address: str, fake_model: Models) -> None:
     fake_model(refused(401, message="Incorrect API key"))
-    assert "The model gave no answer: " in ask(businesses.browser("owner"), address)
+    assert "No answer. " in ask(businesses.browser("owner"), address)
 
 
 @pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("operator", 403), ("stranger", 404), ("nobody", 404)])
-def test_asks_nothing_for_who_may_not(
+def test_only_owners_may_ask(
     businesses: TwoBusinesses, address: str, fake_model: Models, who: str, status: int
 ) -> None:
     model = fake_model(said())
@@ -55,22 +55,22 @@ def test_asks_nothing_for_who_may_not(
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict"), [("Red.", "this model takes pictures"), ("I see none.", "did not name the colour")]
+    ("answer", "verdict"), [("Red.", "The model recognized the image."), ("I see none.", "recognize the image. Leave")]
 )
-def test_finds_out_whether_the_model_sees(
+def test_finds_out_whether_the_model_sees_images(
     businesses: TwoBusinesses, address: str, fake_model: Models, answer: str, verdict: str
 ) -> None:
     model = fake_model(said(answer))
-    assert verdict in businesses.browser("owner").post(address, {"probe": "1"}).content.decode()
-    text, picture = json.loads(model.requests[0].content)["messages"][-1]["content"]
+    assert verdict in businesses.browser("owner").post(address, {"test_image": "1"}).content.decode()
+    text, image = json.loads(model.requests[0].content)["messages"][-1]["content"]
     assert text["type"] == "text"
-    assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
 
 
-def test_says_why_a_model_could_not_be_shown_anything(
+def test_says_why_the_image_test_failed(
     businesses: TwoBusinesses, address: str, fake_model: Models
 ) -> None:
     fake_model(refused(400, message="image_url is not supported"))
-    page = businesses.browser("owner").post(address, {"probe": "1"}).content.decode()
+    page = businesses.browser("owner").post(address, {"test_image": "1"}).content.decode()
     assert "image_url is not supported" in page
-    assert "takes pictures" not in page
+    assert "recognized the image" not in page
