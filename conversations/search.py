@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
@@ -48,8 +49,11 @@ def find_messages(messages: "QuerySet[ConversationMessage]", term: str) -> "Quer
     if not words:
         return messages.none()
     query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
-    matching = messages.annotate(words=WORDS).filter(words=query).order_by().values("pk")
-    sql, params = matching.query.sql_with_params()
+    matching = messages.annotate(words=WORDS).filter(words=query).order_by().values("id")
+    try:
+        sql, params = matching.query.sql_with_params()
+    except EmptyResultSet:
+        return messages.none()
     # OFFSET 0 keeps LIMIT out of the inner plan, so PostgreSQL uses the word index instead of reading from the newest.
     newest = f"SELECT id FROM ({sql} OFFSET 0) AS found ORDER BY id DESC LIMIT {MAX_FOUND_MESSAGES}"  # noqa: S608
     with connection.cursor() as cursor:

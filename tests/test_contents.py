@@ -44,7 +44,7 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("https://", lambda: FileLink("image", "file:///etc/passwd")),
     ("allows 1024", lambda: FileLink("image", LINK, "c" * 1025)),
     ("captions on audio", lambda: FileLink("audio", LINK, "c")),
-    ("Only a document", lambda: FileLink("image", LINK, "", "a.png")),
+    ("Only documents", lambda: FileLink("image", LINK, "", "a.png")),
     ("0 buttons", lambda: Buttons("t", ())),
     ("4 buttons", lambda: Buttons("t", tuple(Button(f"{n}", f"{n}") for n in range(4)))),
     ("button ids are the same", lambda: Buttons("t", (Button("a", "x"), Button("a", "y")))),

@@ -92,6 +92,16 @@ def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Convers
     assert Conversation.objects.get(handled_by="operator").tenant == other
 
 
+def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    url = f"/admin/conversations/conversation/{taken.pk}/hand-back/"
+    browser = browser_of(superuser())
+    for _ in range(2):  # a second click changes nothing
+        assert browser.post(url).status_code == 302
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "Answer to two"]
+
+
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
 def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, column: str) -> None:
     stage.converse(inbound(text_message("two")))

@@ -92,7 +92,7 @@ def test_says_that_the_window_is_closed(programs: Programs, talk: Conversation) 
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
     answer = programs.writer.post(messages(talk), {"text": "Hello?"}, **KEY)
     assert answer.status_code == 409
-    assert "24 hours" in answer.json()["detail"]
+    assert "The 24-hour window has closed." in answer.json()["detail"]
     talk.refresh_from_db()
     assert (written(), talk.handled_by) == ([], "assistant")
     Conversation.objects.update(last_inbound_at=timezone.now())
@@ -103,7 +103,7 @@ def test_does_not_write_into_what_another_person_has(programs: Programs, talk: C
     handover.take_over(talk.pk, programs.businesses.people["operator"])
     answer = programs.writer.post(messages(talk), {"text": "Hello?"})
     assert (answer.status_code, written()) == (409, [])
-    assert "our-operator has this conversation" in answer.json()["detail"]
+    assert "our-operator is handling this conversation" in answer.json()["detail"]
 
 
 def test_sends_once_for_one_key_and_gives_the_same_answer(programs: Programs, talk: Conversation) -> None:

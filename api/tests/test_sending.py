@@ -148,7 +148,7 @@ def test_a_message_of_another_conversation_is_not_quoted(programs: Programs, tal
 def test_when_the_window_is_closed_only_templates_go(programs: Programs, talk: Conversation, meta: Meta) -> None:
     close_window()
     for data in ({"buttons": BUTTONS}, {"list": LIST}, {"file": LINK}, {"location_request": {"text": "Where?"}}):
-        assert "24 hours" in programs.writer.post(messages(talk), data).json()["detail"]
+        assert "The 24-hour window has closed." in programs.writer.post(messages(talk), data).json()["detail"]
     assert programs.writer.send(files(talk), {"file": bill()}).status_code == 409
     answer = programs.writer.post(messages(talk), {"template": TEMPLATE})
     assert answer.status_code == 201

@@ -50,6 +50,8 @@ def test_a_file_can_be_sent_without_text(businesses: TwoBusinesses, ours: Conver
 
 def test_unsupported_files_are_refused(businesses: TwoBusinesses, ours: Conversation) -> None:
     assert "Not sent. Executable and HTML files can&#x27;t be sent." in send(businesses, ours, b"<html>", "text/html")
-    assert "Not sent. WhatsApp doesn&#x27;t support this document format." in send(businesses, ours, b"<html>", "application/pdf")
+    assert "Not sent. WhatsApp doesn&#x27;t support this document format." in send(
+        businesses, ours, b"<html>", "application/pdf"
+    )
     assert not ConversationMessage.objects.exists()
     assert not Attachment.objects.exists()

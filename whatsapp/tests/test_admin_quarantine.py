@@ -144,7 +144,7 @@ def test_leaves_out_what_is_resolved(businesses: TwoBusinesses) -> None:
     number(businesses.ours)
     done = aside(businesses.ours, "1")
     replay(businesses, "operator", done)
-    assert "resolved already" in select(businesses, "operator", done)
+    assert "already resolved" in select(businesses, "operator", done)
     assert Replay.objects.count() == 1
 
 

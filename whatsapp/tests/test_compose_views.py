@@ -76,13 +76,17 @@ def test_invalid_content_is_refused_and_the_form_stays_filled_in(
 
 def test_it_refuses_when_the_window_is_closed(businesses: TwoBusinesses, ours: Conversation) -> None:
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
-    assert "The 24-hour window has closed." in businesses.browser("operator").post(page(ours), LOCATION).content.decode()
+    assert (
+        "The 24-hour window has closed." in businesses.browser("operator").post(page(ours), LOCATION).content.decode()
+    )
     assert businesses.browser("operator").post(page(ours), {"section": "poem"}).status_code == 200
     assert not ConversationMessage.objects.exists()
 
 
 @pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("stranger", 404), ("nobody", 404), ("owner", 200)])
-def test_only_operators_of_the_business_may_send(businesses: TwoBusinesses, ours: Conversation, who: str, status: int) -> None:
+def test_only_operators_of_the_business_may_send(
+    businesses: TwoBusinesses, ours: Conversation, who: str, status: int
+) -> None:
     client = businesses.browser(who)
     assert client.get(page(ours)).status_code == status
     client.post(page(ours), LOCATION)

@@ -87,9 +87,7 @@ def test_it_lists_approved_templates(meta: Meta, businesses: TwoBusinesses, ours
     assert meta.asked == ["/v24.0/707/message_templates Bearer our-token"]
 
 
-def test_sending_takes_over_the_conversation(
-    meta: Meta, businesses: TwoBusinesses, ours: Conversation
-) -> None:
+def test_sending_takes_over_the_conversation(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     form = {"name": "headed", "language": "en", "value": ["17", "Ann", "17"]}
     assert businesses.browser("operator").post(page(ours), form).status_code == 302
     message = ConversationMessage.objects.get()
@@ -190,9 +188,7 @@ def test_it_refuses_while_someone_else_handles_the_conversation(
     assert not ConversationMessage.objects.exists()
 
 
-def test_an_endless_list_times_out(
-    meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any
-) -> None:
+def test_an_endless_list_times_out(meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any) -> None:
     settings.GRAPH_SECONDS = 0.05
     meta.answer = httpx2.Response(200, json={"data": LIST, "paging": {"cursors": {"after": "a"}, "next": "more"}})
     meta.slow = 0.03
