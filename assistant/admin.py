@@ -86,6 +86,7 @@ class TurnAdmin(ReadOnlyAdmin):
     list_filter = ["conversation__tenant", "state", "model", ("opened_at", admin.DateFieldListFilter)]
     list_select_related = ["conversation", "conversation__tenant"]
     search_fields = ["conversation__external_id", "conversation__contact_name", "outcome", "error"]
+    search_help_text = "Search by contact, outcome or error"
     ordering = ["-pk"]
     exclude = ["first_message", "last_message", "first_reply", "last_reply"]
     readonly_fields = ["messages_of_turn"]

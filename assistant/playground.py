@@ -50,7 +50,7 @@ class PromptTestViews(TenantScopedAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"Test prompt: {assistant}",
+            "title": "Test prompt",
             "assistant": assistant,
             "question": question,
             "result": result,

@@ -145,7 +145,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         reason = conversation.needs_person
         return format_html('<span class="desk-reason" title="{0}">{0}</span>', reason) if reason else ""
 
-    @admin.display(description="reply window", ordering="last_inbound_at")
+    @admin.display(description="window", ordering="last_inbound_at")
     def window(self, conversation: Conversation) -> str:
         return window_left(conversation) or "closed"
 

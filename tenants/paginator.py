@@ -1,7 +1,7 @@
 """Pages of a list without counting its rows, which would read all of them."""
 
 from django.utils.functional import cached_property
-from unfold.paginator import InfinitePaginator
+from unfold import paginator
 
 
 class UnknownCount(int):
@@ -11,7 +11,9 @@ class UnknownCount(int):
         return ""
 
 
-class UncountedPaginator(InfinitePaginator):  # type: ignore[misc]
+class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]
+    """Keeps the name of unfold's class: its templates hide the number of results by that name."""
+
     @cached_property
     def count(self) -> int:
         return UnknownCount(super().count)

@@ -25,7 +25,7 @@ from .access import (
 )
 from .empty_states import EmptyState
 from .models import Tenant
-from .paginator import UncountedPaginator
+from .paginator import InfinitePaginator
 from .secret_fields import SecretField, SecretsForm, secret_names
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TenantScopedAdmin(ModelAdmin):
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
     list_filter_submit = True
     show_full_result_count = False
-    paginator = UncountedPaginator
+    paginator = InfinitePaginator
     compressed_fields = True
 
     # --- rows ---

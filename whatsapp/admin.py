@@ -98,7 +98,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
-        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until you save a new token or click Resume"
+        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until you save a new token or resume sending"
         return f"Paused {how_long}: {account.pause_reason}"
 
     @admin.display(description="token set", boolean=True)
@@ -147,7 +147,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         account = self._own(request, pk)
         for finding in connection_check.check(account):
             level = messages.SUCCESS if finding.is_good else messages.ERROR
-            messages.add_message(request, level, finding.words)
+            messages.add_message(request, level, finding.text)
         return redirect("admin:whatsapp_whatsappaccount_change", pk)
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -40,7 +40,7 @@ def approved_templates(phone_number_id: str) -> list[MessageTemplate]:
         raise TemplatesUnavailable("Meta didn't respond in time. Try again in a moment.") from error
     except graph_client.GraphError as error:
         reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
-        raise TemplatesUnavailable(f"Meta refused to list the templates: {reason}.") from error
+        raise TemplatesUnavailable(f"Meta refused to list the templates: {reason.rstrip('.')}.") from error
     approved = (template.parse(item) for item in found if as_text(item.get("status")).upper() == "APPROVED")
     return sorted(approved, key=lambda one: (one.name, one.language))
 

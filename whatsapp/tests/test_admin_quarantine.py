@@ -1,4 +1,4 @@
-"""The quarantine: what could not be stored is shown as it came, and can be tried again."""
+"""The quarantine shows events that couldn't be stored, as they were received, and can retry them."""
 
 import copy
 from typing import Any
@@ -94,7 +94,7 @@ def test_replays_and_says_how_many_were_stored_and_how_many_not(businesses: TwoB
     assert "1 stored." in page
     assert "1 not stored:" in page
     assert ConversationMessage.objects.get().text == "Hello from the quarantine"
-    assert "All 2 tried" in page
+    assert "Retried all 2 events" in page
     good.refresh_from_db()
     bad.refresh_from_db()
     assert good.resolved_at
@@ -125,7 +125,7 @@ def test_nobody_changes_the_evidence(businesses: TwoBusinesses) -> None:
 
 def test_asks_before_it_starts(businesses: TwoBusinesses) -> None:
     page = select(businesses, "operator", aside(businesses.ours, "1"), aside(businesses.ours, "2"))
-    assert "Try to store 2 quarantined pieces again?" in page
+    assert "Retry 2 quarantined events?" in page
     assert "unknown number" in page
     assert not Replay.objects.exists()
 
@@ -151,7 +151,7 @@ def test_leaves_out_what_is_resolved(businesses: TwoBusinesses) -> None:
 def test_the_page_is_for_those_who_see_the_pieces(businesses: TwoBusinesses) -> None:
     select(businesses, "operator", aside(businesses.ours, "1"), confirmed="yes")
     started = Replay.objects.get()
-    assert "0 of 1 tried" in page_of(businesses, "viewer", started)
+    assert "Retried 0 of 1 events" in page_of(businesses, "viewer", started)
     assert "every 2s" in page_of(businesses, "viewer", started)
     assert businesses.browser("stranger").get(f"{LIST}replays/{started.pk}/").status_code == 404
 
