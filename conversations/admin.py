@@ -88,7 +88,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     # --- the list ---
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        changes = super().get_changelist_instance(request)
+        changes: ChangeList = super().get_changelist_instance(request)
         if note := getattr(request, "searched_instead", ""):
             messages.info(request, note)
         conversations = list(changes.result_list)

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from django.db.models import (
     Aggregate,
@@ -37,6 +38,15 @@ class Percentile(Aggregate):
 
 
 SECONDS = Extract(ExpressionWrapper(F("finished_at") - F("opened_at"), DurationField()), "epoch")
+
+
+class Usage(TypedDict):
+    """What the model cost one business."""
+
+    name: str | None
+    replies: int
+    tokens: int
+    cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ def replies(turns: "QuerySet[Turn]") -> dict[str, float | None]:
     )
 
 
-def by_tenant(turns: "QuerySet[Turn]") -> list[dict[str, Any]]:
+def by_tenant(turns: "QuerySet[Turn]") -> list[Usage]:
     usage = turns.values(name=F("conversation__tenant__name")).annotate(
         replies=Count("pk", filter=Q(state=Turn.State.REPLIED)),
         tokens=Sum(F("prompt_tokens") + F("completion_tokens")),
