@@ -259,7 +259,7 @@ UNFOLD = {
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "STYLES": [lambda request: static("conversations/plain.css")],
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
-    "DASHBOARD_CALLBACK": "operations.dashboard.fill",
+    "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",
 }
 
 # --- Security -----------------------------------------------------------------------------------------------

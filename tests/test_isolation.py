@@ -59,7 +59,7 @@ BUTTONS = {
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
 }
 BUTTONS_OF_SETTINGS = {
-    "admin/assistant/assistant/<int:pk>/try/": OWNER,
+    "admin/assistant/assistant/<int:pk>/test-prompt/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
 }
@@ -96,8 +96,8 @@ TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
 # conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py and test_compose_views.py
 FILES = [
     f"{DESK}attachments/<int:attachment_id>/",
-    "admin/whatsapp/whatsappaccount/templates/<int:conversation_id>/",
-    "admin/whatsapp/whatsappaccount/compose/<int:conversation_id>/",
+    f"{DESK}template/",
+    f"{DESK}compose/",
 ]
 DEVELOPMENT_ONLY = ["sandbox/"]
 

@@ -70,7 +70,7 @@ def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> 
 
 
 def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
-    handover.hand_back(taken.pk, User.objects.get())
+    handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
     outbox.send(taken, "Not sent any more")
     handover.take_over(taken.pk, None)
@@ -90,6 +90,16 @@ def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Convers
     later(10_000)
     assert handback.hand_back_due() == 1
     assert Conversation.objects.get(handled_by="operator").tenant == other
+
+
+def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    url = f"/admin/conversations/conversation/{taken.pk}/hand-back/"
+    browser = browser_of(superuser())
+    for _ in range(2):  # a second click changes nothing
+        assert browser.post(url).status_code == 302
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
 
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
@@ -126,6 +136,6 @@ def test_the_page_says_when(stage: Stage, taken: Conversation) -> None:
     browser = browser_of(superuser())
     assert taken.person_at
     at = taken.person_at + dt.timedelta(minutes=30)
-    assert f"bo has it; the assistant comes back at {at:%H:%M}" in page_of(browser, taken)
+    assert f"Handled by bo; automatic hand-back on {at:%-d %B} at {at:%H:%M} UTC" in page_of(browser, taken)
     Assistant.objects.update(returns_after_minutes=None)
-    assert "comes back" not in page_of(browser, taken)
+    assert "automatic hand-back" not in page_of(browser, taken)

@@ -254,6 +254,6 @@ def test_a_person_can_hand_back(stage: Stage) -> None:
     conversation = Conversation.objects.get()
     handover.take_over(conversation.pk, person)
     stage.converse(inbound(text_message("two")))
-    handover.hand_back(conversation.pk, person)
+    handover.hand_back(conversation.pk)
     stage.converse(inbound(text_message("three")))
     assert stage.wire.texts == ["Answer to one", "Answer to three"]

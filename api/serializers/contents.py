@@ -32,7 +32,7 @@ class ButtonSerializer(serializers.Serializer[None]):
 
 class ButtonsSerializer(serializers.Serializer[None]):
     text = CharField(max_length=contents.BODY)
-    buttons = serializers.ListField(child=ButtonSerializer(), min_length=1, max_length=contents.MOST_BUTTONS)
+    buttons = serializers.ListField(child=ButtonSerializer(), min_length=1, max_length=contents.MAX_BUTTONS)
 
 
 class RowSerializer(serializers.Serializer[None]):
@@ -44,7 +44,7 @@ class RowSerializer(serializers.Serializer[None]):
 class ListMessageSerializer(serializers.Serializer[None]):
     text = CharField(max_length=contents.LIST_BODY)
     button = CharField(max_length=contents.BUTTON, help_text="The title of the button that opens the list.")
-    rows = serializers.ListField(child=RowSerializer(), min_length=1, max_length=contents.MOST_ROWS)
+    rows = serializers.ListField(child=RowSerializer(), min_length=1, max_length=contents.MAX_ROWS)
 
 
 class LocationRequestSerializer(serializers.Serializer[None]):
@@ -55,7 +55,7 @@ class TemplateMessageSerializer(serializers.Serializer[None]):
     name = CharField(max_length=contents.TEMPLATE_NAME)
     language = CharField(max_length=contents.LANGUAGE)
     values = serializers.ListField(
-        child=CharField(max_length=known_templates.LONGEST_LINK),
+        child=CharField(max_length=known_templates.MAX_URL),
         max_length=MAX_TEMPLATE_VALUES,
         default=list,
         help_text="One value for each of the template's `placeholders`, in the same order. "
@@ -105,20 +105,20 @@ class NewMessageSerializer(serializers.Serializer[None]):
 def templates_of(conversation: Conversation) -> list[known_templates.MessageTemplate]:
     """The templates we can send in this conversation, fetched from Meta. Raises Unavailable."""
     try:
-        templates = catalogue.listed(conversation.phone_number_id)
-    except catalogue.NoTemplates as error:
+        templates = catalogue.approved_templates(conversation.phone_number_id)
+    except catalogue.TemplatesUnavailable as error:
         raise Unavailable(str(error)) from error
-    return [template for template in templates if not template.problem]
+    return [template for template in templates if not template.unsupported_reason]
 
 
 def _filled_template(conversation: Conversation, value: Json) -> contents.Template:
-    template = catalogue.chosen(templates_of(conversation), value["name"], value["language"])
+    template = catalogue.find(templates_of(conversation), value["name"], value["language"])
     if template is None:
         raise ValueError(
             "No approved template with this name and language can be sent here. "
             f"List them with GET /api/conversations/{conversation.pk}/templates."
         )
-    return template.filled(value["values"])
+    return template.fill(value["values"])
 
 
 _CONTENTS: dict[str, Callable[[Json], contents.Content]] = {

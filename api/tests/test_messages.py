@@ -90,7 +90,7 @@ def test_a_closed_window_is_a_conflict(clients: Clients, talk: Conversation) -> 
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
     answer = clients.writer.post(messages(talk), {"text": "Hello?"}, **KEY)
     assert answer.status_code == 409
-    assert "24 hours" in answer.json()["detail"]
+    assert "The 24-hour window has closed." in answer.json()["detail"]
     talk.refresh_from_db()
     assert (written(), talk.handled_by) == ([], "assistant")
     Conversation.objects.update(last_inbound_at=timezone.now())
@@ -101,7 +101,7 @@ def test_a_conversation_someone_else_has_taken_over_is_a_conflict(clients: Clien
     handover.take_over(talk.pk, clients.businesses.people["operator"])
     answer = clients.writer.post(messages(talk), {"text": "Hello?"})
     assert (answer.status_code, written()) == (409, [])
-    assert "our-operator has this conversation" in answer.json()["detail"]
+    assert "our-operator is handling this conversation" in answer.json()["detail"]
 
 
 def test_the_same_key_sends_once_and_returns_the_same_response(clients: Clients, talk: Conversation) -> None:

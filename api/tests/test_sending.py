@@ -13,7 +13,7 @@ from api.tests.clients import Clients
 from api.tests.conftest import Meta
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox.contents import ButtonParameter, FileLink, Template, from_json
+from conversations.outbox.contents import ButtonParameter, FileLink, Parameter, Template, from_json
 from conversations.tests.rows import conversation, message
 from tests.media_at_meta import OGG, PDF, picture
 from tests.stage import Stage
@@ -148,7 +148,7 @@ def test_a_message_of_another_conversation_cannot_be_quoted(clients: Clients, ta
 def test_only_templates_can_be_sent_outside_the_window(clients: Clients, talk: Conversation, meta: Meta) -> None:
     close_window()
     for data in ({"buttons": BUTTONS}, {"list": LIST}, {"file": LINK}, {"location_request": {"text": "Where?"}}):
-        assert "24 hours" in clients.writer.post(messages(talk), data).json()["detail"]
+        assert "The 24-hour window has closed." in clients.writer.post(messages(talk), data).json()["detail"]
     assert clients.writer.send(files(talk), {"file": bill()}).status_code == 409
     answer = clients.writer.post(messages(talk), {"template": TEMPLATE})
     assert answer.status_code == 201
@@ -190,11 +190,10 @@ def test_placeholders_in_header_and_buttons_are_filled(clients: Clients, talk: C
     assert content == Template(
         "invoice",
         "en",
-        ("Ann",),
+        (Parameter("Ann", "customer"),),
         text="[document] bill.pdf https://files.example/bill.pdf\nHello Ann\n[button] Pay https://pay.example/17",
-        names=("customer",),
-        above=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
-        open_buttons=(ButtonParameter(0, "url", "17"),),
+        header_media=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
+        button_parameters=(ButtonParameter(0, "url", "17"),),
     )
 
 

@@ -101,5 +101,5 @@ class HandBackView(ApiView[Conversation]):
 
         The assistant replies to the customer's next message.
         """
-        handover.hand_back(self.get_object().pk, self.key.created_by)
+        handover.hand_back(self.get_object().pk)
         return Response(ConversationSerializer(self.get_object()).data)

@@ -14,11 +14,10 @@ from api.pagination import OrderedQuery, TimeCursorPagination
 from api.parsers import check_form_size
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from api.serializers.rows import MessageSerializer, SentMessagesSerializer
-from conversations.desk.views import why_no_reply
 from conversations.files import uploads
-from conversations.models import Conversation, ConversationMessage, lock
-from conversations.outbox import queue as outbox
-from conversations.outbox.contents import Content, Template
+from conversations.models import Conversation, ConversationMessage
+from conversations.outbox.contents import Content
+from conversations.replies import ReplyRefused, reply
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
@@ -39,16 +38,13 @@ class ConversationMessagesView(ApiView[ConversationMessage]):
         return get_object_or_404(self.visible(Conversation.objects.all()), pk=pk)
 
     def send(self, pk: int, content: str | Content, reply_to: str) -> Response:
-        """Queue a message from the user who created the key. Call it in a transaction. Raises Conflict."""
-        lock(pk=pk)
-        conversation = Conversation.objects.select_related("operator").get(pk=pk)
-        user = self.key.created_by
-        text = content if isinstance(content, str) else content.words
-        if problem := why_no_reply(conversation, user, text, at_any_time=isinstance(content, Template)):
-            raise Conflict(problem)
-        if reply_to and not conversation.messages.filter(external_id=reply_to).exists():
+        """Queue a message from the user who created the key. Raises Conflict."""
+        if reply_to and not ConversationMessage.objects.filter(conversation=pk, external_id=reply_to).exists():
             raise ValidationError({"reply_to": ["This conversation has no message with this external_id."]})
-        queued = outbox.say(conversation, content, user, reply_to)
+        try:
+            queued = reply(pk, self.key.created_by, content, reply_to)
+        except ReplyRefused as refusal:
+            raise Conflict(str(refusal)) from refusal
         sent = self.get_queryset().filter(pk__in=[message.pk for message in queued]).order_by("id")
         return Response(SentMessagesSerializer({"messages": sent}).data, status=201)
 

@@ -85,5 +85,5 @@ def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, djan
     for number in range(12):
         turn(businesses.ours, f"49{number}")
         if number in (0, 11):
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(8):
                 client.get(TURNS)

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from assistant.model import context
+from conversations import handover
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 from runtime.notify import notify_workers_on_commit
@@ -51,6 +52,7 @@ def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
     return bool(moved)
 
 
+@handover.on_hand_back
 def answer_open_messages(conversation_id: int) -> None:
     """Open a turn for what the customer wrote since our last message. Lock the conversation first."""
     if not Conversation.objects.filter(pk=conversation_id, is_active=True).exists():

@@ -3,7 +3,9 @@
 import datetime as dt
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now, TruncDate
+from django.utils import timezone
 
 from assistant.models import Assistant, DailyUsage
 from conversations.models import Conversation
@@ -42,6 +44,12 @@ def tokens_today(tenant_id: int | None) -> int:
     """What the business used since midnight UTC."""
     used = DailyUsage.objects.filter(tenant=tenant_id, day=TruncDate(Now()))
     return used.values_list("tokens", flat=True).first() or 0
+
+
+def add_tokens(tenant_id: int, tokens: int) -> None:
+    """Count what was used outside turns, so that the daily limit sees it."""
+    usage, _ = DailyUsage.objects.get_or_create(tenant_id=tenant_id, day=timezone.now().date())
+    DailyUsage.objects.filter(pk=usage.pk).update(tokens=F("tokens") + tokens)
 
 
 def is_over_budget(assistant: Assistant, tokens_today: int) -> bool:

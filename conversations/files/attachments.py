@@ -160,7 +160,7 @@ def attach(message_id: int, upload: FileUpload) -> Attachment:
         size=upload.size,
         sha256=upload.sha256,
         filename=upload.filename,
-        file=upload.stored,
+        file=upload.storage_name,
         state=Attachment.State.READY,
     )
 

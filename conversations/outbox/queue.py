@@ -4,7 +4,6 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from conversations import handover
 from conversations.files import attachments
 from conversations.history.messages import insert_messages
 from conversations.models import ClockTimestamp, Conversation, ConversationMessage, Pause, Status
@@ -44,7 +43,7 @@ def send_message(
 
     A template may be sent when the 24-hour window is closed. `reply_to`: the wamid to quote.
     """
-    message = _row(conversation, content.words, author, reply_to)
+    message = _row(conversation, content.as_text, author, reply_to)
     message.kind, message.payload = content.message_kind, contents.to_json(content)
     with transaction.atomic():
         _touch(conversation, author)
@@ -53,17 +52,6 @@ def send_message(
             attachments.attach(message.pk, upload)
         notify_workers_on_commit()
     return message
-
-
-def say(
-    conversation: Conversation, content: str | Content, person: User, reply_to: str = ""
-) -> list[ConversationMessage]:
-    """Queue what a person writes, who has the conversation from then on. `desk.views.why_no_reply` says who may not."""
-    if conversation.handled_by == Conversation.Handler.ASSISTANT:
-        handover.take_over(conversation.pk, person)
-    if isinstance(content, str):
-        return send(conversation, content, author=person, reply_to=reply_to)
-    return [send_message(conversation, content, author=person, reply_to=reply_to)]
 
 
 def resume(phone_number_id: str) -> int:

@@ -226,7 +226,7 @@ class Conversing(RuleBasedStateMachine):
             for message in mine:
                 if not any(first <= message.pk <= last for first, last in covered):
                     self.excused.add(str(message.external_id))
-            handover.hand_back(pk, self.person)
+            handover.hand_back(pk)
 
     @rule()
     def a_person_sends_again(self) -> None:

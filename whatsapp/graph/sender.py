@@ -95,7 +95,7 @@ class WhatsAppSender:
         # Within the time after which a message that is being sent counts as uncertain.
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
-            with await asyncio.to_thread(attachments.opened, upload.stored) as file:
+            with await asyncio.to_thread(attachments.opened, upload.storage_name) as file:
                 given = cast("IO[bytes]", file.file), upload.mime_type, seconds
                 media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
         except FileNotFoundError as error:

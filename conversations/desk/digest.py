@@ -1,4 +1,4 @@
-"""A short mark of what an open page shows, to tell cheaply whether it must be drawn again."""
+"""A digest of what an open page shows, to tell whether it has to be redrawn."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def digest(conversation: Conversation, page: Page) -> str:
             len(bubble.message.edits),
             bool(bubble.message.revoked_at),
             bubble.reactions,
-            bubble.note,
+            bubble.info,
             [(file.state, file.error) for file in bubble.attachments],
         )
         for bubble in page.bubbles

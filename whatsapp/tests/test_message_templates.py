@@ -1,11 +1,11 @@
-"""A template of Meta's list: which places it leaves open, and what goes out when they are filled."""
+"""Templates as Meta lists them: their placeholders, and the request when they are filled in."""
 
 from typing import Any
 
 import pytest
 
 from conversations.outbox import contents
-from conversations.outbox.contents import FileUpload, Template
+from conversations.outbox.contents import FileUpload
 from whatsapp.graph.payloads import body
 from whatsapp.message_templates import template as known_templates
 from whatsapp.message_templates.template import MessageTemplate
@@ -26,7 +26,7 @@ def header(form: str, text: str = "") -> dict[str, Any]:
 
 def known(*components: dict[str, Any], buttons: tuple[dict[str, Any], ...] = ()) -> MessageTemplate:
     parts = [*components, *([{"type": "BUTTONS", "buttons": list(buttons)}] if buttons else [])]
-    return known_templates.read({"name": "one", "language": "en", "status": "APPROVED", "components": parts})
+    return known_templates.parse({"name": "one", "language": "en", "status": "APPROVED", "components": parts})
 
 
 def texts(*values: str) -> list[dict[str, str]]:
@@ -48,7 +48,7 @@ FILLED = [
         ["Ann", "This"],
         [{"type": "body", "parameters": texts("Ann", "This")}],
         "This is for Ann, only for Ann.",
-        id="numbers not in their order",
+        id="numbers out of order",
     ),
     pytest.param(
         known(header("TEXT", "For {{customer}}"), NAMED),
@@ -79,7 +79,7 @@ FILLED = [
             {"type": "body", "parameters": texts("Ann", "17")},
         ],
         "[image] https://a.example/cake.png\nHello Ann, your order 17 is ready.",
-        id="a picture by its address",
+        id="image by URL",
     ),
     pytest.param(
         known(header("DOCUMENT"), {"type": "BODY", "text": "Your bill."}),
@@ -97,7 +97,7 @@ FILLED = [
             },
         ],
         "[document] bill 17.pdf https://a.example/b/bill%2017.pdf?x=1\nYour bill.",
-        id="a document by its address",
+        id="document by URL",
     ),
     pytest.param(
         known(header("LOCATION"), {"type": "BODY", "text": "We are here."}),
@@ -120,11 +120,11 @@ FILLED = [
             },
         ],
         "[location] The shop Main Street 1 53.3, -6.26\nWe are here.",
-        id="a place",
+        id="location",
     ),
     pytest.param(
         known({"type": "BODY", "text": "On its way."}, buttons=(YES, TRACK, SHOP, CALL, CODE, FLOW)),
-        ["button Track: https://shop.example/orders/{{1}}", "button Copy code: the code"],
+        ["button Track: https://shop.example/orders/{{1}}", "button Copy code: code"],
         ["17", "SUMMER"],
         [
             {"type": "button", "sub_type": "url", "index": "1", "parameters": texts("17")},
@@ -150,11 +150,11 @@ FILLED = [
 
 
 @pytest.mark.parametrize(("template", "labels", "values", "components", "text"), FILLED)
-def test_what_goes_out(
+def test_a_filled_template_becomes_this_request(
     template: MessageTemplate, labels: list[str], values: list[str], components: list[dict[str, Any]] | None, text: str
 ) -> None:
-    assert (template.problem, template.labels) == ("", labels)
-    filled = template.filled(values)
+    assert (template.unsupported_reason, template.labels) == ("", labels)
+    filled = template.fill(values)
     assert filled.text == text
     sent = body(filled)["template"]
     assert sent == {
@@ -165,9 +165,9 @@ def test_what_goes_out(
     assert contents.from_json(contents.to_json(filled)) == filled
 
 
-def test_a_file_of_ours_in_the_header() -> None:
+def test_an_uploaded_file_can_be_the_header() -> None:
     upload = FileUpload("document", "attachments/a.pdf", "application/pdf", 9, "ab", filename="bill.pdf")
-    filled = known(header("DOCUMENT"), HELLO).filled(["", "Ann", "17"], upload)
+    filled = known(header("DOCUMENT"), HELLO).fill(["", "Ann", "17"], upload)
     assert contents.upload_in(filled) == upload
     assert filled.text == "[document] bill.pdf\nHello Ann, your order 17 is ready."
     assert contents.from_json(contents.to_json(filled)) == filled
@@ -180,51 +180,39 @@ def test_a_file_of_ours_in_the_header() -> None:
 @pytest.mark.parametrize(
     ("template", "values", "reason"),
     [
-        (known(HELLO), ["Ann"], "takes 2 values"),
+        (known(HELLO), ["Ann"], "needs 2 values"),
         (known(HELLO), ["Ann", " "], "value for 2 is missing"),
-        (known(HELLO), ["Ann", "7" * 1025], "takes 1024"),
-        (known(header("IMAGE"), HELLO), ["http://a.example", "Ann", "7"], "begins with https://"),
+        (known(HELLO), ["Ann", "7" * 1025], "allows 1024"),
+        (known(header("IMAGE"), HELLO), ["http://a.example", "Ann", "7"], "must start with https://"),
         (known(header("IMAGE"), HELLO), ["", "Ann", "7"], "value for header image is missing"),
-        (known(header("LOCATION"), HELLO), ["north", "1", "a", "b", "Ann", "7"], "number of degrees, not 'north'"),
-        (known(header("LOCATION"), HELLO), ["91", "1", "a", "b", "Ann", "7"], "from -90 to 90"),
-        (known(header("LOCATION"), HELLO), ["1", "nan", "a", "b", "Ann", "7"], "from -180 to 180"),
-        (known(HELLO, buttons=(CODE,)), ["Ann", "7", "S" * 16], "takes 15"),
-        (known(HELLO), ["Ann\nand Bob", "7"], "no line break"),
-        (known(HELLO), ["Ann", "7     8"], "no five spaces"),
-        (known(header("TEXT", "For {{1}}"), HELLO), ["a\tb", "Ann", "7"], "no tab"),
-        (known(HELLO, buttons=(TRACK,)), ["Ann", "7", "S" * 2001], "takes 2000"),
+        (known(header("LOCATION"), HELLO), ["north", "1", "a", "b", "Ann", "7"], "must be a number, not 'north'"),
+        (known(header("LOCATION"), HELLO), ["91", "1", "a", "b", "Ann", "7"], "between -90 and 90"),
+        (known(header("LOCATION"), HELLO), ["1", "nan", "a", "b", "Ann", "7"], "between -180 and 180"),
+        (known(HELLO, buttons=(CODE,)), ["Ann", "7", "S" * 16], "allows 15"),
+        (known(HELLO), ["Ann\nand Bob", "7"], "line breaks"),
+        (known(HELLO), ["Ann", "7     8"], "more than four spaces"),
+        (known(header("TEXT", "For {{1}}"), HELLO), ["a\tb", "Ann", "7"], "tabs"),
+        (known(HELLO, buttons=(TRACK,)), ["Ann", "7", "S" * 2001], "allows 2000"),
     ],
 )
-def test_what_it_refuses(template: MessageTemplate, values: list[str], reason: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(template: MessageTemplate, values: list[str], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        template.filled(values)
+        template.fill(values)
 
 
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        (known(HELLO, {"type": "CAROUSEL", "cards": []}), "it has a part of the kind carousel"),
-        (known(HELLO, {"type": "LIMITED_TIME_OFFER"}), "it has a part of the kind limited time offer"),
-        (known(header("PRODUCT"), HELLO), "its header is of the kind product"),
-        (known(HELLO, buttons=(YES, {"type": "MPM", "text": "See"})), "it has a button of the kind mpm"),
-        (known(HELLO, buttons=({"text": "See"},)), "it has a button of the kind nameless"),
+        (known(HELLO, {"type": "CAROUSEL", "cards": []}), "unsupported component: carousel"),
+        (known(HELLO, {"type": "LIMITED_TIME_OFFER"}), "unsupported component: limited time offer"),
+        (known(header("PRODUCT"), HELLO), "unsupported header: product"),
+        (known(HELLO, buttons=(YES, {"type": "MPM", "text": "See"})), "unsupported button: mpm"),
+        (known(HELLO, buttons=({"text": "See"},)), "unsupported button: unnamed"),
         (known(header("IMAGE")), "it has no text"),
-        (known_templates.read({"name": "one", "components": "odd"}), "it has no text"),
+        (known_templates.parse({"name": "one", "components": "odd"}), "it has no text"),
     ],
 )
-def test_what_cannot_be_filled_here(template: MessageTemplate, problem: str) -> None:
-    assert template.problem == problem
+def test_unsupported_templates_say_why(template: MessageTemplate, problem: str) -> None:
+    assert template.unsupported_reason == problem
     with pytest.raises(ValueError, match=problem):
-        template.filled(["a"] * len(template.places))
-
-
-def test_a_template_that_was_queued_by_the_version_before() -> None:
-    stored = {
-        "content": "template",
-        "template": "one",
-        "language": "en",
-        "parameters": ["Ann"],
-        "header": [],
-        "text": "",
-    }
-    assert contents.from_json(stored) == Template("one", "en", ("Ann",))
+        template.fill(["a"] * len(template.placeholders))
