@@ -17,18 +17,20 @@ LISTS = re.compile(r"\?(?:, \?)+")
 SYNC = ""  # marks the end of a sequence of messages, where PostgreSQL becomes ready again
 
 
-@dataclass
+@dataclass(frozen=True)
 class Executed:
-    """(statement, rows) of each execution so far."""
+    """One execution of a statement, and the number of rows it affected."""
 
-    statements: list[tuple[str, int]] = field(default_factory=list)
+    session: int
+    statement: str
+    rows: int
 
 
 @dataclass
 class Session:
     """One connection: what was prepared and bound, and what PostgreSQL hasn't answered yet."""
 
-    executed: Executed
+    executed: list[Executed]
     prepared: dict[bytes, str] = field(default_factory=dict)
     portals: dict[bytes, str] = field(default_factory=dict)
     pending: deque[tuple[bytes, str]] = field(default_factory=deque)
@@ -52,7 +54,7 @@ class Session:
             case b"C" if self.pending:
                 how, statement = self.pending[0]
                 rows = body.rstrip(b"\0").rpartition(b" ")[2]
-                self.executed.statements.append((statement, int(rows) if rows.isdigit() else 0))
+                self.executed.append(Executed(id(self), statement, int(rows) if rows.isdigit() else 0))
                 if how == b"E":
                     self.pending.popleft()
             case b"Z":  # ready: a simple query or a sequence has ended; after an error, its rest was skipped
@@ -61,9 +63,10 @@ class Session:
 
 
 @contextlib.contextmanager
-def counting(port: int, host: str, database_port: str) -> Iterator[Executed]:
+def counting(port: int, host: str, database_port: str) -> Iterator[list[Executed]]:
     """Serve on `port` while the block runs, for the database at `host` (a name, or the folder of its socket)."""
-    executed, loop, ready = Executed(), asyncio.new_event_loop(), threading.Event()
+    executed: list[Executed] = []
+    loop, ready = asyncio.new_event_loop(), threading.Event()
 
     async def serve() -> None:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

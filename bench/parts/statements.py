@@ -15,6 +15,7 @@ import functools
 import operator
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from bench import database, load, proxy, stack
@@ -87,22 +88,34 @@ def _replies(count: int) -> None:
     time.sleep(0.5)
 
 
-def _idle(executed: Executed) -> dict[str, int]:
+def _idle(executed: list[Executed]) -> dict[str, int]:
     """The statements of a worker without work, and the most rows that one affected."""
-    begin = len(executed.statements)
+    begin = len(executed)
     time.sleep(IDLE_SECONDS)
     rows: dict[str, int] = {}
-    for statement, affected in executed.statements[begin:]:
-        rows[statement] = max(rows.get(statement, 0), affected)
+    for one in executed[begin:]:
+        rows[one.statement] = max(rows.get(one.statement, 0), one.rows)
     return rows
 
 
-def _counted(executed: Executed, idle: dict[str, int], size: int) -> Counter[str]:
-    begin = len(executed.statements)
+def _counted(executed: list[Executed], idle: dict[str, int], size: int) -> Counter[str]:
+    begin = len(executed)
     _replies(size)
-    return Counter(
-        statement for statement, affected in executed.statements[begin:] if affected > idle.get(statement, -1)
-    )
+    return Counter(_of_replies(executed[begin:], idle))
+
+
+def _of_replies(executed: list[Executed], idle: dict[str, int]) -> Iterator[str]:
+    """What isn't executed when idle; BEGIN and COMMIT where there's such a statement between them."""
+    found: Counter[int] = Counter()  # in each session's transaction
+    for one in executed:
+        if one.statement.startswith("BEGIN"):
+            found[one.session] = 0
+        elif one.statement in ("COMMIT", "ROLLBACK"):
+            if found.pop(one.session, 0):
+                yield from ("BEGIN", one.statement)
+        elif one.rows > idle.get(one.statement, -1):
+            found[one.session] += 1
+            yield one.statement
 
 
 def _print_all(found: dict[int, Counter[str]]) -> None:
