@@ -137,10 +137,6 @@ class Attachment(models.Model):
         """Whether it is whole and was looked at; `file` alone is a name, and may come before."""
         return self.state in (self.State.READING, self.State.READY) and bool(self.file)
 
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN
-
 
 def of(messages: "Iterable[ConversationMessage]") -> dict[int, list[Attachment]]:
     """The files of these messages by message id: no query where none can have one."""

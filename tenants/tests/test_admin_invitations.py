@@ -47,7 +47,7 @@ def test_a_link_works_once(businesses: TwoBusinesses) -> None:
     address = link_in(invite(businesses.browser("owner"), businesses, "new@example.test"))
     set_password(address)
     again = Client().get(address, follow=True).content.decode()
-    assert "This link was used already" in again
+    assert "This link has expired or has already been used" in again
 
 
 def test_gives_no_link_to_somebody_who_has_a_password(businesses: TwoBusinesses) -> None:
