@@ -149,6 +149,7 @@ class Turn(models.Model):
         *("prompt_tokens", "cached_tokens", "completion_tokens", "cost"),
     )
 
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns", db_index=False)
     state = models.CharField(
         max_length=16, choices=State.choices, default=State.COLLECTING, db_default=State.COLLECTING.value

@@ -1,23 +1,28 @@
-"""Ringing for the workers: a job is due now.
+"""Waking the workers: something is due now.
 
-PostgreSQL lets only one transaction with a NOTIFY commit at a time, the wait for the disk included: with the queue's
-own notification in it, the door would store one delivery after the other. So a job with a time of its own notifies
-nobody (a migration of this app says so to the queue's trigger); who defers one that is due now rings after the commit.
-A bell that is lost costs at most `WORKER_POLL_SECONDS`.
+PostgreSQL lets only one transaction with a NOTIFY commit at a time, so it's never sent inside the transaction that
+stores: the commits would queue up. A lost notification costs at most a second; a worker looks at least that often.
 """
 
-from django.db import connection
+from django.db import connection, transaction
 
-# Nothing is written that must survive: its commit does not wait for the disk.
-_RING = """
+CHANNEL = "parley_worker"
+
+# Nothing that must survive is written, so this commit doesn't wait for the disk.
+_NOTIFY = f"""
 BEGIN;
 SET LOCAL synchronous_commit = off;
-SELECT pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id": 0}');
+NOTIFY {CHANNEL};
 COMMIT
 """
 
 
 def notify_workers() -> None:
-    """Wake the workers. Call it outside a transaction: `transaction.on_commit(bell.ring)`."""
+    """Wake the workers now. Call it outside a transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(_RING)
+        cursor.execute(_NOTIFY)
+
+
+def notify_workers_on_commit() -> None:
+    """Wake the workers once the current transaction is committed."""
+    transaction.on_commit(notify_workers)

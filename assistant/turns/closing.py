@@ -16,7 +16,7 @@ from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import queue as outbox
 
 from . import opening
-from .opening import Claim, Spoken
+from .opening import Claim, UnansweredMessage
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _open_for_unseen(turn: Turn, claim: Claim) -> None:
         Turn.objects.filter(pk=turn.pk).update(
             last_message=theirs.filter(id__lte=seen).values_list("id", flat=True).last()
         )
-        opening.note([Spoken(turn.conversation_id, pk, at_once=False) for pk in newer])
+        opening.open_for([UnansweredMessage(turn.conversation_id, pk, at_once=False) for pk in newer])
 
 
 def _failed(turn: Turn, claim: Claim, conversation: Conversation, outcome: Outcome) -> Closed:

@@ -11,7 +11,7 @@ from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 
 from . import opening
-from .opening import Spoken
+from .opening import UnansweredMessage
 
 logger = logging.getLogger(__name__)
 
@@ -43,20 +43,20 @@ def _come_back(conversation_id: int, person_at: dt.datetime) -> bool:
             pk=conversation_id, handled_by=Conversation.Handler.OPERATOR, person_at=person_at
         ).update(handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now())
         if moved and Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
-            opening.note(_unanswered(conversation_id))
+            opening.open_for(_unanswered(conversation_id))
     if moved:
         logger.info("conv_id=%s: no person wrote for long; the assistant has it again", conversation_id)
     return bool(moved)
 
 
-def _unanswered(conversation_id: int) -> list[Spoken]:
+def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
     """What the customer said after the last message of ours that was not given up."""
     found = []
     for message in reversed(get_last_messages(conversation_id, LOOKED_THROUGH)):
         if message.role == "assistant" and message.status != Status.FAILED:
             break
         if message.role == "user" and message.kind not in context.SILENT and not message.revoked_at:
-            found.append(Spoken(conversation_id, message.pk, at_once=False))
+            found.append(UnansweredMessage(conversation_id, message.pk, at_once=False))
     return found[::-1]
 
 

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now, TruncDate
-from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
@@ -23,7 +22,7 @@ from conversations import handover
 from conversations.files import attachments
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, lock
-from runtime import notify
+from runtime import prepared
 from runtime.clock import ago, from_now
 
 from . import attachment_wait
@@ -36,8 +35,8 @@ MARGIN = dt.timedelta(minutes=2)  # of the 24-hour window: the way to Meta takes
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A stored message that the assistant is to answer."""
+class UnansweredMessage:
+    """A stored message for the assistant to answer."""
 
     conversation_id: int
     message_id: int
@@ -62,33 +61,34 @@ class Claim:
 
 
 _OPEN = """
-INSERT INTO turns AS t (conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
-SELECT s.conversation_id, s.first_id, s.last_id,
+INSERT INTO turns AS t (tenant_id, conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
+SELECT c.tenant_id, s.conversation_id, s.first_id, s.last_id,
     statement_timestamp() + CASE WHEN s.at_once THEN interval '0' ELSE
         LEAST(COALESCE(a.quiet_seconds, %(quiet)s), COALESCE(a.max_wait_seconds, %(max_wait)s)) * interval '1 second'
     END,
     statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s) * interval '1 second'
-FROM jsonb_to_recordset(%(spoken)s) AS s(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
+FROM jsonb_to_recordset(%(bursts)s::jsonb) AS s(
+    conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
 JOIN conversations c ON c.id = s.conversation_id
 LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
 ORDER BY s.conversation_id
 ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
     last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
     due_at = CASE t.state WHEN 'collecting' THEN LEAST(EXCLUDED.due_at, t.latest_due_at) ELSE t.due_at END
-RETURNING id, conversation_id, due_at, xmax = 0
+RETURNING state = 'collecting' AND due_at <= statement_timestamp()
 """
 
 
-def note(spoken: Sequence[Spoken]) -> None:
-    """Open a turn for these messages, or add them to the open one; wake the worker where that is needed.
+def open_for(messages: Sequence[UnansweredMessage]) -> bool:
+    """Open a turn for these messages, or add them to the open one. True if one of the turns is due now.
 
-    Call it in the transaction that stores the messages, the conversations' rows being locked.
+    Call it in the transaction that stores the messages, with the conversations locked.
     """
-    bursts: defaultdict[int, list[Spoken]] = defaultdict(list)
-    for message in spoken:
+    bursts: defaultdict[int, list[UnansweredMessage]] = defaultdict(list)
+    for message in messages:
         bursts[message.conversation_id].append(message)
     if not bursts:
-        return
+        return False
     rows = [
         {
             "conversation_id": conversation_id,
@@ -98,21 +98,15 @@ def note(spoken: Sequence[Spoken]) -> None:
         }
         for conversation_id, burst in bursts.items()
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _OPEN,
-            {
-                "spoken": json.dumps(rows),
-                "quiet": settings.TURN_QUIET_SECONDS,
-                "max_wait": settings.TURN_MAX_WAIT_SECONDS,
-            },
-        )
-        # A turn that was open has its wake-up; a tap makes it due now.
-        wake(
-            (pk, due)
-            for pk, conversation, due, opened in cursor.fetchall()
-            if opened or bursts[conversation][-1].at_once
-        )
+    turns = prepared.execute(
+        _OPEN,
+        {
+            "bursts": json.dumps(rows),
+            "quiet": float(settings.TURN_QUIET_SECONDS),
+            "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
+        },
+    )
+    return any(is_due for (is_due,) in turns)
 
 
 def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
@@ -122,8 +116,6 @@ def wake(turns: Iterable[tuple[int, dt.datetime | None]]) -> None:
         by_time[at].append({"turn_id": pk})
     for at, jobs in by_time.items():
         app.configure_task("assistant.tasks.answer", schedule_at=at).batch_defer(*jobs)
-        if at is not None and at <= timezone.now():
-            transaction.on_commit(notify.notify_workers)
 
 
 class NoPlace(Exception):
