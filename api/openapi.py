@@ -1,7 +1,7 @@
 """The OpenAPI schema: summaries from docstrings, and the errors and headers that the views don't declare."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -9,7 +9,8 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-from runtime.untrusted_json import Json
+Json = dict[str, Any]
+
 
 ViewSet = TypeVar("ViewSet", bound="type[GenericViewSet]")  # type: ignore[type-arg]
 

@@ -200,8 +200,7 @@ DATABASES = {
         **_database,
         "CONN_MAX_AGE": 600,
         # A server that swallows packets must not hang the door: Meta delivers again.
-        # With a threshold of None, Django's default, psycopg prepares nothing: planning the statement of
-        # `whatsapp/webhook/fast_ingest.py` anew for each delivery costs PostgreSQL four times what running it does.
+        # With a threshold of None, Django's default, psycopg prepares nothing, not even in `runtime/prepared.py`.
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **_database.get("OPTIONS", {})},
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
     }

@@ -1,26 +1,27 @@
-"""A lead is born with the customer's first message."""
+"""Creates a lead from a customer's first message."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from django.db import connection
-
+from runtime import prepared
+from runtime.untrusted_json import Json
 from webhooks.models import EventType
 from webhooks.recording import EventDraft, record_all
+
+from .models import Lead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLead:
-    """What a first message tells of the person who wrote it."""
+    """What a first message says about the customer who wrote it."""
 
-    tenant_id: int | None
+    tenant_id: int
     conversation_id: int
     name: str
     phone: str
     first_text: str
-    referral: dict[str, Any] | None  # the advertisement, as Meta tells it
+    referral: Json | None  # the advertisement, as Meta describes it
     source: str = "whatsapp"
 
 
@@ -28,25 +29,32 @@ _INSERT = """
 INSERT INTO leads AS l (tenant_id, conversation_id, name, phone, source, first_text, referral)
 SELECT DISTINCT ON (conversation_id)
     tenant_id, conversation_id, name, phone, source, first_text, NULLIF(referral, 'null')
-FROM jsonb_to_recordset(%s) AS lead(position int, tenant_id bigint, conversation_id bigint, name text, phone text,
-    source text, first_text text, referral jsonb)
+FROM jsonb_to_recordset(%(leads)s::jsonb) AS lead(position int, tenant_id bigint, conversation_id bigint, name text,
+    phone text, source text, first_text text, referral jsonb)
 ORDER BY conversation_id, position
 ON CONFLICT (conversation_id) DO NOTHING
 RETURNING id, conversation_id, tenant_id, name, phone, source, EXISTS (
-    SELECT FROM webhook_endpoints w WHERE w.is_active AND 'lead.created' = ANY (w.event_types) AND (
-        w.tenant_id = l.tenant_id))
+    SELECT FROM webhook_endpoints w
+    WHERE w.is_active AND 'lead.created' = ANY (w.event_types) AND w.tenant_id = l.tenant_id)
 """
 
 
 def capture(leads: Iterable[NewLead]) -> None:
-    """Create the leads that do not exist yet; those that do stay as they are."""
-    rows = [{"position": position, **asdict(lead)} for position, lead in enumerate(leads)]
+    """Create the leads that don't exist yet; existing ones stay as they are."""
+    rows = [
+        {"position": position, **{name: getattr(lead, name) for name in NewLead.__slots__}}
+        for position, lead in enumerate(leads)
+    ]
     if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(_INSERT, [json.dumps(rows)])
-            record_all([_created(*row) for *row, is_listened_to in cursor.fetchall() if is_listened_to])
+        created = prepared.execute(_INSERT, {"leads": json.dumps(rows)})
+        record_all([_created(*row) for *row, has_subscriber in created if has_subscriber])
 
 
-def _created(pk: int, conversation_id: int, tenant_id: int | None, name: str, phone: str, source: str) -> EventDraft:
+def forget_text(conversation_id: int, texts: Sequence[str]) -> None:
+    """The customer deleted a message that said this: a lead doesn't keep a copy of it."""
+    Lead.objects.filter(conversation_id=conversation_id, first_text__in=texts).update(first_text="")
+
+
+def _created(pk: int, conversation_id: int, tenant_id: int, name: str, phone: str, source: str) -> EventDraft:
     lead = {"id": pk, "conversation_id": conversation_id, "name": name, "phone": phone, "source": source}
     return EventDraft(tenant_id, EventType.LEAD_CREATED, {"lead": lead}, subject=pk)

@@ -33,7 +33,6 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
-from whatsapp.webhook import ingest as steps
 
 
 @pytest.fixture
@@ -186,7 +185,7 @@ def test_an_event_lives_or_dies_with_what_happened(
     def cut(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr(opening, "note", cut)
+    monkeypatch.setattr(opening, "open_for", cut)
     stage.converse(inbound(text_message("Hello")))
     assert not ConversationMessage.objects.exists()
     assert not WebhookEvent.objects.exists()
@@ -210,27 +209,6 @@ def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Rece
     assert len(listened) == len(before) + 3, "what is told, the event, its wake-up"
     listen(receiver, EventType.MESSAGE_RECEIVED)
     assert len(statements(stage, "several")) == len(listened)
-
-
-def test_the_short_way_is_left_only_to_tell(stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    step_by_step = []
-    store = steps._store
-
-    def seen(*args: Any) -> Any:
-        step_by_step.append(args)
-        return store(*args)
-
-    monkeypatch.setattr(steps, "_store", seen)
-    stage.post(inbound(text_message("one")))
-    listen(receiver, EventType.NEEDS_PERSON, EventType.REPLY_SENT)
-    off = listen(receiver)
-    WebhookEndpoint.objects.filter(pk=off.pk).update(is_active=False)
-    listen(receiver, tenant=Tenant.objects.create(name="Other", slug="other"))
-    stage.post(inbound(text_message("two")))
-    assert not step_by_step
-    listen(receiver, EventType.LEAD_CREATED)
-    stage.post(inbound(text_message("three")))
-    assert step_by_step
 
 
 def test_a_webhook_that_hangs_does_not_hold_up_the_reply(stage: Stage, receiver: Receiver, settings: Any) -> None:

@@ -1,6 +1,7 @@
 """The business numbers, and webhook events that couldn't be stored."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -64,6 +65,13 @@ class QuarantinedEvent(models.Model):
     phone_number_id = models.CharField(max_length=255, blank=True, default="")
     raw = models.JSONField(help_text="A webhook body with this event only.")
     error = models.CharField(max_length=255, blank=True, default="", help_text="Why the last retry failed.")
+    signed_by = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="The accounts whose own app signed it. Empty: the app of this installation.",
+    )
     # Meta repeats deliveries; the same event is kept once.
     digest = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

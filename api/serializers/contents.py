@@ -1,6 +1,7 @@
 """The messages that API clients can send, within Meta's limits."""
 
 from collections.abc import Callable
+from typing import Any
 
 from rest_framework import serializers
 from rest_framework.serializers import CharField
@@ -9,9 +10,10 @@ from api.exceptions import Unavailable
 from conversations.models import Conversation
 from conversations.outbox import contents, splitting
 from conversations.outbox.contents import Button, Buttons, FileLink, ListMessage, LocationRequest, Row
-from runtime.untrusted_json import Json
 from whatsapp.message_templates import catalogue
 from whatsapp.message_templates import template as known_templates
+
+Json = dict[str, Any]
 
 MAX_TEMPLATE_VALUES = 100
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
+
+from runtime import prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,12 @@ _OPEN = """
 INSERT INTO turns AS t (tenant_id, conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
 SELECT c.tenant_id, n.conversation_id, n.first_id, n.last_id,
     statement_timestamp() + CASE WHEN n.at_once THEN interval '0' ELSE
-        LEAST(COALESCE(a.quiet_seconds, %(quiet)s), COALESCE(a.max_wait_seconds, %(max_wait)s)) * interval '1 second'
+        LEAST(COALESCE(a.quiet_seconds, %(quiet)s::float), COALESCE(a.max_wait_seconds, %(max_wait)s::float))
+            * interval '1 second'
     END,
-    statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s) * interval '1 second'
-FROM jsonb_to_recordset(%(bursts)s) AS n(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
+    statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s::float) * interval '1 second'
+FROM jsonb_to_recordset(%(bursts)s::jsonb)
+    AS n(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
 JOIN conversations c ON c.id = n.conversation_id
 LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
 ORDER BY n.conversation_id
@@ -58,9 +61,7 @@ def open_for(messages: Sequence[UnansweredMessage]) -> bool:
     ]
     parameters = {
         "bursts": json.dumps(rows),
-        "quiet": settings.TURN_QUIET_SECONDS,
-        "max_wait": settings.TURN_MAX_WAIT_SECONDS,
+        "quiet": float(settings.TURN_QUIET_SECONDS),
+        "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_OPEN, parameters)
-        return any(is_due for (is_due,) in cursor.fetchall())
+    return any(is_due for (is_due,) in prepared.execute(_OPEN, parameters))

@@ -1,49 +1,112 @@
-"""Edits and revokes: what the sender took back, in the history too."""
+"""Edits and revokes: what the sender changed or deleted changes in the history too.
+
+A correction touches only messages of its own side. A customer can't change what the business wrote, and the WhatsApp
+app of the business changes only what was sent from there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 from webhooks.recording import forget_text
 
+from .messages import StoredMessage
 
-def edit(conversation_id: int, wamid: str, text: str) -> bool:
-    """Put the new text in place of the stored one and keep the former. False when there is no such message."""
-    message = _find(conversation_id, wamid)
-    if message is None or message.revoked_at:
-        return False
-    message.edits = [*message.edits, {"text": message.text, "until": timezone.now().isoformat()}]
-    message.text = text
-    message.save(update_fields=["edits", "text"])
-    return True
+KINDS = ("edit", "revoke")
 
 
-def revoke(conversation_id: int, wamid: str) -> bool:
-    """Blank a message that its sender deleted: its former texts, edits, raw pieces and files included."""
-    message = _find(conversation_id, wamid)
-    if message is None:
-        return False
-    told = Q(pk=message.pk) | Q(conversation_id=conversation_id, reply_to=wamid, kind="edit")
-    ids = list(ConversationMessage.objects.filter(told).values_list("pk", flat=True))
-    ConversationMessage.objects.filter(pk__in=ids).update(text="", edits=[], raw_json=None, revoked_at=Now())
-    Attachment.objects.filter(message__in=ids).delete()  # their files go when this is committed
-    forget_text(ids)
-    return True
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A message that was blanked. `texts`: what it said, from first to last."""
+
+    conversation_id: int
+    texts: Sequence[str]
 
 
-def _find(conversation_id: int, wamid: str) -> ConversationMessage | None:
-    return ConversationMessage.objects.filter(conversation_id=conversation_id, external_id=wamid).first()
+@dataclass(frozen=True, slots=True)
+class _Correction:
+    kind: str
+    text: str
 
 
-def catch_up(conversation_id: int, wamid: str) -> None:
-    """Apply the edits and revokes that overtook this message on their way to us."""
-    early = ConversationMessage.objects.filter(
-        conversation_id=conversation_id, reply_to=wamid, kind__in=["edit", "revoke"]
-    )
-    for correction in early.order_by("created_at", "id"):
+_Target = tuple[int, str | None, str]  # conversation, wamid, origin
+
+
+def apply(stored: Iterable[StoredMessage]) -> list[Revoked]:
+    """Apply the corrections among these messages, and those that came before the messages they correct.
+
+    Call it in the transaction that stored them, with the conversations locked.
+    """
+    corrections: defaultdict[_Target, list[_Correction]] = defaultdict(list)
+    early = []
+    for new in stored:
+        message = new.message
+        if message.kind in KINDS and message.reply_to:
+            target = (message.conversation.id, message.reply_to, message.origin)
+            corrections[target].append(_Correction(message.kind, message.text))
+        if new.corrected_by:
+            early.append((message.conversation.id, message.external_id, message.origin))
+    corrections.update(_corrections_of(early))
+    if not corrections:
+        return []
+    originals = ConversationMessage.objects.filter(_any(corrections, "external_id")).exclude(kind__in=KINDS)
+    revoked: list[ConversationMessage] = []
+    edited: list[ConversationMessage] = []
+    for original in originals.order_by("pk").select_for_update(of=("self",)).defer("raw_json"):
+        found = corrections[original.conversation_id, original.external_id, original.origin]
+        # An edit that comes after the revoke is blanked with it.
+        is_revoked = original.revoked_at is not None or _correct(original, found)
+        (revoked if is_revoked else edited).append(original)
+    ConversationMessage.objects.bulk_update(edited, ["text", "edits"])
+    return _blank(revoked)
+
+
+def _correct(message: ConversationMessage, corrections: Iterable[_Correction]) -> bool:
+    """Whether the message was revoked in the end. Its former texts are kept in `edits`."""
+    for correction in corrections:
         if correction.kind == "revoke":
-            revoke(conversation_id, wamid)
-        else:
-            edit(conversation_id, wamid, correction.text)
+            return True
+        message.edits = [*message.edits, {"text": message.text, "until": timezone.now().isoformat()}]
+        message.text = correction.text
+    return False
+
+
+def _corrections_of(targets: Sequence[_Target]) -> dict[_Target, list[_Correction]]:
+    """All corrections of these messages, in the order they came."""
+    found: defaultdict[_Target, list[_Correction]] = defaultdict(list)
+    if targets:
+        rows = ConversationMessage.objects.filter(_any(targets, "reply_to"), kind__in=KINDS)
+        for row in rows.order_by("created_at", "pk").defer("raw_json"):
+            found[row.conversation_id, row.reply_to, row.origin].append(_Correction(row.kind, row.text))
+    return found
+
+
+def _any(targets: Iterable[_Target], column: str) -> Q:
+    condition = Q()
+    for conversation_id, wamid, origin in targets:
+        condition |= Q(("conversation_id", conversation_id), (column, wamid), ("origin", origin))
+    return condition
+
+
+def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
+    """Blank deleted messages, their former texts, the edits of them, the raw items and the files."""
+    if not messages:
+        return []
+    condition = Q(pk__in=[message.pk for message in messages])
+    for message in messages:
+        condition |= Q(conversation_id=message.conversation_id, reply_to=message.external_id, kind="edit")
+    ids = list(ConversationMessage.objects.filter(condition).values_list("pk", flat=True))
+    blanked = ConversationMessage.objects.filter(pk__in=ids)
+    blanked.update(text="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
+    Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
+    forget_text(ids)
+    return [
+        Revoked(message.conversation_id, [*(former["text"] for former in message.edits), message.text])
+        for message in messages
+    ]

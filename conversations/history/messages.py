@@ -1,68 +1,59 @@
-"""The chat history: the three functions of the contract, and the storing of whole deliveries under them."""
+"""The chat history: the contract's three functions, and the two INSERTs for messages.
+
+`store` inserts what comes in from the channel, `insert_messages` what comes from us.
+"""
 
 import datetime as dt
 import json
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from django.db import connection, transaction
-from django.db.models.expressions import DatabaseDefault
+from django.db import IntegrityError, transaction
 
-from conversations.models import Conversation, ConversationMessage
+from conversations.models import ClockTimestamp, Conversation, ConversationMessage
+from runtime import prepared
+from runtime.untrusted_json import Json
 from tenants.models import Tenant
 
-from .contacts import Contact, locate
+from .contacts import Contact, ConversationRef, save
 
 
 def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_from: str) -> Conversation:
     """The one conversation of this number with this contact (phone number or BSUID). Safe under concurrency.
 
-    tenant_id: None stands for the single business. Raises Conversation.DoesNotExist when the conversation belongs to
+    tenant_id: None stands for the single business. Raises Conversation.DoesNotExist if the conversation belongs to
     another tenant.
     """
     if tenant_id is None:
         tenant_id = Tenant.objects.single().pk
     contact = Contact(tenant_id=tenant_id, phone_number_id=phone_number_id, phone=wa_from, user_id=None)
     with transaction.atomic():
-        found = locate([contact])
-        if contact not in found:
-            raise Conversation.DoesNotExist(f"{wa_from} at {phone_number_id} is another tenant's contact")
-        return Conversation.objects.get(pk=found[contact].id)
+        saved = save([contact], {})
+        if contact not in saved:
+            raise Conversation.DoesNotExist(f"{wa_from} at {phone_number_id} belongs to another tenant")
+        return Conversation.objects.get(pk=saved[contact].id)
 
 
-# First the conversation's row: its lock puts the messages of one conversation in one order.
-_ADD = """
-WITH held AS (
-    UPDATE conversations SET last_message_at = clock_timestamp(), updated_at = clock_timestamp() WHERE id = %s
-    RETURNING id
-)
-INSERT INTO conversation_messages ({columns}) SELECT {values} FROM (SELECT count(*) FROM held) AS first RETURNING *
-"""
+def add_conversation_message(conversation_id: int, role: str, text: str, **columns: object) -> ConversationMessage:
+    """Store one message. `columns`: further columns of the row. The conversation's `last_message_at` moves.
 
-
-def add_conversation_message(conversation_id: int, role: str, text: str, **columns: Any) -> ConversationMessage:
-    """Store one message. `columns` are further columns of the row. The conversation's `last_message_at` moves.
-
-    One statement. Raises IntegrityError when there is no such conversation, or when it already has a message of that
-    `external_id`.
+    Raises IntegrityError if there is no such conversation, or if it already has a message with that `external_id`.
     """
     origins = {"user": "customer", "assistant": "assistant", "system": "system"}
     columns.setdefault("origin", origins.get(role, ""))
-    new = ConversationMessage(conversation_id=conversation_id, role=role, text=text, **columns)
-    given = {
-        str(field.column): field.get_db_prep_save(value, connection)
-        for field in ConversationMessage._meta.concrete_fields
-        if not field.primary_key and not isinstance(value := getattr(new, field.attname), DatabaseDefault)
-    }
-    statement = _ADD.format(columns=", ".join(given), values=", ".join(["%s"] * len(given)))
-    return ConversationMessage.objects.raw(statement, [conversation_id, *given.values()])[0]
+    message = ConversationMessage(conversation_id=conversation_id, role=role, text=text, **columns)
+    with transaction.atomic():
+        # Its row lock puts the messages of one conversation in one order.
+        conversation = Conversation.objects.filter(pk=conversation_id)
+        if not conversation.update(last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()):
+            raise IntegrityError(f"There is no conversation {conversation_id}.")
+        return insert_messages([message])[0]
 
 
-def insert_messages(messages: Sequence[ConversationMessage]) -> None:
-    """Store messages of ours, with their conversations locked; their ids are set. One statement."""
-    ConversationMessage.objects.bulk_create(messages)
+def insert_messages(messages: Sequence[ConversationMessage]) -> list[ConversationMessage]:
+    """Insert messages of ours, in this order. Call it in a transaction that has locked their conversations."""
+    return ConversationMessage.objects.bulk_create(messages)
 
 
 _LAST = """
@@ -96,57 +87,70 @@ def last_messages_of(limits: Mapping[int, int]) -> dict[int, list[ConversationMe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One message from outside, ready to be stored in its (located and locked) conversation."""
+class NewMessage:
+    """One message from the channel, ready to be stored."""
 
-    conversation_id: int
+    conversation: ConversationRef
     role: str
     origin: str
     text: str
-    raw_json: dict[str, Any] | None
+    raw_json: Json
     external_id: str | None
     kind: str
-    sent_at: dt.datetime | None
+    sent_at: dt.datetime
     reply_to: str
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A message that is stored now. `corrected`: its edit or revoke came before it and is to be applied."""
+class StoredMessage:
+    """A message that is stored now and wasn't before."""
 
     id: int
-    corrected: bool
+    message: NewMessage
+    corrected_by: frozenset[str]  # edit, revoke: corrections that came before it
 
 
 _INSERT = """
-INSERT INTO conversation_messages
+INSERT INTO conversation_messages AS m
     (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to)
-SELECT conversation_id, role, origin, text, NULLIF(raw_json, 'null'), external_id, kind, sent_at, reply_to
-FROM jsonb_to_recordset(%s) AS m(
+SELECT conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to
+FROM jsonb_to_recordset(%(messages)s::jsonb) AS n(
     position int, conversation_id bigint, role text, origin text, text text, raw_json jsonb, external_id text,
     kind text, sent_at timestamptz, reply_to text)
 ORDER BY position
 ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
-RETURNING id, conversation_id, external_id, EXISTS (
-    SELECT FROM conversation_messages e WHERE e.conversation_id = conversation_messages.conversation_id
-        AND e.reply_to = conversation_messages.external_id AND e.kind IN ('edit', 'revoke'))
+RETURNING id, conversation_id, external_id, ARRAY(
+    SELECT c.kind::text FROM conversation_messages c WHERE c.conversation_id = m.conversation_id
+        AND c.reply_to = m.external_id AND c.kind IN ('edit', 'revoke') AND c.role = m.role)
 """
+_COLUMNS = ("role", "origin", "text", "raw_json", "external_id", "kind", "reply_to")
 
 
-def store_arrivals(arrivals: Sequence[Arrival]) -> list[Kept | None]:
-    """Store these messages in one statement: the row of each in the order given, None for what was there already."""
-    if not arrivals:
+def store(messages: Sequence[NewMessage]) -> list[StoredMessage | None]:
+    """Store these messages in one statement. None stands for a message that was there before.
+
+    The conversations are locked by the transaction that calls this.
+    """
+    if not messages:
         return []
-    # Not `asdict`, which copies the raw pieces: a third of the time that 3 MB take.
+    # Duplicates are dropped here: then each wamid, and each message without one, is one row at most.
+    seen: dict[tuple[int, str | int], int] = {}
+    for position, message in enumerate(messages):
+        seen.setdefault((message.conversation.id, message.external_id or position), position)
     rows = [
-        {"position": position, **{name: getattr(arrival, name) for name in Arrival.__slots__}}
-        for position, arrival in enumerate(arrivals)
+        {
+            "position": position,
+            "conversation_id": messages[position].conversation.id,
+            "sent_at": messages[position].sent_at.isoformat(),
+            # Not `asdict`, which copies the raw items: a third of the time that 3 MB take.
+            **{name: getattr(messages[position], name) for name in _COLUMNS},
+        }
+        for position in seen.values()
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [json.dumps(rows, default=str)])
-        stored: defaultdict[tuple[int, str | None], deque[Kept]] = defaultdict(deque)
-        for pk, conversation_id, external_id, corrected in cursor.fetchall():
-            stored[conversation_id, external_id].append(Kept(pk, corrected))
-    # Without a wamid every one was stored, in this order; with one only the first of its kind.
-    waiting = (stored[arrival.conversation_id, arrival.external_id] for arrival in arrivals)
-    return [rows.popleft() if rows else None for rows in waiting]
+    stored: list[StoredMessage | None] = [None] * len(messages)
+    nameless = iter([row["position"] for row in rows if row["external_id"] is None])
+    for pk, conversation_id, external_id, kinds in prepared.execute(_INSERT, {"messages": json.dumps(rows)}):
+        # Messages without a wamid are always stored, in this order.
+        position = seen[conversation_id, external_id] if external_id is not None else next(nameless)
+        stored[position] = StoredMessage(pk, messages[position], frozenset(kinds))
+    return stored

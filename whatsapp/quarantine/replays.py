@@ -8,8 +8,10 @@ from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 from procrastinate.types import JSONValue
 
+from runtime.group_commit import NotStored
 from whatsapp.models import QuarantinedEvent
 from whatsapp.webhook import ingest
+from whatsapp.webhook.storing import RowLocked
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ def replay(event_id: int) -> None:
         return
     try:
         error = ingest.replay(event)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, NotStored, RowLocked):
         raise  # the database is unavailable: the job is retried
     except Exception as failure:
         logger.exception("quarantined event %s can't be stored", event.pk)

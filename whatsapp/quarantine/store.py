@@ -1,45 +1,43 @@
-"""Keep authentic webhook events that couldn't be stored, with the reason, until they are retried."""
+"""Keeps what is authentic but can't be stored, with the reason, so that it can be replayed after a fix."""
 
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models.functions import Now
 
-from tenants.models import Tenant
-from whatsapp.models import QuarantinedEvent, WhatsAppAccount
+from whatsapp.models import QuarantinedEvent
 from whatsapp.webhook.types import Rejected
 
 
-def keep(rejected: Iterable[Rejected]) -> None:
-    """Store these events, each once however often Meta repeats it."""
-    events = list(rejected)
-    if not events:
-        return
-    numbers = {event.phone_number_id for event in events}
-    tenants = _tenants_of(numbers)
-    QuarantinedEvent.objects.bulk_create(
-        [_row(event, tenants.get(event.phone_number_id)) for event in events], ignore_conflicts=True
-    )
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A rejected item, the tenant who may see it, and the accounts whose own app signed it."""
+
+    item: Rejected
+    tenant_id: int | None
+    signed_by: frozenset[int]
 
 
-def _tenants_of(numbers: set[str]) -> dict[str, int]:
-    if not settings.MULTITENANT_ENABLED:
-        return dict.fromkeys(numbers, Tenant.objects.single().pk)
-    accounts = WhatsAppAccount.objects.filter(phone_number_id__in=numbers)
-    return dict(accounts.values_list("phone_number_id", "tenant_id"))
+def keep(items: Iterable[Quarantined]) -> None:
+    """Store these items. However often Meta repeats an item, it's stored once."""
+    rows = [_row(quarantined) for quarantined in items]
+    if rows:
+        QuarantinedEvent.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _row(event: Rejected, tenant_id: int | None) -> QuarantinedEvent:
-    content = json.dumps([event.reason, event.raw], sort_keys=True)
+def _row(quarantined: Quarantined) -> QuarantinedEvent:
+    item, signed_by = quarantined.item, sorted(quarantined.signed_by)
+    # With the tenant and the signer: one app can't hide what another one sends by sending it first.
+    content = json.dumps([item.reason, item.raw, quarantined.tenant_id, signed_by], sort_keys=True)
     return QuarantinedEvent(
-        # Signed by another app, so not visible to the tenant whose number it names.
-        tenant_id=None if event.reason == "signed by another app" else tenant_id,
-        reason=event.reason[:255],
-        field=event.field[:100],
-        phone_number_id=event.phone_number_id[:255],
-        raw=event.raw,
+        tenant_id=quarantined.tenant_id,
+        reason=item.reason[:255],
+        field=item.field[:100],
+        phone_number_id=item.phone_number_id[:255],
+        raw=item.raw,
+        signed_by=signed_by,
         digest=hashlib.sha256(content.encode()).hexdigest(),
     )
 

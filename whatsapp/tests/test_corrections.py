@@ -1,13 +1,20 @@
 """Reactions, edits, revokes and system messages: kept, applied, and never answered."""
 
+from collections.abc import Sequence
+
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from conversations.files.attachments import Attachment
+from conversations.history import corrections
+from conversations.history.corrections import Revoked
+from conversations.history.messages import StoredMessage
 from conversations.models import ConversationMessage
+from leads.models import Lead
 from tests.media_at_meta import picture
 from tests.stage import Stage
-from whatsapp.tests.factories import Json, inbound, message, text_message
+from whatsapp.tests.factories import Json, change, contact, delivery, echo, inbound, message, text_message
 
 ORIGINAL = "wamid.original"
 
@@ -89,3 +96,101 @@ def test_a_stranger_cannot_edit_or_revoke_what_another_customer_wrote(stage: Sta
     stage.post(inbound({**edit("Ten cakes"), **stranger}, contacts=[]))
     stage.post(inbound({**message("revoke", {"original_message_id": ORIGINAL}), **stranger}, contacts=[]))
     assert ConversationMessage.objects.get(external_id=ORIGINAL).text == "Two cakes"
+
+
+def test_a_deletion_that_came_first_is_applied_in_the_transaction_that_stores_the_message(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is lost between the two: nothing is stored, and the next attempt does both."""
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    real = corrections.apply
+    lost: list[bool] = []
+
+    def lose(stored: Sequence[StoredMessage]) -> list[Revoked]:
+        if not lost:
+            lost.append(True)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return real(stored)
+
+    monkeypatch.setattr(corrections, "apply", lose)
+    stage.converse(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
+    assert lost
+    original = ConversationMessage.objects.get(external_id=ORIGINAL)
+    assert (original.text, original.raw_json) == ("", None)
+    assert original.revoked_at is not None
+    assert "4111" not in str(stage.wire.asked)
+
+
+def test_a_deletion_of_the_first_message_reaches_the_lead(stage: Stage) -> None:
+    stage.post(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
+    assert Lead.objects.get().first_text == "My card is 4111 1111"
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    assert Lead.objects.get().first_text == ""
+
+
+def test_a_deletion_of_an_edited_first_message_reaches_the_lead(stage: Stage) -> None:
+    stage.post(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
+    stage.post(inbound(edit("never mind")))
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    assert Lead.objects.get().first_text == ""
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["message first", "deletion first"])
+def test_a_message_and_its_deletion_in_one_delivery_leave_nothing(stage: Stage, order: tuple[int, int]) -> None:
+    pair = [
+        text_message("My card is 4111 1111", id=ORIGINAL),
+        message("revoke", {"original_message_id": ORIGINAL}),
+    ]
+    stage.converse(inbound(*(pair[at] for at in order)))
+    assert Lead.objects.get().first_text in ("", "[message deleted]")
+    assert not ConversationMessage.objects.filter(text__contains="4111").exists()
+    assert stage.wire.asked == [], "there is nothing to answer"
+
+
+def test_a_deletion_leaves_the_leads_text_of_another_message(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    stage.post(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    assert Lead.objects.get().first_text == "Hello"
+
+
+def test_an_edit_that_comes_after_the_deletion_is_blanked(stage: Stage) -> None:
+    stage.post(inbound(text_message("x", id=ORIGINAL)))
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    stage.post(inbound(edit("My card is 4111 1111")))
+    assert "4111" not in str(list(ConversationMessage.objects.values_list("text", "raw_json", "edits")))
+
+
+def test_several_corrections_in_one_delivery_are_applied_in_order(stage: Stage) -> None:
+    stage.post(inbound(edit("Four cakes"), text_message("Two cakes", id=ORIGINAL), edit("Three cakes")))
+    original = ConversationMessage.objects.get(external_id=ORIGINAL)
+    assert (original.text, [former["text"] for former in original.edits]) == (
+        "Three cakes",
+        ["Two cakes", "Four cakes"],
+    )
+
+
+def test_a_customer_cannot_edit_or_delete_what_the_business_wrote(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello")))
+    answer = {"original_message_id": "wamid.out0001"}
+    stage.post(inbound(message("edit", {**answer, "message": {"type": "text", "text": {"body": "WE OWE YOU 1000"}}})))
+    stage.post(inbound(message("revoke", answer)))
+    reply = ConversationMessage.objects.get(external_id="wamid.out0001")
+    assert (reply.text, reply.edits, reply.revoked_at) == ("Answer to Hello", [], None)
+
+
+def test_the_whatsapp_app_cannot_edit_or_delete_what_the_customer_or_the_assistant_wrote(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello", id=ORIGINAL)))
+    for wamid in (ORIGINAL, "wamid.out0001"):
+        changed = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": "changed"}}}
+        for piece in (echo("edit", changed), echo("revoke", {"original_message_id": wamid})):
+            stage.post(delivery(change(message_echoes=[piece], contacts=[contact()])))
+    texts = ConversationMessage.objects.filter(kind="text").order_by("pk").values_list("text", flat=True)
+    assert list(texts) == ["Hello", "Answer to Hello"]
+
+
+def test_a_correction_of_the_other_side_that_came_first_is_not_applied(stage: Stage) -> None:
+    stage.post(inbound(message("revoke", {"original_message_id": "wamid.bo"})))
+    stage.post(delivery(change(message_echoes=[echo(id="wamid.bo")], contacts=[contact()])))
+    assert ConversationMessage.objects.get(external_id="wamid.bo").text == "Hello, this is Bo."

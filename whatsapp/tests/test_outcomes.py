@@ -1,6 +1,7 @@
 """Statuses: by our id or by wamid, in any order, never back, and never across numbers."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from conversations.outbox.senders import Policy, SendFailed
 from tests.stage import Stage
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
 from whatsapp.webhook import status_updates
-from whatsapp.webhook.status_updates import _find
+from whatsapp.webhook.status_updates import Found
+from whatsapp.webhook.status_updates import find as status_updates_find
 from whatsapp.webhook.types import StatusUpdate
 
 WAMID = "wamid.out0001"
@@ -107,13 +109,13 @@ def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
     """Who waits for Graph's answer gives up when the status has found its message, and has not moved it yet."""
     ConversationMessage.objects.filter(pk=reply.pk).update(status="sending")
 
-    def find(update: StatusUpdate, tenant_id: int | None) -> ConversationMessage | None:
-        found = _find(update, tenant_id)
+    def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:
+        found = status_updates_find(updates)
         unanswered = SendFailed("No answer.", Policy.UNCERTAIN)
         assert recording.record([Attempt(reply.pk, 1, failure=unanswered)]) == [False]
         return found
 
-    monkeypatch.setattr(status_updates, "_find", find)
+    monkeypatch.setattr(status_updates, "find", find)
     tell(stage, status("sent", wamid=WAMID))
     reply.refresh_from_db()
     assert (reply.status, Conversation.objects.get().needs_person) == ("sent", "")

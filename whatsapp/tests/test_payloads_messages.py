@@ -19,7 +19,8 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
-from whatsapp.webhook.parsing import InboundMessage, as_body, parse
+from whatsapp.webhook.parsing import as_body, parse
+from whatsapp.webhook.types import InboundMessage
 
 CURL = {
     "object": "whatsapp_business_account",
@@ -62,11 +63,10 @@ def test_it_reads_the_curl_of_the_report() -> None:
         target=None,
         raw={"from": "79001234567", "type": "text", "text": {"body": "Hello"}},
         referral=None,
-        speaks=True,
+        needs_answer=True,
         at_once=False,
         moved_to_phone=None,
         moved_to_user_id=None,
-        forwarded=False,
     )
 
 
@@ -107,13 +107,13 @@ def test_it_answers_what_a_customer_wrote_and_nothing_else(kind: str, content: A
     silent = kind in ("reaction", "edit", "revoke", "system", "request_welcome")
     silent = silent or (kind == "interactive" and content["type"] == "call_permission_reply")
 
-    assert only(message(kind, content)).speaks is not silent
+    assert only(message(kind, content)).needs_answer is not silent
 
 
 def test_it_does_not_answer_in_a_group() -> None:
     found = only(text_message(group_id="group.1"))
 
-    assert (found.text, found.speaks) == ("Hello", False)
+    assert (found.text, found.needs_answer) == ("Hello", False)
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
@@ -139,21 +139,17 @@ def test_it_says_which_message_is_meant(kind: str, content: Any, target: str | N
 
 
 @pytest.mark.parametrize(
-    ("context", "reply_to", "forwarded"),
+    ("context", "reply_to"),
     [
-        ({"from": BUSINESS, "id": "wamid.quoted"}, "wamid.quoted", False),
-        ({"forwarded": True}, None, True),
-        ({"frequently_forwarded": True}, None, True),
-        ({"forwarded": False, "frequently_forwarded": "true"}, None, False),
-        ({}, None, False),
-        ("wamid.quoted", None, False),
-        (None, None, False),
+        ({"from": BUSINESS, "id": "wamid.quoted"}, "wamid.quoted"),
+        ({"forwarded": True}, None),
+        ({}, None),
+        ("wamid.quoted", None),
+        (None, None),
     ],
 )
-def test_it_reads_what_a_message_quotes(context: Any, reply_to: str | None, forwarded: bool) -> None:
-    found = only(text_message(context=context))
-
-    assert (found.reply_to, found.forwarded) == (reply_to, forwarded)
+def test_it_reads_what_a_message_quotes(context: Any, reply_to: str | None) -> None:
+    assert only(text_message(context=context)).reply_to == reply_to
 
 
 def test_it_keeps_the_advertisement() -> None:

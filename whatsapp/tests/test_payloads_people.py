@@ -15,7 +15,8 @@ from whatsapp.tests.factories import (
     message,
     text_message,
 )
-from whatsapp.webhook.parsing import InboundMessage, parse
+from whatsapp.webhook.parsing import parse
+from whatsapp.webhook.types import InboundMessage
 
 
 def read(pieces: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:

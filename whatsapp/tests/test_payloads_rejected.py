@@ -16,7 +16,8 @@ from whatsapp.tests.factories import (
     status,
     text_message,
 )
-from whatsapp.webhook.parsing import Rejected, WebhookBody, parse
+from whatsapp.webhook.parsing import parse
+from whatsapp.webhook.types import Rejected, WebhookBody
 
 
 def only(data: object) -> Rejected:
@@ -137,7 +138,8 @@ def test_it_loses_neither_errors_nor_the_statuses_beside_them() -> None:
     found = parse(delivery(change(statuses=[status("sent")], errors=[error(1, "Odd")])))
 
     assert [rejected.reason for rejected in found.rejected] == ["errors: 1 Odd"]
-    assert "statuses" not in found.rejected[0].raw["entry"][0]["changes"][0]["value"]
+    raw: Any = found.rejected[0].raw
+    assert "statuses" not in raw["entry"][0]["changes"][0]["value"]
     assert len(found.statuses) == 1
 
 
@@ -156,7 +158,7 @@ def test_it_puts_one_piece_aside_with_its_surroundings_only() -> None:
 
 def test_it_reads_a_rejected_piece_once_it_is_mended() -> None:
     bad = message("text", sender=None)
-    raw = only(delivery(change(messages=[bad, text_message()], contacts=[contact("Ann", user_id="RU.1")]))).raw
+    raw: Any = only(delivery(change(messages=[bad, text_message()], contacts=[contact("Ann", user_id="RU.1")]))).raw
     raw["entry"][0]["changes"][0]["value"]["messages"][0]["text"] = {"body": "mended"}
 
     (found,) = parse(raw).messages
@@ -186,3 +188,21 @@ def test_it_rejects_again_what_it_has_rejected(data: Any) -> None:
     assert found
     for rejected in found:
         assert parse(rejected.raw) == WebhookBody((), (), (), (rejected,))
+
+
+def test_what_comes_after_1000_items_is_one_rejected_item_that_can_be_replayed() -> None:
+    found = parse(inbound(*(text_message(str(number)) for number in range(2500))))
+
+    assert [message.text for message in found.messages] == [str(number) for number in range(1000)]
+    (rest,) = found.rejected
+    assert (rest.reason, rest.phone_number_id) == ("more than 1,000 items", PHONE_NUMBER_ID)
+    again = parse(rest.raw)
+    assert [message.text for message in again.messages] == [str(number) for number in range(1000, 2000)]
+    assert [message.text for message in parse(again.rejected[0].raw).messages][-1] == "2499"
+
+
+def test_a_million_entries_are_1001_rejected_items() -> None:
+    found = parse({"object": "whatsapp_business_account", "entry": [1] * 1_000_000})
+
+    assert len(found.rejected) == 1001
+    assert found.rejected[-1].reason == "more than 1,000 items"

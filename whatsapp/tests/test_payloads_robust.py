@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.untrusted_json import loads
 from whatsapp.tests.factories import (
     EXAMPLES,
     change,
@@ -22,7 +23,8 @@ from whatsapp.tests.factories import (
     text_message,
 )
 from whatsapp.webhook import parsing
-from whatsapp.webhook.parsing import Rejected, WebhookBody, loads, parse
+from whatsapp.webhook.parsing import parse
+from whatsapp.webhook.types import Rejected, WebhookBody
 
 NEIGHBOUR = "still here"
 AD = {"source_type": "ad", "source_id": "1"}

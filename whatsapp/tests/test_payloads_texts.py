@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from whatsapp.tests.factories import EXAMPLES, error, inbound, message, text_message
-from whatsapp.webhook.parsing import InboundMessage, parse
+from whatsapp.webhook.parsing import parse
+from whatsapp.webhook.types import InboundMessage
 
 KNOWN = [(kind, content, text) for kind, content, text in EXAMPLES if kind != "hologram"]
 

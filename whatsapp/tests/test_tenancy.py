@@ -94,9 +94,12 @@ def test_an_app_of_one_tenant_cannot_write_to_another(
 ) -> None:
     north.app_secret = OWN
     north.save(update_fields=["app_secret"])
-    assert stage.post(inbound(text_message("forged"), phone_number_id="2002"), secret=OWN).status_code == 200
+    forged = change(messages=[text_message("forged")], phone_number_id="2002")
+    assert stage.post(delivery(forged), secret=OWN).status_code == 403
+    beside = change(messages=[text_message("true")], phone_number_id="1001")
+    assert stage.post(delivery(forged, beside), secret=OWN).status_code == 200
     assert reasons() == ["signed by another app"]
-    assert not ConversationMessage.objects.exists()
+    assert ConversationMessage.objects.get().text == "true"
 
 
 def test_an_app_of_one_tenant_cannot_move_anothers_message_along(

@@ -1,4 +1,4 @@
-"""One message, echo or status of a webhook body, made into its frozen value.
+"""Turns one message, echo or status of a webhook body into its frozen value.
 
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages" and "> smb_message_echoes".
 """
@@ -8,12 +8,13 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
 from conversations.files.attachments import KINDS
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
-from whatsapp.webhook.rendering import error_text, kind_of, render_text
-from whatsapp.webhook.types import Echo, InboundMessage, Media, StatusUpdate
+
+from .rendering import error_text, kind_of, render_text
+from .types import Echo, InboundMessage, Media, StatusUpdate
 
 MAX_ID = 255
 MAX_LABEL = 100
@@ -28,7 +29,7 @@ TAPS = {"button_reply", "list_reply"}
 TARGETS = {"reaction": "message_id", "edit": "original_message_id", "revoke": "original_message_id"}
 NUMBER_CHANGES = {"user_changed_number", "customer_changed_number"}
 IDENTITY_CHANGES = {*NUMBER_CHANGES, "user_changed_user_id"}
-# Under which keys a piece names the customer: by phone number, by business-scoped user id.
+# The keys under which an item names the customer: by phone number, by business-scoped user ID.
 CUSTOMER = {
     "messages": ("from", "from_user_id"),
     "message_echoes": ("to", "to_user_id"),
@@ -41,82 +42,98 @@ _DIGITS = re.compile(r"[0-9]{1,16}")
 
 
 class ItemRejected(Exception):
-    """One piece cannot be taken; the message says why."""
+    """One item can't be read; the message says why."""
+
+
+class _Common(TypedDict):
+    """The fields of `ChatMessage`."""
+
+    phone_number_id: str
+    display_phone_number: str
+    phone: str | None
+    user_id: str | None
+    name: str
+    wamid: str | None
+    kind: str
+    text: str
+    sent_at: datetime | None
+    reply_to: str | None
+    target: str | None
+    media: Media | None
+    raw: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The surroundings of a piece."""
+    """What surrounds an item."""
 
-    entry_id: Any
+    entry_id: object
     field: str
     value: Json
     contacts: dict[str, Json]  # by wa_id and by user_id
-    lone: Json  # the only contact of the only customer here, else {}
+    sole: Json  # the only contact of the only customer here, else {}
 
     def metadata(self, key: str) -> str:
         return as_text(as_dict(self.value.get("metadata")).get(key))[:MAX_ID]
 
-    def contact(self, key: str, piece: Json) -> Json:
-        """The contact that belongs to a piece, {} when none does.
+    def contact(self, key: str, item: Json) -> Json:
+        """The contact that belongs to an item, {} if none does.
 
-        A lone one need not match: WhatsApp ids and phone numbers differ in some countries. In an echo it
-        must not be the business itself.
+        A sole contact doesn't have to match, because WhatsApp IDs and phone numbers differ in some countries. In an
+        echo it must not be the business itself.
         """
-        for identity in filter(None, (as_text(piece.get(name)) for name in CUSTOMER[key])):
+        for identity in filter(None, (as_text(item.get(name)) for name in CUSTOMER[key])):
             if identity in self.contacts:
                 return self.contacts[identity]
-        business = as_text(piece.get("from")) if key == "message_echoes" else ""
-        return self.lone if not business or as_text(self.lone.get("wa_id")) != business else {}
+        business = as_text(item.get("from")) if key == "message_echoes" else ""
+        return self.sole if not business or as_text(self.sole.get("wa_id")) != business else {}
 
 
-def inbound(here: Change, piece: Json) -> InboundMessage:
-    """One of ``messages``. Raises `Refused` when it has no sender, content or number, or an endless id."""
-    common = _common(here, "messages", piece)
-    profile = as_dict(here.contact("messages", piece).get("profile"))
-    context = as_dict(piece.get("context"))
-    kind, subtype = common["kind"], as_text(as_dict(piece.get("interactive")).get("type")).lower()
-    phone, user_id = _moved_to(piece)
+def inbound(here: Change, item: Json) -> InboundMessage:
+    """One of ``messages``. Raises ItemRejected if it has no sender, content or number, or an ID is too long."""
+    common = _common(here, "messages", item)
+    profile = as_dict(here.contact("messages", item).get("profile"))
+    kind, subtype = common["kind"], as_text(as_dict(item.get("interactive")).get("type")).lower()
+    phone, user_id = _moved_to(item)
     return InboundMessage(
         **common,
         username=as_text(profile.get("username"))[:MAX_NAME],
-        referral=as_dict(piece.get("referral")) or None,
-        speaks=not (kind in SILENT_KINDS or subtype == "call_permission_reply" or piece.get("group_id")),
+        referral=as_dict(item.get("referral")) or None,
+        needs_answer=not (kind in SILENT_KINDS or subtype == "call_permission_reply" or item.get("group_id")),
         at_once=kind == "button" or (kind == "interactive" and subtype in TAPS),
         moved_to_phone=phone if phone != common["phone"] else None,
         moved_to_user_id=user_id if user_id != common["user_id"] else None,
-        forwarded=context.get("forwarded") is True or context.get("frequently_forwarded") is True,
     )
 
 
-def echo(here: Change, piece: Json) -> Echo:
-    """One of ``message_echoes``, which only differ in saying to whom. Raises `Refused` like `inbound`."""
-    return Echo(**_common(here, "message_echoes", piece))
+def echo(here: Change, item: Json) -> Echo:
+    """One of ``message_echoes``. Raises ItemRejected like `inbound`."""
+    return Echo(**_common(here, "message_echoes", item))
 
 
-def _common(here: Change, key: str, piece: Json) -> Json:
-    contact = here.contact(key, piece)
-    phone, user_id = _identity(key, piece, contact)
-    kind, text = _content(piece)
+def _common(here: Change, key: str, item: Json) -> _Common:
+    contact = here.contact(key, item)
+    phone, user_id = _identity(key, item, contact)
+    kind, text = _content(item)
     return {
         "phone_number_id": _phone_number_id(here),
         "display_phone_number": here.metadata("display_phone_number"),
         "phone": phone,
         "user_id": user_id,
         "name": as_text(as_dict(contact.get("profile")).get("name"))[:MAX_NAME],
-        "wamid": _id(piece.get("id")),
+        "wamid": _id(item.get("id")),
         "kind": kind,
         "text": text,
-        "sent_at": _time(piece.get("timestamp")),
-        "reply_to": _id(as_dict(piece.get("context")).get("id")),
-        "target": _id(as_dict(piece.get(kind)).get(TARGETS[kind])) if kind in TARGETS else None,
-        "media": _media(kind, piece),
-        "raw": piece,
+        "sent_at": _time(item.get("timestamp")),
+        "reply_to": _id(as_dict(item.get("context")).get("id")),
+        "target": _id(as_dict(item.get(kind)).get(TARGETS[kind])) if kind in TARGETS else None,
+        "media": _media(kind, item),
+        "raw": item,
     }
 
 
-def _media(kind: str, piece: Json) -> Media | None:
-    content = as_dict(piece.get(kind)) if kind in KINDS else {}
+def _media(kind: str, item: Json) -> Media | None:
+    content = as_dict(item.get(kind)) if kind in KINDS else {}
     media_id = as_text(content.get("id"))
     if not media_id or len(media_id) > MAX_ID:
         return None
@@ -129,7 +146,7 @@ def _media(kind: str, piece: Json) -> Media | None:
 
 
 def hexadecimal(sha256: str) -> str:
-    """Meta writes a checksum in hexadecimal here and in base64 there; '' for what is neither."""
+    """A checksum that Meta sends in hexadecimal or in base64, as hexadecimal; '' if it's neither."""
     if re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         return sha256.lower()
     try:
@@ -139,44 +156,44 @@ def hexadecimal(sha256: str) -> str:
     return raw.hex() if len(raw) == 32 else ""
 
 
-def _identity(key: str, piece: Json, contact: Json) -> tuple[str | None, str | None]:
-    """The customer's phone number and user id. A system message tells of the one it had until now."""
+def _identity(key: str, item: Json, contact: Json) -> tuple[str | None, str | None]:
+    """The customer's phone number and user ID. A system message contains the previous one."""
     phone_key, user_key = CUSTOMER[key]
-    phone = _phone(piece.get(phone_key)) or _phone(contact.get("wa_id"))
-    former = _id(as_dict(piece.get("system")).get("previous_user_id"))
-    user_id = former or _id(piece.get(user_key)) or _id(contact.get("user_id"))
+    phone = _phone(item.get(phone_key)) or _phone(contact.get("wa_id"))
+    previous = _id(as_dict(item.get("system")).get("previous_user_id"))
+    user_id = previous or _id(item.get(user_key)) or _id(contact.get("user_id"))
     if not phone and not user_id:
         raise ItemRejected("no sender")
     return phone, user_id
 
 
-def _moved_to(piece: Json) -> tuple[str | None, str | None]:
-    """The new number and user id a system message tells of. A new number brings a new user id with it."""
-    system = as_dict(piece.get("system"))
+def _moved_to(item: Json) -> tuple[str | None, str | None]:
+    """The new number and user ID in a system message. A new number comes with a new user ID."""
+    system = as_dict(item.get("system"))
     change = as_text(system.get("type")).lower()
     phone = _phone(system.get("new_wa_id")) or _phone(system.get("wa_id"))
     user_id = _id(system.get("user_id"))
     return phone if change in NUMBER_CHANGES else None, user_id if change in IDENTITY_CHANGES else None
 
 
-def _content(piece: Json) -> tuple[str, str]:
-    kind = kind_of(piece)
-    text = render_text(kind, piece) if kind else ""
-    if not text and piece.get("errors"):
-        kind, text = "unsupported", render_text("unsupported", piece)
+def _content(item: Json) -> tuple[str, str]:
+    kind = kind_of(item)
+    text = render_text(kind, item) if kind else ""
+    if not text and item.get("errors"):
+        kind, text = "unsupported", render_text("unsupported", item)
     if not kind or not text:
         raise ItemRejected("no content")
     return kind, text
 
 
-def status(here: Change, piece: Json) -> StatusUpdate:
-    """One of ``statuses``. Raises `Refused` for a call's, an unknown one, or one of no message."""
-    word = as_text(piece.get("status")).lower()
-    if as_text(piece.get("type")).lower() == "call":
+def status(here: Change, item: Json) -> StatusUpdate:
+    """One of ``statuses``. Raises ItemRejected for the status of a call, an unknown one, or one without a message."""
+    word = as_text(item.get("status")).lower()
+    if as_text(item.get("type")).lower() == "call":
         raise ItemRejected("call status")
     if word not in STATUSES:
         raise ItemRejected(f"unknown status: {word[:MAX_LABEL]}".strip())
-    wamid, message_id = _id(piece.get("id")), _tracker(piece.get("biz_opaque_callback_data"))
+    wamid, message_id = _id(item.get("id")), _tracker(item.get("biz_opaque_callback_data"))
     if wamid is None and message_id is None:
         raise ItemRejected("status without id")
     return StatusUpdate(
@@ -184,11 +201,10 @@ def status(here: Change, piece: Json) -> StatusUpdate:
         wamid=wamid,
         message_id=message_id,
         status=STATUSES[word],
-        at=_time(piece.get("timestamp")),
-        recipient=_id(piece.get("recipient_id")) or _id(piece.get("recipient_user_id")) or "",
-        error_code=_code(piece.get("errors")),
-        error_detail=error_text(piece.get("errors")),
-        raw=piece,
+        at=_time(item.get("timestamp")),
+        error_code=_code(item.get("errors")),
+        error_detail=error_text(item.get("errors")),
+        raw=item,
     )
 
 
@@ -199,31 +215,31 @@ def _phone_number_id(here: Change) -> str:
     return found
 
 
-def _id(value: Any) -> str | None:
+def _id(value: object) -> str | None:
     found = as_text(value) if isinstance(value, str | int) else ""
     if len(found) > MAX_ID:
         raise ItemRejected("id too long")
     return found or None
 
 
-def _phone(value: Any) -> str | None:
-    """Without the plus, blanks and marks of direction that people and some systems put around it."""
+def _phone(value: object) -> str | None:
+    """Without the plus, spaces and direction marks that some people and systems add."""
     found = _id(value)
     return re.sub(r"\D", "", found) or None if found and _PHONE.fullmatch(found) else found
 
 
-def _tracker(value: Any) -> int | None:
+def _tracker(value: object) -> int | None:
     found = as_text(value)
     return int(found) if _TRACKER.fullmatch(found) and int(found) <= MAX_BIGINT else None
 
 
-def _code(errors: Any) -> int | None:
+def _code(errors: object) -> int | None:
     code = as_text(as_dict(next(iter(as_list(errors)), None)).get("code"))
     return int(code) if re.fullmatch(r"[0-9]{1,9}", code) else None
 
 
-def _time(value: Any) -> datetime | None:
-    """Seconds since 1970, or milliseconds, as a number or as text."""
+def _time(value: object) -> datetime | None:
+    """Seconds or milliseconds since 1970, as a number or as text."""
     if not _DIGITS.fullmatch(as_text(value)):
         return None
     stamp = int(as_text(value))

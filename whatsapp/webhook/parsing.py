@@ -1,39 +1,60 @@
-"""Meta's webhook bodies taken apart: the way in to all that knows their shape.
+"""Parses Meta's webhook bodies.
 
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference" (messages, statuses, smb_message_echoes).
-`loads` reads the raw body, `parse` takes it apart, and nothing that a delivery holds makes `parse` raise.
+`read` starts from the raw bytes, `parse` from a JSON value. Neither raises, whatever a delivery contains.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
 
-from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean, loads
-from whatsapp.webhook.items import CUSTOMER, MAX_ID, MAX_LABEL, Change, ItemRejected, echo, inbound, status
-from whatsapp.webhook.rendering import error_text
-from whatsapp.webhook.types import ChatMessage, Echo, InboundMessage, Media, Rejected, StatusUpdate, WebhookBody
+from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean, clean_text, loads
 
-__all__ = [
-    "ChatMessage",
-    "Echo",
-    "InboundMessage",
-    "Media",
-    "Rejected",
-    "StatusUpdate",
-    "UnreadableJson",
-    "WebhookBody",
-    "as_body",
-    "clean",
-    "loads",
-    "parse",
-]
+from .items import CUSTOMER, MAX_ID, MAX_LABEL, Change, ItemRejected, echo, inbound, status
+from .rendering import error_text
+from .types import ChatMessage, Echo, InboundMessage, Item, Rejected, StatusUpdate, WebhookBody
 
 OBJECT = "whatsapp_business_account"
-Item = InboundMessage | Echo | StatusUpdate | Rejected
+MAX_ITEMS = 1000  # per delivery; what comes after them is quarantined as one
+
+
+def read(body: bytes) -> WebhookBody:
+    """Everything in a raw webhook body."""
+    try:
+        return _parsed(loads(body))
+    except UnreadableJson as error:
+        raw: Json = {"body": clean_text(body.decode("utf-8", "replace"))}
+        return WebhookBody(rejected=(Rejected(reason=error.reason, field="", phone_number_id="", raw=raw),))
 
 
 def parse(data: object) -> WebhookBody:
-    """Everything in a webhook body. Never raises, whatever JSON value it is given."""
-    found = list(_body(data))
+    """Everything in a webhook body that is a JSON value already, for example a quarantined one."""
+    return _parsed(clean(data))
+
+
+def as_body(item: ChatMessage | StatusUpdate) -> Json:
+    """A whole webhook body that parses to this item again, to be quarantined."""
+    metadata: Json = {"phone_number_id": item.phone_number_id}
+    if isinstance(item, StatusUpdate):
+        return _body_of("", {"field": "messages", "value": {"metadata": metadata, "statuses": [item.raw]}})
+    metadata["display_phone_number"] = item.display_phone_number
+    profile = {"name": item.name, "username": item.username if isinstance(item, InboundMessage) else ""}
+    contact = {"profile": profile, "wa_id": item.phone, "user_id": item.user_id}
+    field, key = ("smb_message_echoes", "message_echoes") if isinstance(item, Echo) else ("messages", "messages")
+    value = {"metadata": metadata, "contacts": [contact], key: [item.raw]}
+    return _body_of("", {"field": field, "value": value})
+
+
+def _parsed(data: object) -> WebhookBody:
+    start = 0
+    if isinstance(data, dict) and "body" in data and data.keys() <= {"body", "start"}:  # quarantined earlier
+        start = data["start"] if isinstance(data.get("start"), int) else 0
+        data = data["body"]
+    end = max(start, 0) + MAX_ITEMS
+    found = list(islice(_items(data), max(start, 0), end + 1))
+    if len(found) > MAX_ITEMS:
+        number = found.pop().phone_number_id
+        rest: Json = {"body": data, "start": end}
+        found.append(Rejected(reason="more than 1,000 items", field="", phone_number_id=number, raw=rest))
     return WebhookBody(
         messages=tuple(item for item in found if isinstance(item, InboundMessage)),
         echoes=tuple(item for item in found if isinstance(item, Echo)),
@@ -42,106 +63,102 @@ def parse(data: object) -> WebhookBody:
     )
 
 
-def as_body(item: ChatMessage | StatusUpdate) -> Json:
-    """A whole webhook body that parses to this item again, for putting it aside and trying later."""
-    metadata = {"phone_number_id": item.phone_number_id}
-    if isinstance(item, StatusUpdate):
-        return _one_change("", {"field": "messages", "value": {"metadata": metadata, "statuses": [item.raw]}})
-    metadata["display_phone_number"] = item.display_phone_number
-    profile = {"name": item.name, "username": item.username if isinstance(item, InboundMessage) else ""}
-    contact = {"profile": profile, "wa_id": item.phone, "user_id": item.user_id}
-    field, key = ("smb_message_echoes", "message_echoes") if isinstance(item, Echo) else ("messages", "messages")
-    value = {"metadata": metadata, "contacts": [contact], key: [item.raw]}
-    return _one_change("", {"field": field, "value": value})
-
-
-def _body(data: Any) -> Iterator[Item]:
-    if isinstance(data, dict) and data.keys() == {"body"}:
-        data = data["body"]  # one we put aside before
-    data = clean(data)
+def _items(data: object) -> Iterator[Item]:
+    """Lazily, so that a body with a million items costs no more than one with a thousand."""
+    entries = as_list(as_dict(data).get("entry"))
+    reason = ""
     if not isinstance(data, dict):
-        yield Rejected(reason="not an object", field="", phone_number_id="", raw={"body": data})
+        reason = "not an object"
     elif as_text(data.get("object")) not in ("", OBJECT):
-        yield Rejected(reason="wrong object", field="", phone_number_id="", raw={"body": data})
-    elif not as_list(data.get("entry")):
-        yield Rejected(reason="no content", field="", phone_number_id="", raw={"body": data})
-    else:
-        for entry in as_list(data.get("entry")):
-            yield from _entry(entry)
+        reason = "wrong object"
+    elif not entries:
+        reason = "no content"
+    if reason:
+        yield Rejected(reason=reason, field="", phone_number_id="", raw={"body": data})
+        return
+    for entry in entries:
+        yield from _entry(entry)
 
 
-def _entry(entry: Any) -> Iterator[Item]:
+def _entry(entry: object) -> Iterator[Item]:
     changes = as_list(as_dict(entry).get("changes"))
     if not changes:
         reason = "no content" if isinstance(entry, dict) else "not an object"
         yield Rejected(reason=reason, field="", phone_number_id="", raw={"object": OBJECT, "entry": [entry]})
     for change in changes:
-        yield from _change(entry.get("id"), change)
+        yield from _change(as_dict(entry).get("id"), change)
 
 
-def _change(entry_id: Any, change: Any) -> Iterator[Item]:
+def _change(entry_id: object, change: object) -> Iterator[Item]:
     value = as_dict(as_dict(change).get("value"))
-    here = _surroundings(entry_id, _field(change, value), value)
-    pieces = [(key, piece) for key in _MAKERS.get(here.field, ()) for piece in as_list(value.get(key))]
-    reason = _why_not(here, as_dict(change).get("value"), pieces)
-    if reason:
-        leftover = _without_pieces(change) if pieces else change
-        yield _rejected(reason, here, _one_change(entry_id, leftover))
-    for key, piece in pieces:
-        yield _piece(here, key, piece)
+    here = _context(entry_id, _field(change, value), value)
+    lists = {key: as_list(value.get(key)) for key in _MAKERS.get(here.field, ())}
+    has_items = any(lists.values())
+    if reason := _change_error(here, as_dict(change).get("value"), has_items):
+        rest = {**as_dict(change), "value": _without_items(value)} if has_items else change
+        yield _rejected(reason, here, _body_of(entry_id, rest))
+    for key, items in lists.items():
+        for item in items:
+            yield _item(here, key, item)
 
 
-def _why_not(here: Change, value: Any, pieces: list[tuple[str, Any]]) -> str:
-    """Why the change itself is to be put aside, '' when all of it is in its pieces."""
+def _change_error(here: Change, value: object, has_items: bool) -> str:
+    """Why the change itself is rejected, '' if its items are all there is to it."""
     if here.field not in _MAKERS:
         return f"unknown field: {here.field[:MAX_LABEL]}"
     if not isinstance(value, dict):
         return "not an object"
-    errors = value.get("errors")
+    errors = as_list(value.get("errors") or None)
     if errors and not as_list(value.get("messages")):
-        code = as_text(as_dict(as_list(errors)[0]).get("code"))
+        code = as_text(as_dict(errors[0]).get("code"))
         return " ".join(filter(None, ("errors:", code, error_text(errors))))[:MAX_ID]
-    return "" if pieces else "no content"
+    return "" if has_items else "no content"
 
 
-def _without_pieces(change: Json) -> Json:
-    value = {key: part for key, part in change["value"].items() if key not in CUSTOMER}
-    return {**change, "value": value}
+def _without_items(value: Json) -> Json:
+    return {key: part for key, part in value.items() if key not in CUSTOMER}
 
 
-def _field(change: Any, value: Json) -> str:
-    """The webhook field. Where it is missing, as in the report's curl, the content says it."""
+def _field(change: object, value: Json) -> str:
+    """The webhook field. Where it's missing, as in the original report's curl, it follows from the content."""
     given = as_text(as_dict(change).get("field"))
     guess = next((name for name, makers in _MAKERS.items() if any(value.get(key) for key in makers)), "messages")
     return given or guess
 
 
-def _surroundings(entry_id: Any, field: str, value: Json) -> Change:
-    contacts = [contact for contact in as_list(value.get("contacts")) if isinstance(contact, dict)]
+def _context(entry_id: object, field: str, value: Json) -> Change:
+    given = as_list(value.get("contacts"))[: MAX_ITEMS + 1]
+    contacts = [contact for contact in given if isinstance(contact, dict)]
     by_id = {as_text(contact.get(key)): contact for key in ("user_id", "wa_id") for contact in contacts}
-    customers = {_customer(key, piece) for key in _MAKERS.get(field, ()) for piece in as_list(value.get(key))}
-    # With two customers in one change, an unmatched contact could be either: then it is nobody's, since
-    # giving one person's user id to another would merge their conversations.
-    lone = contacts[0] if len(contacts) == 1 and len(customers - {""}) <= 1 else {}
-    return Change(entry_id, field, value, by_id, lone)
+    # With two customers in one change, an unmatched contact could belong to either. It's ignored then, because
+    # giving one customer's user ID to another would merge their conversations.
+    sole = contacts[0] if len(contacts) == 1 and not _has_several_customers(field, value) else {}
+    return Change(entry_id, field, value, by_id, sole)
 
 
-def _customer(key: str, piece: Any) -> str:
-    return next(filter(None, (as_text(as_dict(piece).get(name)) for name in CUSTOMER[key])), "")
+def _has_several_customers(field: str, value: Json) -> bool:
+    first = ""
+    for key in _MAKERS.get(field, ()):
+        for item in as_list(value.get(key)):
+            customer = next(filter(None, (as_text(as_dict(item).get(name)) for name in CUSTOMER[key])), "")
+            if first and customer and customer != first:
+                return True
+            first = first or customer
+    return False
 
 
-def _piece(here: Change, key: str, piece: Any) -> Item:
-    if isinstance(piece, dict) and key == "messages" and here.value.get("errors"):
-        piece = {"errors": here.value["errors"], **piece}  # Meta says beside a message what is wrong with it
+def _item(here: Change, key: str, item: object) -> Item:
+    if isinstance(item, dict) and key == "messages" and here.value.get("errors"):
+        item = {"errors": here.value["errors"], **item}  # Meta puts a message's errors beside the message
     try:
-        if not isinstance(piece, dict):
+        if not isinstance(item, dict):
             raise ItemRejected("not an object")
-        return _MAKERS[here.field][key](here, piece)
-    except ItemRejected as refused:
-        return _rejected(str(refused), here, _one_piece(here, key, piece))
+        return _MAKERS[here.field][key](here, item)
+    except ItemRejected as rejection:
+        return _rejected(str(rejection), here, _body_of_item(here, key, item))
     except Exception as error:  # noqa: BLE001
-        # A mistake of ours in one piece must not cost its neighbours; it shows in the quarantine.
-        return _rejected(f"error: {type(error).__name__}", here, _one_piece(here, key, piece))
+        # A bug of ours in one item must not cost its neighbours; it shows in the quarantine.
+        return _rejected(f"error: {type(error).__name__}", here, _body_of_item(here, key, item))
 
 
 def _rejected(reason: str, here: Change, raw: Json) -> Rejected:
@@ -149,15 +166,15 @@ def _rejected(reason: str, here: Change, raw: Json) -> Rejected:
     return Rejected(reason=reason, field=here.field[:MAX_LABEL], phone_number_id=number, raw=raw)
 
 
-def _one_piece(here: Change, key: str, piece: Any) -> Json:
-    """A whole webhook body with nothing but this piece."""
-    contact = here.contact(key, piece) if isinstance(piece, dict) else {}
+def _body_of_item(here: Change, key: str, item: object) -> Json:
+    """A whole webhook body with only this item."""
+    contact = here.contact(key, item) if isinstance(item, dict) else {}
     value = {name: here.value[name] for name in ("messaging_product", "metadata") if name in here.value}
     contacts = {"contacts": [contact]} if contact else {}
-    return _one_change(here.entry_id, {"field": here.field, "value": {**value, **contacts, key: [piece]}})
+    return _body_of(here.entry_id, {"field": here.field, "value": {**value, **contacts, key: [item]}})
 
 
-def _one_change(entry_id: Any, change: Any) -> Json:
+def _body_of(entry_id: object, change: object) -> Json:
     return {"object": OBJECT, "entry": [{"id": entry_id, "changes": [change]}]}
 
 

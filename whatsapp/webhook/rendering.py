@@ -1,4 +1,4 @@
-"""Each kind of message as a person would want to read it in a chat history.
+"""Renders each kind of message as readable text for the chat history.
 
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages", one page per kind.
 """
@@ -11,32 +11,32 @@ from functools import partial
 
 from runtime.untrusted_json import Json, as_dict, as_list, as_text, clean_text
 
-# Meta's flow builder names fields screen_0_Name_1; only the middle means something to a reader.
+# Meta's flow builder names fields screen_0_Name_1; only the middle is meaningful to a reader.
 _FLOW_FIELD = re.compile(r"screen_\d+_(.+)_\d+")
 
 
-def kind_of(piece: Json) -> str | None:
+def kind_of(item: Json) -> str | None:
     """The kind of a message, lower-case. A type not in our table is ``unsupported``.
 
-    Without a type, the content says it: ``{"location": {…}}`` is a location. None when nothing says it.
+    Without a type, the content decides: ``{"location": {…}}`` is a location. None if nothing does.
     """
-    given = as_text(piece.get("type")).lower()
+    given = as_text(item.get("type")).lower()
     if given:
         return given if given in RENDERERS else "unsupported"
-    found = next((kind for kind in RENDERERS if piece.get(kind)), None)
-    return found or ("unsupported" if piece.get("errors") else None)
+    found = next((kind for kind in RENDERERS if item.get(kind)), None)
+    return found or ("unsupported" if item.get("errors") else None)
 
 
-def render_text(kind: str, piece: Json) -> str:
-    """The text of a message of a known kind; '' when the piece has no content of that kind."""
-    text = RENDERERS[kind](piece)
-    product = as_text(as_dict(as_dict(piece.get("context")).get("referred_product")).get("product_retailer_id"))
-    # Cleaned again, since a flow's answers are JSON within JSON and can bring their own NUL.
+def render_text(kind: str, item: Json) -> str:
+    """The text of a message of a known kind; '' if the item has no content of that kind."""
+    text = RENDERERS[kind](item)
+    product = as_text(as_dict(as_dict(item.get("context")).get("referred_product")).get("product_retailer_id"))
+    # Cleaned again, because a flow's answers are JSON within JSON and can contain a NUL.
     return clean_text(f"[about product {product}] {text}" if text and product else text)
 
 
 def error_text(errors: object) -> str:
-    """Meta's first error as a sentence: its title and, where they say more, its details."""
+    """Meta's first error as a sentence: its title and, if they add something, its details."""
     error = next((error for error in as_list(errors) if isinstance(error, dict)), {})
     title = as_text(error.get("title")) or as_text(error.get("message"))
     details = as_text(as_dict(error.get("error_data")).get("details")) or as_text(error.get("details"))
@@ -44,41 +44,41 @@ def error_text(errors: object) -> str:
     return f"{title}: {more}" if title and more and more != title else title or more
 
 
-def _text(piece: Json) -> str:
-    body = as_dict(piece.get("text")).get("body")
+def _text(item: Json) -> str:
+    body = as_dict(item.get("text")).get("body")
     return body if isinstance(body, str) else as_text(body)
 
 
-def _media(kind: str, piece: Json) -> str:
-    media = as_dict(piece.get(kind))
+def _media(kind: str, item: Json) -> str:
+    media = as_dict(item.get(kind))
     return _labelled(kind, as_text(media.get("caption"))) if media else ""
 
 
-def _audio(piece: Json) -> str:
-    audio = as_dict(piece.get("audio"))
+def _audio(item: Json) -> str:
+    audio = as_dict(item.get("audio"))
     if not audio:
         return ""
     return "[voice note]" if audio.get("voice") is True else "[audio]"
 
 
-def _document(piece: Json) -> str:
-    document = as_dict(piece.get("document"))
+def _document(item: Json) -> str:
+    document = as_dict(item.get("document"))
     if not document:
         return ""
     return _labelled("document", _joined(": ", [document.get("filename"), document.get("caption")]))
 
 
-def _location(piece: Json) -> str:
-    place = as_dict(piece.get("location"))
-    if not place:
+def _location(item: Json) -> str:
+    location = as_dict(item.get("location"))
+    if not location:
         return ""
-    latitude, longitude = as_text(place.get("latitude")), as_text(place.get("longitude"))
+    latitude, longitude = as_text(location.get("latitude")), as_text(location.get("longitude"))
     point = f"({latitude}, {longitude})" if latitude and longitude else ""
-    return _labelled("location", _joined(" ", [_joined(", ", [place.get("name"), place.get("address")]), point]))
+    return _labelled("location", _joined(" ", [_joined(", ", [location.get("name"), location.get("address")]), point]))
 
 
-def _contacts(piece: Json) -> str:
-    return "\n".join(_labelled("contact", _card(card)) for card in as_list(piece.get("contacts")) if as_dict(card))
+def _contacts(item: Json) -> str:
+    return "\n".join(_labelled("contact", _card(card)) for card in _objects(item, "contacts") if card)
 
 
 def _card(card: Json) -> str:
@@ -86,23 +86,23 @@ def _card(card: Json) -> str:
     phones = [as_text(phone.get("phone")) or as_text(phone.get("wa_id")) for phone in _objects(card, "phones")]
     emails = [email.get("email") for email in _objects(card, "emails")]
     urls = [url.get("url") for url in _objects(card, "urls")]
-    places = [_address(place) for place in _objects(card, "addresses")]
+    addresses = [_address(address) for address in _objects(card, "addresses")]
     shown = as_text(name.get("formatted_name")) or _joined(" ", [name.get("first_name"), name.get("last_name")])
     company = as_dict(card.get("org")).get("company")
-    return _joined(", ", [shown, company, *phones, *emails, *urls, *places])
+    return _joined(", ", [shown, company, *phones, *emails, *urls, *addresses])
 
 
-def _address(place: Json) -> str:
-    return _joined(" ", [place.get(part) for part in ("street", "zip", "city", "state", "country")])
+def _address(address: Json) -> str:
+    return _joined(" ", [address.get(part) for part in ("street", "zip", "city", "state", "country")])
 
 
-def _button(piece: Json) -> str:
-    button = as_dict(piece.get("button"))
+def _button(item: Json) -> str:
+    button = as_dict(item.get("button"))
     return as_text(button.get("text")) or as_text(button.get("payload"))
 
 
-def _interactive(piece: Json) -> str:
-    content = as_dict(piece.get("interactive"))
+def _interactive(item: Json) -> str:
+    content = as_dict(item.get("interactive"))
     subtype = as_text(content.get("type")).lower()
     renderer = _INTERACTIVE.get(subtype)
     reply = as_dict(content.get(subtype))
@@ -116,14 +116,14 @@ def _choice(reply: Json) -> str:
 
 
 def _form(reply: Json) -> str:
-    """A flow's answers, or the address of an address message (there they are one level deeper)."""
+    """A flow's answers, or the address of an address message, which is one level deeper."""
     given = reply.get("response_json")
     try:
         answers = as_dict(json.loads(given) if isinstance(given, str) else given)
     except (ValueError, RecursionError):
         answers = {}
-    told = [f"{_field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
-    return _labelled("form", ", ".join(told) or as_text(reply.get("body")))
+    lines = [f"{_field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
+    return _labelled("form", ", ".join(lines) or as_text(reply.get("body")))
 
 
 def _answers(answers: Json) -> Iterable[tuple[str, str]]:
@@ -154,7 +154,7 @@ def _call_permission(reply: Json) -> str:
 
 
 def _other_interactive(content: Json, reply: Json) -> str:
-    """A subtype we do not know, or one that a business sends: whatever of it can be read."""
+    """A subtype we don't know, or one that a business sends: as much of it as can be read."""
     product = as_text(reply.get("product_retailer_id")) or as_text(
         as_dict(content.get("action")).get("product_retailer_id")
     )
@@ -163,8 +163,8 @@ def _other_interactive(content: Json, reply: Json) -> str:
     return _joined(" ", [f"[product] {product}" if product else "", text])
 
 
-def _order(piece: Json) -> str:
-    order = as_dict(piece.get("order"))
+def _order(item: Json) -> str:
+    order = as_dict(item.get("order"))
     products = _objects(order, "product_items")
     if not order:
         return ""
@@ -180,7 +180,7 @@ def _order_line(item: Json) -> str:
 
 
 def _total(products: list[Json]) -> str:
-    """'' where a number is missing or two currencies meet: no sum is better than a wrong one."""
+    """'' if a number is missing or currencies are mixed: no sum is better than a wrong one."""
     currencies = {as_text(item.get("currency")) for item in products}
     amounts = [_number(item.get(part)) for item in products for part in ("quantity", "item_price")]
     numbers = [amount for amount in amounts if amount is not None]
@@ -195,12 +195,12 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(as_text(value))
     except InvalidOperation:
         return None
-    # 1e9999 is a number too, and would be written out with all its digits.
+    # 1e9999 is a valid number too, and would be written out with all its digits.
     return number if number.is_finite() and abs(number.adjusted()) < 20 else None
 
 
-def _reaction(piece: Json) -> str:
-    reaction = as_dict(piece.get("reaction"))
+def _reaction(item: Json) -> str:
+    reaction = as_dict(item.get("reaction"))
     if not reaction:
         return ""
     return (
@@ -210,31 +210,31 @@ def _reaction(piece: Json) -> str:
     )
 
 
-def _system(piece: Json) -> str:
-    system = as_dict(piece.get("system"))
+def _system(item: Json) -> str:
+    system = as_dict(item.get("system"))
     return as_text(system.get("body")) or as_text(system.get("type")).replace("_", " ")
 
 
-def _edit(piece: Json) -> str:
-    """The new text alone, as the edited message is to read from now on."""
-    message = as_dict(as_dict(piece.get("edit")).get("message"))
+def _edit(item: Json) -> str:
+    """The new text of the edited message, alone."""
+    message = as_dict(as_dict(item.get("edit")).get("message"))
     kind = kind_of(message)
     return render_text(kind, message) if kind else ""
 
 
-def _revoke(piece: Json) -> str:
-    return "[message deleted]" if as_dict(piece.get("revoke")) else ""
+def _revoke(item: Json) -> str:
+    return "[message deleted]" if as_dict(item.get("revoke")) else ""
 
 
-def _unsupported(piece: Json) -> str:
-    """Names what it was, as far as Meta tells, and repeats Meta's own words."""
-    kind = as_text(piece.get("type")).lower() or "unsupported"
-    content = as_dict(piece.get(kind))
+def _unsupported(item: Json) -> str:
+    """Names the type, as far as Meta says, and repeats Meta's explanation."""
+    kind = as_text(item.get("type")).lower() or "unsupported"
+    content = as_dict(item.get(kind))
     named = as_text(content.get("type")) if kind == "unsupported" else kind
     known = named and named not in ("unsupported", "unknown")
     label = f"unsupported message: {named[:50]}" if known else "unsupported message"
     seen = next(filter(None, (as_text(content.get(key)) for key in ("body", "text", "caption", "title"))), "")
-    return _labelled(label, _joined(" ", [error_text(piece.get("errors")), seen]))
+    return _labelled(label, _joined(" ", [error_text(item.get("errors")), seen]))
 
 
 def _labelled(label: str, text: str) -> str:
@@ -251,7 +251,7 @@ def _objects(parent: Json, key: str) -> list[Json]:
 
 Renderer = Callable[[Json], str]
 
-# Also the table of kinds we know.
+# Also the list of known kinds.
 RENDERERS: dict[str, Renderer] = {
     "text": _text,
     "image": partial(_media, "image"),
@@ -268,7 +268,7 @@ RENDERERS: dict[str, Renderer] = {
     "system": _system,
     "edit": _edit,
     "revoke": _revoke,
-    "request_welcome": lambda _piece: "[opened the chat]",
+    "request_welcome": lambda _item: "[opened the chat]",
     "unsupported": _unsupported,
 }
 

@@ -1,12 +1,15 @@
-"""What became of a message we sent: status webhooks move our rows along."""
+"""Applies Meta's status updates to the messages we sent, many at a time."""
 
+import datetime as dt
+import json
 import logging
-
-from django.db.models import QuerySet
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from conversations import handover, webhook_events
-from conversations.models import ConversationMessage, Status, lock
-from conversations.statuses import BEFORE_SENT
+from conversations.models import Status
+from conversations.statuses import BEFORE_SENT, RANK, TIMES
+from runtime import prepared
 
 from .types import StatusUpdate
 
@@ -15,47 +18,131 @@ logger = logging.getLogger(__name__)
 SENT = (Status.SENT, Status.DELIVERED, Status.READ)
 
 
-def apply(update: StatusUpdate, tenant_id: int | None) -> bool:
-    """Advance the message that this status is about. False when it is none of ours, or got further already."""
-    message = _find(update, tenant_id)
-    if message is None:
-        logger.info("status %s of %s: no message of ours", update.status, update.wamid)
-        return False
-    if update.wamid and not message.external_id:
-        # The process that sent it died before it wrote the wamid down.
-        ConversationMessage.objects.filter(pk=message.pk, external_id=None).update(external_id=update.wamid)
-    return _advance(message, update)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A status update and the message of ours that it's about."""
+
+    update: StatusUpdate
+    message_id: int
+    conversation_id: int
 
 
-def _find(update: StatusUpdate, tenant_id: int | None) -> ConversationMessage | None:
-    """By our own id, which Meta brings back, else by wamid; within the number that the delivery names."""
-    ours = ConversationMessage.objects.filter(
-        role="assistant", conversation__phone_number_id=update.phone_number_id, conversation__tenant=tenant_id
-    ).exclude(status="")
-    return _by_our_id(ours, update) or (ours.filter(external_id=update.wamid).first() if update.wamid else None)
+# By our own ID, which Meta brings back, else by wamid; within the number and the tenant of the delivery. Our ID may
+# come from another system's numbering: a message with a different wamid isn't the one.
+_FIND = """
+SELECT u.position, m.id, m.conversation_id
+FROM jsonb_to_recordset(%(updates)s::jsonb) AS u(
+    position int, tenant_id bigint, number text, message_id bigint, wamid text)
+CROSS JOIN LATERAL (
+    SELECT m.id, m.conversation_id, 1 AS preference FROM conversation_messages m
+    WHERE m.id = u.message_id AND m.role = 'assistant' AND m.status <> ''
+        AND (m.external_id IS NULL OR m.external_id = u.wamid)
+    UNION ALL
+    SELECT m.id, m.conversation_id, 2 FROM conversation_messages m
+    WHERE m.external_id = u.wamid AND m.role = 'assistant' AND m.status <> ''
+) AS m
+JOIN conversations c ON c.id = m.conversation_id AND c.phone_number_id = u.number AND c.tenant_id = u.tenant_id
+ORDER BY u.position, m.preference DESC
+"""
 
 
-def _by_our_id(ours: QuerySet[ConversationMessage], update: StatusUpdate) -> ConversationMessage | None:
-    if update.message_id is None:
-        return None
-    message = ours.filter(pk=update.message_id).first()
-    # The id may be of another system's numbering: a message that has a different wamid is not the one.
-    is_ours = message is not None and message.external_id in (None, update.wamid)
-    return message if is_ours else None
+def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:
+    """The messages that these updates are about, with the tenant of each. Nothing is locked."""
+    if not updates:
+        return []
+    rows = [
+        {
+            "position": position,
+            "tenant_id": tenant_id,
+            "number": update.phone_number_id,
+            "message_id": update.message_id,
+            "wamid": update.wamid,
+        }
+        for position, (update, tenant_id) in enumerate(updates)
+    ]
+    found: list[Found | None] = [None] * len(updates)
+    for position, message_id, conversation_id in prepared.execute(_FIND, {"updates": json.dumps(rows)}):
+        found[position] = Found(updates[position][0], message_id, conversation_id)
+    for (update, _), result in zip(updates, found, strict=True):
+        if result is None:
+            logger.info("status %s of %s: no message of ours", update.status, update.wamid)
+    return found
 
 
-def _advance(message: ConversationMessage, update: StatusUpdate) -> bool:
-    to = Status(update.status)
-    # By now it may be uncertain, and its conversation marked so: who waits for the answer may just have given up.
-    open_yet = message.status in BEFORE_SENT
-    if to == Status.FAILED or open_yet:
-        lock(pk=message.conversation_id)
-    also = {"error_code": update.error_code, "error_detail": update.error_detail} if to == Status.FAILED else {}
-    moved = ConversationMessage.objects.filter(pk=message.pk).advance(to, update.at, **also)
-    if moved and to == Status.FAILED:
-        handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {update.error_detail}")
-    if moved and open_yet:
-        handover.clear_uncertain(message.pk)
-    if moved and to != Status.FAILED and message.status not in SENT:
-        webhook_events.sent([message.pk])  # whoever sent it may not live to say so, or took it for refused
-    return bool(moved)
+@dataclass(slots=True)
+class _Message:
+    """The columns of a locked message that its updates change."""
+
+    id: int
+    conversation_id: int
+    status: Status
+    external_id: str | None
+    sent_at: dt.datetime | None
+    delivered_at: dt.datetime | None
+    read_at: dt.datetime | None
+    failed_at: dt.datetime | None
+    error_code: int | None
+    error_detail: str
+
+    def apply(self, update: StatusUpdate, at: dt.datetime) -> None:
+        """Never back: what ranks higher stays. The time of a state counts even if a later state came first."""
+        to = Status(update.status)
+        # Without a wamid, the process that sent it died before it wrote the wamid down.
+        self.external_id = self.external_id or update.wamid
+        if (column := TIMES.get(to)) and getattr(self, column) is None:
+            setattr(self, column, at)
+        if RANK.index(to) <= RANK.index(self.status):
+            return
+        self.status = to
+        if to == Status.SENT:
+            self.sent_at = self.sent_at or at
+        if to == Status.FAILED:
+            self.error_code, self.error_detail = update.error_code, update.error_detail
+
+
+_LOCK = """
+SELECT id, conversation_id, status, external_id, sent_at, delivered_at, read_at, failed_at, error_code, error_detail
+FROM conversation_messages WHERE id = ANY (%(ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+"""
+_SAVE = """
+UPDATE conversation_messages m SET
+    status = n.status, external_id = n.external_id, sent_at = n.sent_at, delivered_at = n.delivered_at,
+    read_at = n.read_at, failed_at = n.failed_at, error_code = n.error_code, error_detail = n.error_detail
+FROM jsonb_to_recordset(%(messages)s::jsonb) AS n(
+    id bigint, status text, external_id text, sent_at timestamptz, delivered_at timestamptz, read_at timestamptz,
+    failed_at timestamptz, error_code int, error_detail text)
+WHERE m.id = n.id AND m.id = ANY (%(ids)s::bigint[])
+"""
+
+
+def apply(found: Iterable[Found], now: dt.datetime) -> None:
+    """Advance these messages. Call it in a transaction that has locked their conversations."""
+    updates: dict[int, list[StatusUpdate]] = {}
+    for each in found:
+        updates.setdefault(each.message_id, []).append(each.update)
+    changed, moved = [], []
+    for pk, conversation_id, status, *columns in prepared.execute(_LOCK, {"ids": list(updates)}) if updates else ():
+        message = _Message(pk, conversation_id, Status(status), *columns)
+        before = replace(message)
+        # By rank: a message that was delivered isn't flagged as failed first.
+        for update in sorted(updates[pk], key=lambda update: RANK.index(Status(update.status))):
+            message.apply(update, min(update.at or now, now))
+        if message != before:
+            changed.append(message)
+        if message.status != before.status:
+            moved.append((message, before.status))
+    if changed:
+        rows = json.dumps([{name: getattr(each, name) for name in _Message.__slots__} for each in changed], default=str)
+        prepared.execute(_SAVE, {"messages": rows, "ids": [message.id for message in changed]})
+    for message, former in moved:
+        _follow_up(message, former)
+
+
+def _follow_up(message: _Message, former: Status) -> None:
+    """What follows from the new state for the conversation and the tenant's webhooks."""
+    if message.status == Status.FAILED:
+        handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {message.error_detail}")
+    if former in BEFORE_SENT:
+        handover.clear_uncertain(message.id)
+    if message.status != Status.FAILED and former not in SENT:
+        webhook_events.sent([message.id])  # its sender may have died, or taken it for refused

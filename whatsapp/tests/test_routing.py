@@ -1,0 +1,162 @@
+"""Whose delivery is it, what a refusal costs, and what one app can't do to another's business."""
+
+import hmac
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from conversations.models import ConversationMessage
+from tenants.models import Tenant
+from tests.stage import SECRET, Stage
+from whatsapp.models import QuarantinedEvent, WhatsAppAccount
+from whatsapp.tests.factories import Json, change, delivery, inbound, text_message
+from whatsapp.webhook import ingest, routing
+from whatsapp.webhook.signature import sign
+
+NORTH, SOUTH = "1001", "2002"
+OWN = "the secret of north's own app"
+FILLER = "x" * (3 * 1024 * 1024 - 2000)
+
+
+def account(number: str, secret: str = "", **columns: Any) -> WhatsAppAccount:
+    tenant, _ = Tenant.objects.get_or_create(slug=f"t{number}", defaults={"name": f"Tenant of {number}"})
+    return WhatsAppAccount.objects.create(tenant=tenant, phone_number_id=number, app_secret=secret, **columns)
+
+
+@pytest.fixture
+def north(stage: Stage, settings: Any) -> WhatsAppAccount:
+    settings.MULTITENANT_ENABLED = True
+    account(SOUTH)
+    return account(NORTH, OWN, waba_id="555")
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the bodies that were hashed."""
+    sizes: list[int] = []
+    real = hmac.digest
+
+    def digest(key: bytes, body: bytes, kind: Any) -> bytes:
+        sizes.append(len(body))
+        return real(key, body, kind)
+
+    monkeypatch.setattr(hmac, "digest", digest)
+    return sizes
+
+
+def cost_of_forgery(stage: Stage, hashed: list[int], body: Json) -> tuple[int, int]:
+    hashed.clear()
+    with CaptureQueriesContext(connection) as queries:
+        assert stage.post(body, secret=None, **{"X-Hub-Signature-256": "sha256=" + "0" * 64}).status_code == 403
+    return len(hashed), len(queries)
+
+
+def test_a_forged_body_costs_the_same_however_many_accounts_have_their_own_secret(
+    stage: Stage, north: WhatsAppAccount, hashed: list[int]
+) -> None:
+    body = inbound(text_message(FILLER), phone_number_id=NORTH)
+    few = cost_of_forgery(stage, hashed, body)
+    for number in range(300):
+        account(f"77{number}", f"secret {number}")
+    assert cost_of_forgery(stage, hashed, body) == few == (2, 1)  # the installation's secret and North's; one query
+
+
+def test_a_forged_body_that_names_every_account_is_tried_with_few_secrets(
+    stage: Stage, north: WhatsAppAccount, hashed: list[int]
+) -> None:
+    for number in range(50):
+        account(f"77{number}", f"secret {number}")
+    named = [change(messages=[text_message()], phone_number_id=f"77{number}") for number in range(50)]
+    secrets, queries = cost_of_forgery(stage, hashed, delivery(*named))
+    assert secrets == 1 + routing.MAX_SECRETS
+    assert queries == 1
+
+
+def test_nothing_of_a_forged_body_is_stored(stage: Stage, north: WhatsAppAccount) -> None:
+    assert stage.post(inbound(text_message(), phone_number_id=NORTH), secret="wrong").status_code == 403
+    assert stage.post(delivery(change(field="account_update"), entry_id="555"), secret="wrong").status_code == 403
+    assert not ConversationMessage.objects.exists()
+    assert not QuarantinedEvent.objects.exists()
+    north.refresh_from_db()
+    assert north.last_delivery_at is None
+
+
+def test_events_of_an_account_without_a_number_are_verified_and_routed_by_the_waba(
+    stage: Stage, north: WhatsAppAccount
+) -> None:
+    assert stage.post(delivery(change(field="account_update"), entry_id="555"), secret=OWN).status_code == 200
+    event = QuarantinedEvent.objects.get()
+    assert (event.reason, event.tenant, event.signed_by) == ("unknown field: account_update", north.tenant, [north.pk])
+
+
+def test_all_numbers_of_an_app_are_found_however_many_ids_a_body_names(stage: Stage, north: WhatsAppAccount) -> None:
+    account("1002", OWN)
+    many = [text_message(str(n), id=f"id{n}") for n in range(2 * routing.MAX_IDS)]
+    last = change(messages=[text_message("last")], phone_number_id="1002")
+    body = delivery(change(messages=many, phone_number_id=NORTH), last)
+    assert stage.post(body, secret=OWN).status_code == 200
+    assert ConversationMessage.objects.count() == 2 * routing.MAX_IDS + 1
+
+
+def both(north: str = "to north", south: str = "to south") -> Json:
+    return delivery(
+        change(messages=[text_message(north)], phone_number_id=NORTH),
+        change(messages=[text_message(south)], phone_number_id=SOUTH),
+    )
+
+
+def test_a_replay_uses_the_signer_of_the_event(stage: Stage, north: WhatsAppAccount) -> None:
+    assert stage.post(both(south="FORGED"), secret=OWN).status_code == 200
+    event = QuarantinedEvent.objects.get()
+    assert (event.reason, event.signed_by, event.tenant) == ("signed by another app", [north.pk], None)
+    assert ingest.replay(event) == "signed by another app"
+    assert not ConversationMessage.objects.filter(text="FORGED").exists()
+    assert QuarantinedEvent.objects.count() == 1
+
+
+def test_what_the_installations_app_signed_is_replayed_as_such(stage: Stage, north: WhatsAppAccount) -> None:
+    WhatsAppAccount.objects.filter(phone_number_id=SOUTH).update(is_active=False)
+    stage.post(inbound(text_message("late"), phone_number_id=SOUTH), secret=SECRET)
+    event = QuarantinedEvent.objects.get()
+    assert (event.reason, event.signed_by) == ("unknown phone_number_id", [])
+    WhatsAppAccount.objects.update(is_active=True)
+    assert ingest.replay(event) == ""
+    assert ConversationMessage.objects.get().text == "late"
+
+
+def test_an_app_cannot_plant_rejected_items_with_another_tenant(stage: Stage, north: WhatsAppAccount) -> None:
+    planted = change(field="please call +1 900", phone_number_id=SOUTH)
+    body = delivery(change(messages=[text_message()], phone_number_id=NORTH), planted)
+    stage.post(body, secret=OWN)
+    event = QuarantinedEvent.objects.get()
+    assert (event.tenant, event.signed_by) == (None, [north.pk])
+    # And it doesn't hide the same item when the right app sends it.
+    stage.post(delivery(planted), secret=SECRET)
+    assert [event.tenant and event.tenant.slug for event in QuarantinedEvent.objects.order_by("pk")] == [None, "t2002"]
+
+
+def test_more_than_1000_items_are_one_quarantined_row_and_replayed_in_turn(stage: Stage) -> None:
+    messages = [text_message(str(n), sender=f"7900{n % 10:07}") for n in range(2100)]
+    assert stage.post(inbound(*messages, contacts=[])).status_code == 200
+    assert ConversationMessage.objects.count() == 1000
+    for stored in (2000, 2100):
+        event = QuarantinedEvent.objects.get(resolved_at=None)
+        assert event.reason == "more than 1,000 items"
+        assert ingest.replay(event) == ""
+        assert ConversationMessage.objects.count() == stored
+    assert not QuarantinedEvent.objects.filter(resolved_at=None).exists()
+
+
+def test_a_body_of_a_million_entries_is_a_thousand_rows(stage: Stage) -> None:
+    assert stage.post(b'{"entry":[' + b"1," * 1_000_000 + b"1]}").status_code == 200
+    assert QuarantinedEvent.objects.count() <= 1001
+
+
+def test_the_expected_signature_of_a_named_account_is_not_revealed(
+    stage: Stage, north: WhatsAppAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b'{"entry":[{"id":"555"}]}'
+    response = stage.post(body, secret="wrong")
+    assert sign(body, OWN).removeprefix("sha256=") not in response.content.decode() + caplog.text
