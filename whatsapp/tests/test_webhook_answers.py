@@ -123,6 +123,11 @@ def test_3_mb_are_taken(stage: Stage) -> None:
     assert stage.post(body).json() == {"ok": True}
 
 
+def test_a_body_without_a_length_is_refused_where_the_server_does_not_decode_it(stage: Stage) -> None:
+    assert stage.post(inbound(), **{"Transfer-Encoding": "chunked"}).status_code == 411
+    assert stored() == 0
+
+
 def test_the_answer_is_503_while_the_database_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: object) -> None:
         raise OperationalError("server closed the connection")
