@@ -93,6 +93,7 @@ MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
 ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
+FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=400)
@@ -190,14 +191,30 @@ else:
         "NAME": "postgres",
         "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
     }
+# Nothing may hold a lock, run or sit in a transaction for long. In seconds; 0 leaves it to the server or the role, as a
+# pooler needs that doesn't accept startup parameters.
+_TIMEOUTS = {
+    "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=5),
+    "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=30),
+    "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=60),
+}
+_options = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in _TIMEOUTS.items() if seconds]
+if _own_options := _database.get("OPTIONS", {}).get("options"):
+    _options.append(_own_options)  # those of DATABASE_URL win
 DATABASES = {
     "default": {
         **_database,
         "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
         # A server that swallows packets must not hang the door: Meta delivers again.
         # With a threshold of None, Django's default, psycopg prepares nothing: planning the statement of
         # `whatsapp/webhook/fast_ingest.py` anew for each delivery costs PostgreSQL four times what running it does.
-        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **_database.get("OPTIONS", {})},
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "prepare_threshold": 5,
+            **_database.get("OPTIONS", {}),
+            **({"options": " ".join(_options)} if _options else {}),
+        },
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
     }
 }

@@ -35,14 +35,13 @@ WITH RECURSIVE heads AS (
     SELECT heads.id, heads.next_attempt_at, COALESCE(busy.count, 0) AS busy
     FROM heads LEFT JOIN unnest(%(groups)s::bigint[], %(counts)s::int[]) AS busy (id, count) ON busy.id = heads.id
     WHERE heads.next_attempt_at <= statement_timestamp() AND COALESCE(busy.count, 0) < %(at_once)s
-)
+)"""
+
+_COUNT = """{due}
+SELECT count(*) FROM due
 """
 
-_COUNT = _DUE + "SELECT count(*) FROM due"
-
-_CLAIM = (
-    _DUE
-    + """, claimed AS (
+_CLAIM = """{due}, claimed AS (
     SELECT due.id AS group_id, head.id AS row_id
     FROM (SELECT id FROM due ORDER BY busy, next_attempt_at) AS due CROSS JOIN LATERAL (
         SELECT id FROM {table} WHERE {waiting} AND {group} = due.id AND next_attempt_at <= statement_timestamp()
@@ -53,7 +52,6 @@ UPDATE {table} SET {fence} = {fence} + 1, next_attempt_at = statement_timestamp(
 FROM claimed WHERE {table}.id = claimed.row_id
 RETURNING claimed.group_id, claimed.row_id
 """
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +117,8 @@ class Backlog:
         return int(count)
 
     def _sql(self, template: str) -> str:
-        return template.format(table=self.table, waiting=self.waiting, group=self.group, fence=self.fence)
+        names = {"table": self.table, "waiting": self.waiting, "group": self.group, "fence": self.fence}
+        return template.format(due=_DUE.format(**names), **names)
 
     def _parameters(self) -> dict[str, Any]:
         busy = dict(self._busy)
@@ -127,5 +126,5 @@ class Backlog:
 
 
 def unlocked(rows: "QuerySet[M]") -> "QuerySet[M]":
-    """Of these rows, the ones that nobody else has locked. For updates that must not wait for a lock."""
+    """Of these rows, those that nobody else has locked. For updates that must not wait; call it in a transaction."""
     return rows.model._default_manager.filter(pk__in=rows.select_for_update(skip_locked=True, no_key=True).values("pk"))

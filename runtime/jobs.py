@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NoReturn
@@ -47,7 +47,7 @@ _recurring_threads = ThreadPoolExecutor(2, thread_name_prefix="recurring")
 # --- Deferring ----------------------------------------------------------------------------------------------
 
 
-def defer(task: str, *arguments: dict[str, JSONValue]) -> None:
+def defer(task: str, *arguments: Mapping[str, JSONValue]) -> None:
     """Defer one job for each set of arguments.
 
     The jobs are written on Django's connection, so they're committed together with the rows they're for. They always
@@ -57,8 +57,13 @@ def defer(task: str, *arguments: dict[str, JSONValue]) -> None:
     if not arguments:
         return
     deferrer = app.configure_task(task, schedule_at=timezone.now() - _PAST)
-    deferrer.batch_defer(*arguments)
+    deferrer.batch_defer(*map(dict, arguments))
     transaction.on_commit(functools.partial(_notify, deferrer.job.queue), robust=True)
+
+
+def is_pending(task: str, **arguments: JSONValue) -> bool:
+    """Whether a job of this task with these arguments is waiting or running."""
+    return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status__in=("todo", "doing")).exists()
 
 
 # Nothing is written that must survive, so this commit doesn't wait for the disk.
@@ -146,7 +151,8 @@ def delete_ended_jobs() -> int:
     """Delete jobs that ended without success `FAILED_JOBS_DAYS` ago. Successful ones are deleted as they end."""
     with connection.cursor() as cursor:
         cursor.execute(_DELETE_ENDED, [settings.FAILED_JOBS_DAYS, BATCH])
-        return cursor.rowcount
+        deleted: int = cursor.rowcount
+    return deleted
 
 
 # --- Running the queues -------------------------------------------------------------------------------------

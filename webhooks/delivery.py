@@ -106,7 +106,8 @@ def _disable_if_dead(endpoint: "QuerySet[WebhookEndpoint]", answer: Answer) -> N
 
 
 def _give_up(deliveries: "QuerySet[WebhookDelivery]", why: str) -> None:
-    unlocked(deliveries.filter(status=Status.WAITING)).update(status=Status.FAILED, error=why)
+    with transaction.atomic():
+        unlocked(deliveries.filter(status=Status.WAITING)).update(status=Status.FAILED, error=why)
 
 
 def send_again(deliveries: "QuerySet[WebhookDelivery]") -> int:

@@ -2,6 +2,7 @@
 
 import logging
 
+from django.db import transaction
 from procrastinate.contrib.django import app
 
 from runtime.clock import ago
@@ -41,6 +42,7 @@ def find_due() -> int:
 @every(60)
 def delete_old_events() -> int:
     old = WebhookEvent.objects.filter(created_at__lt=ago(KEPT_SECONDS)).order_by("created_at")
-    ids = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
-    WebhookEvent.objects.filter(pk__in=ids).delete()
+    with transaction.atomic():
+        ids = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
+        WebhookEvent.objects.filter(pk__in=ids).delete()
     return len(ids)
