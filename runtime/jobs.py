@@ -206,14 +206,18 @@ async def _run_workers() -> None:
     connector = procrastinate.PsycopgConnector(
         kwargs=connector_params(), configure=_configure, pool_factory=_pool_without_checks, timeout=POOL_SECONDS
     )
+    opened = app.with_connector(connector)
     try:
-        async with app.with_connector(connector).open_async() as opened, asyncio.TaskGroup() as group:
+        await opened.open_async()
+        async with asyncio.TaskGroup() as group:
             for queue, concurrency in QUEUES.items():
                 group.create_task(_run_worker(opened, queue, concurrency))
             group.create_task(_retry_stalled(opened))
     except* UNAVAILABLE as errors:
         logger.error("queues: connection lost, retrying: %s", errors.exceptions[0])
         await asyncio.sleep(RETRY_SECONDS)
+    finally:
+        await opened.close_async()  # even if we're stopped while it opens: its tasks would outlive us
 
 
 async def _run_worker(opened: procrastinate.App, queue: str, concurrency: int) -> None:
