@@ -7,7 +7,6 @@ says that there's something to do, is safe to run twice, and its loss is found b
 import asyncio
 import contextlib
 import datetime as dt
-import functools
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +57,7 @@ def defer(task: str, *arguments: Mapping[str, JSONValue]) -> None:
         return
     deferrer = app.configure_task(task, schedule_at=timezone.now() - _PAST)
     deferrer.batch_defer(*map(dict, arguments))
-    transaction.on_commit(functools.partial(_notify, deferrer.job.queue), robust=True)
+    transaction.on_commit(lambda: _notify(deferrer.job.queue), robust=True)
 
 
 def is_pending(task: str, **arguments: JSONValue) -> bool:

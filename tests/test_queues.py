@@ -41,6 +41,7 @@ TASKS = {queue: task_in(queue) for queue in QUEUES}
 @pytest.fixture(autouse=True)
 def recurring(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Recurring]]:
     """The recurring functions, which are those of the test."""
+    ProcrastinateJob.objects.all()._raw_delete("default")  # the table isn't emptied between tests
     for queue in QUEUES:
         started[queue], may_end[queue] = threading.Event(), threading.Event()
     functions: list[Recurring] = []

@@ -4,7 +4,6 @@ The row comes first: before an upload is stored, and in the transaction that del
 happens in between, the file is removed in the end.
 """
 
-import functools
 from collections.abc import Iterable
 
 from django.core.files.storage import default_storage
@@ -55,7 +54,7 @@ def remove_on_commit(names: Iterable[str]) -> None:
     """Remove the files of a deleted message once the transaction is committed."""
     rows = [FileToRemove(name=name) for name in names]
     FileToRemove.objects.bulk_create(rows, ignore_conflicts=True)
-    transaction.on_commit(functools.partial(_remove, [row.name for row in rows]), robust=True)
+    transaction.on_commit(lambda: _remove([row.name for row in rows]), robust=True)
 
 
 @every(60)
