@@ -1,6 +1,6 @@
 """Every setting of Parley, read from the environment (and from `.env` beside `manage.py`, which yields to it).
 
-`.env.example` lists and explains each variable; a test holds it against this file.
+`docs/reference/settings.md` explains each variable; a test holds it against this file.
 """
 
 import sys
@@ -10,9 +10,9 @@ from pathlib import Path
 import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
-from config import env_file
+from config import admin_theme, env_file
+from config.database import default_database
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
 
@@ -97,6 +97,7 @@ GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
 ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
+FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
@@ -187,24 +188,7 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # --- The database -------------------------------------------------------------------------------------------
-if env.str("DATABASE_URL", default=""):
-    _database = env.db("DATABASE_URL", engine="django.db.backends.postgresql")
-else:
-    _database = {
-        "ENGINE": "config.embedded_postgres",
-        "NAME": "postgres",
-        "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
-    }
-DATABASES = {
-    "default": {
-        **_database,
-        "CONN_MAX_AGE": 600,
-        # A server that swallows packets must not hang the door: Meta delivers again.
-        # With a threshold of None, Django's default, psycopg prepares nothing, not even in `runtime/prepared.py`.
-        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **_database.get("OPTIONS", {})},
-        "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
-    }
-}
+DATABASES = {"default": default_database(env, BASE_DIR)}
 
 # --- The files of messages: never below an address, only through a view that looks who asks ------------------
 MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))
@@ -247,19 +231,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
-UNFOLD = {
-    "SITE_TITLE": "Parley",
-    "SITE_HEADER": "Parley",
-    "SITE_SYMBOL": "forum",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("conversations/icon.svg")}
-    ],
-    # Lighter than unfold's own: readable on the dark ground.
-    "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
-    "STYLES": [lambda request: static("conversations/plain.css")],
-    "SIDEBAR": {"navigation": "config.navigation.navigation"},
-    "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",
-}
+
+UNFOLD = admin_theme.UNFOLD
 
 # --- Security -----------------------------------------------------------------------------------------------
 # Behind a proxy that ends TLS. No ssl redirect: it would cost Meta's deliveries.

@@ -3,21 +3,30 @@
 import asyncio
 import re
 import tracemalloc
+from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as active
+from django.db import connection
+from django.db.models.functions import Now
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
+from runtime.backlog import _CLAIM
+from tenants.models import Tenant
+from tenants.tests.people import TwoBusinesses
 from tests.media_at_meta import OGG, PDF, MediaAtMeta, Pieces, body, picture
 from tests.stage import Json, Stage
 from whatsapp.media import fetching
 from whatsapp.media.download import Spool
+from whatsapp.tasks import find_files_to_fetch
 from whatsapp.tests.factories import change, delivery, echo, inbound, message, text_message
 
 MB = 1024 * 1024
@@ -102,7 +111,7 @@ def test_a_file_that_is_not_what_it_says_is_refused(
 ) -> None:
     attachment = arrived(stage, kind, meta.put(data, mime_type))
     assert (attachment.state, attachment.error) == ("failed", f"The file is not the {kind} that it says it is.")
-    assert (stored_files(), attachment.attempts) == ([], 1)
+    assert (stored_files(), attachment.fence) == ([], 1)
 
 
 @pytest.mark.parametrize("announced", ["all", "length", "nothing"])
@@ -129,7 +138,7 @@ def test_a_name_like_a_path_leads_nowhere(stage: Stage, meta: MediaAtMeta, name:
 
 def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None:
     attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", sha256="0" * 64))
-    assert (attachment.state, attachment.attempts) == ("failed", 4)
+    assert (attachment.state, attachment.fence) == ("failed", 4)
     assert "not the file that Meta announced" in attachment.error
     assert stored_files() == []
 
@@ -160,7 +169,7 @@ def test_what_graph_says_instead_of_an_address(
     content = meta.put(picture(), "image/jpeg")
     meta.files[content["id"]].describe = lambda request: answer
     attachment = arrived(stage, "image", content)
-    assert (attachment.state, attachment.attempts) == ("failed", attempts)
+    assert (attachment.state, attachment.fence) == ("failed", attempts)
     assert reason in attachment.error
 
 
@@ -247,30 +256,82 @@ def test_a_document_of_100_mb_takes_little_memory(stage: Stage, meta: MediaAtMet
     assert peak < 60 * MB
 
 
-def test_a_lost_job_is_found_by_the_sweep_and_a_lost_worker_by_the_end_of_its_lease(
-    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_job_is_found_at_once_and_a_lost_worker_after_its_lease(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    ProcrastinateJob.objects.all().delete()
-    assert fetching.sweep() == 0, "it is due only just now"
-    monkeypatch.setattr("conversations.files.attachments.LOST_SECONDS", -1)
-    attachment = Attachment.objects.take(Attachment.objects.get().pk, "pending", seconds=-5)
-    assert attachment is not None, "a worker has it, and is gone"
-    assert fetching.sweep() == 1
-    assert fetching.sweep() == 0, "it is not woken again at once"
+    assert find_files_to_fetch() == 0, "its job is waiting"
+    ProcrastinateJob.objects.all()._raw_delete("default")
+    assert find_files_to_fetch() == 1
+    claimed = fetching.BACKLOG.claim()
+    assert claimed is not None
+    attachment = Attachment.objects.claimed(claimed[1], "pending")
+    assert attachment is not None, "a worker has it, and dies"
+    stage.work()
+    assert find_files_to_fetch() == 0, "the lease holds"
+    Attachment.objects.update(next_attempt_at=attachment.created_at)
+    assert find_files_to_fetch() == 1
     stage.work()
     assert Attachment.objects.get().state == "ready"
     with Spool(5) as spool:
-        assert not fetching._stored(attachment, "late", "image/png", spool), "the worker that wakes again is fenced"
+        assert not fetching._stored(attachment, "late", "image/png", spool), "the first worker wakes up too late"
 
 
-def test_a_job_that_comes_twice_fetches_once(stage: Stage, meta: MediaAtMeta) -> None:
+def test_more_jobs_than_files_fetch_each_file_once(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    fetching.JOBS.wake([Attachment.objects.get().pk] * 3)
+    fetching.BACKLOG.wake(3)
     stage.work()
     assert (len(meta.asked), len(stored_files())) == (2, 2), "the picture and its preview"
-    async_to_sync(fetching.fetch_one)(Attachment.objects.get().pk)
-    assert len(meta.asked) == 2
+
+
+def test_the_files_of_one_business_do_not_delay_those_of_another(stage: Stage, meta: MediaAtMeta) -> None:
+    businesses = TwoBusinesses()
+    ours = [waiting_file(businesses.ours) for _ in range(30)]
+    theirs = waiting_file(businesses.theirs)
+    started: list[int] = []
+    end = asyncio.Event()
+
+    async def hang(attachment_id: int) -> None:
+        started.append(attachment_id)
+        await end.wait()
+
+    async def work() -> None:
+        running = {asyncio.create_task(fetching.BACKLOG.run(hang)) for _ in range(20)}
+        while len(running) > fetching.BACKLOG.at_once + 1:
+            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        assert sorted(started) == sorted([*ours[: fetching.BACKLOG.at_once], theirs])
+        assert started.index(theirs) == 1, "the business with the fewest files under way is next"
+        end.set()
+        await asyncio.gather(*running)
+
+    async_to_sync(work)()
+
+
+def waiting_file(tenant: Tenant) -> int:
+    talk = Conversation.objects.create(tenant=tenant, phone_number_id=f"number-{tenant.pk}", external_id=uuid4().hex)
+    asked = ConversationMessage.objects.create(conversation=talk, role="user", kind="document", text="")
+    row = Attachment.objects.create(message=asked, tenant=tenant, kind="document", next_attempt_at=Now())
+    return row.pk
+
+
+def test_the_claim_reads_a_few_rows_of_a_long_backlog(stage: Stage) -> None:
+    business = Tenant.objects.single()
+    message_id = Attachment.objects.get(pk=waiting_file(business)).message_id
+    rows = [Attachment(message_id=message_id, tenant=business, kind="document", next_attempt_at=Now())] * 2000
+    Attachment.objects.bulk_create([copy(row) for row in rows])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE attachments")
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {fetching.BACKLOG._sql(_CLAIM)}", fetching.BACKLOG._parameters()
+        )
+        (plan,) = cursor.fetchone()
+    nodes = list(nodes_of(plan[0]["Plan"]))
+    assert max(node["Actual Rows"] for node in nodes) < 10
+    assert "Seq Scan on attachments" not in {f"{node['Node Type']} on {node.get('Relation Name')}" for node in nodes}
+
+
+def nodes_of(plan: Json) -> Iterator[Json]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes_of(child)
 
 
 def test_files_go_with_their_conversation(stage: Stage, meta: MediaAtMeta) -> None:

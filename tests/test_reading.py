@@ -1,7 +1,6 @@
 """What is in the customers' pictures and documents, and what the model is told of it."""
 
 import base64
-import dataclasses
 import io
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from PIL import Image
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from assistant.files import documents, extraction, images, sandbox
 from assistant.models import Assistant, Turn
@@ -140,21 +138,11 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
 
 def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    Attachment.objects.update(state="reading", attempts=extraction.MOST_ATTEMPTS)
-    async_to_sync(extraction.read_one)(Attachment.objects.get().pk)
+    Attachment.objects.update(state="reading", fence=extraction.MAX_ATTEMPTS)
+    async_to_sync(extraction.BACKLOG.run)(extraction.read_one)
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
-    assert "ended again and again" in attachment.error
-
-
-def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta) -> None:
-    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    ProcrastinateJob.objects.all().delete()
-    none_at_once = dataclasses.replace(extraction.JOBS, at_once=0)
-    async_to_sync(none_at_once.run)(Attachment.objects.get().pk, extraction.read_one)
-    (job,) = ProcrastinateJob.objects.all()
-    assert job.scheduled_at is not None, "later, and the row is as it was"
-    assert Attachment.objects.get().attempts == 0
+    assert "again and again" in attachment.error
 
 
 # --- documents ---

@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from api.openapi import summaries
 from api.staff.base import StaffViewSet
+from tenants import deletion
 from tenants.access import NOBODY
 from tenants.models import Tenant
 
@@ -19,5 +20,8 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 class TenantViewSet(StaffViewSet[Tenant]):
     tenant_path = "pk"
     may_add = may_change = may_delete = NOBODY
-    queryset = Tenant.objects.all()
+    queryset = Tenant.objects.filter(deletion_requested_at=None)
     serializer_class = TenantSerializer
+
+    def perform_destroy(self, instance: Tenant) -> None:
+        deletion.request([instance.pk])

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from django.conf import settings
 from django.core.files.base import File
@@ -11,7 +10,8 @@ from django.core.files.storage import default_storage
 
 from conversations.outbox.contents import FileUpload
 
-from .attachments import Attachment, stored_name
+from . import removal
+from .attachments import stored_name
 from .file_types import HEAD, real_type, sniffed
 
 # What Meta accepts from a business. Everything else is sent as a document.
@@ -25,9 +25,10 @@ REFUSED = ("text/html", "application/x-executable")
 
 
 def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> FileUpload:
-    """Store a file for `outbox.send_message`. Raises ValueError, with a message for the sender, if WhatsApp rejects it.
+    """Store a file for `outbox.send_message`. If no message owns it within an hour, it's removed.
 
     claimed: the MIME type according to the sender. kind: image, audio, video or document; empty: detected.
+    Raises ValueError, with a message for the sender, if WhatsApp rejects it. Call it outside a transaction.
     """
     head = file.read(HEAD)
     kind = kind or KINDS.get(sniffed(head), "document")
@@ -37,16 +38,19 @@ def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
         raise ValueError(f"WhatsApp doesn't support this {kind} format.")
     if sniffed(head) in REFUSED:  # whatever type the sender claims
         raise ValueError("Executable and HTML files can't be sent.")
+    name = stored_name(mime_type)
     upload = FileUpload(
         kind=kind,
-        storage_name="",
+        storage_name=name,
         mime_type=mime_type,
         size=file.size,
         sha256=_digest(file),
         caption=caption.strip(),
         filename=_name(file),
     )
-    return replace(upload, storage_name=default_storage.save(stored_name(mime_type), file))
+    removal.announce(name)
+    default_storage.save(name, file)
+    return upload
 
 
 @contextmanager
@@ -60,9 +64,8 @@ def kept(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
 
 
 def drop_unused(upload: FileUpload) -> None:
-    """Delete a stored file that no message uses."""
-    if not Attachment.objects.filter(file=upload.storage_name).exists():
-        default_storage.delete(upload.storage_name)
+    """Remove the file from the storage unless a message owns it."""
+    removal.remove_if_unowned(upload.storage_name)
 
 
 def _check_size(file: "File[bytes]", kind: str) -> None:
@@ -76,8 +79,8 @@ def _check_size(file: "File[bytes]", kind: str) -> None:
 def _digest(file: "File[bytes]") -> str:
     digest = hashlib.sha256()
     file.seek(0)
-    for piece in file.chunks():
-        digest.update(piece)
+    for chunk in file.chunks():
+        digest.update(chunk)
     file.seek(0)
     return digest.hexdigest()
 
