@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("fau
 @pytest.mark.parametrize("row", ["conversations", "turns"])
 def test_a_held_row_lock_delays_only_its_conversation(worlds: Worlds, row: str) -> None:
     """Scaled: the database gives up waiting for a lock after half a second here."""
-    world = worlds(DATABASE_LOCK_TIMEOUT=0.5, TURN_QUIET_SECONDS=1)
+    world = worlds(DATABASE_LOCK_SECONDS=0.5, TURN_QUIET_SECONDS=1)
     world.start()
     world.meta.deliver(inbound(said("Hello", customer="1001")))
     with psycopg.connect(world.database.url) as holder:
