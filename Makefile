@@ -18,7 +18,7 @@ help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
 	@echo "make test     run the tests, except the slow part of the fault suite"
 	@echo "make faults   run the whole fault suite, which kills web and worker processes at every step"
-	@echo "make bench    measure performance; QUICK=1 uses a tenth of the rows (needs wrk and pgbench)"
+	@echo "make bench    measure performance; QUICK=1 uses a tenth of the rows (needs wrk; redis-server too for the peer)"
 	@echo "make screenshots  take the pictures in docs/screenshots again (needs Chromium)"
 	@echo "make check    check formatting, types, imports, migrations and settings"
 	@echo "make format   format the code"

@@ -1,6 +1,6 @@
-"""The base of every address for programs: one key, one business, one limit."""
+"""The base classes of all API views. They decide which rows a request can see."""
 
-from typing import Any, ClassVar, TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
 from rest_framework.generics import GenericAPIView
@@ -11,53 +11,59 @@ from rest_framework.serializers import Serializer
 from api.models import ApiKey
 
 from . import rate_limit
-from .authentication import HasWriteScope, KeyAuthentication
+from .authentication import ApiKeyAuthentication, HasWriteScope
 
 Row = TypeVar("Row", bound=Model)
-Query = TypeVar("Query", bound=Serializer[Any])
+OtherRow = TypeVar("OtherRow", bound=Model)
+Query = TypeVar("Query", bound=Serializer[None])
 
 
-class ApiView(GenericAPIView[Any]):
-    """What a program sees are the rows of its key's tenant; all others do not exist."""
+class TenantScopedView(GenericAPIView[Row]):
+    """A view whose rows belong to tenants, reached from the row by `tenant_path`. Other rows are not found (404)."""
 
-    authentication_classes = [KeyAuthentication]
-    permission_classes = [HasWriteScope]
     tenant_path: ClassVar[str] = "tenant"
+
+    def visible(self, rows: "QuerySet[OtherRow]", tenant_path: str) -> "QuerySet[OtherRow]":
+        """Of these rows, the ones this request can see."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> "QuerySet[Row]":
+        rows = super().get_queryset()
+        # drf-spectacular generates the schema without a user or a key.
+        return rows.none() if getattr(self, "swagger_fake_view", False) else self.visible(rows, self.tenant_path)
+
+
+class ApiView(TenantScopedView[Row]):
+    """A view for API keys: one business, one rate limit."""
+
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [HasWriteScope]
     allowance: rate_limit.Allowance | None = None
 
     @property
     def key(self) -> ApiKey:
         return cast(ApiKey, self.request.auth)
 
-    def of_tenant(self, rows: "QuerySet[Row]", path: str = "tenant") -> "QuerySet[Row]":
-        """The one place that keeps businesses apart here."""
-        return rows.filter(**{path: self.key.tenant_id})
+    def visible(self, rows: "QuerySet[OtherRow]", tenant_path: str = "tenant") -> "QuerySet[OtherRow]":
+        return rows.filter(**{tenant_path: self.key.tenant_id})
 
-    def get_queryset(self) -> "QuerySet[Any]":
-        rows = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False):  # the schema is drawn without a key
-            return rows.none()
-        return self.of_tenant(rows, self.tenant_path)
+    def validated_query(self, serializer: type[Query]) -> Query:
+        """The query parameters. Raises ValidationError (400)."""
+        query = serializer(data=self.request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        return query
 
-    def asked(self, query: type[Query]) -> Query:
-        """The query of the address, checked. Raises ValidationError (400)."""
-        asked = query(data=self.request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        return asked
-
-    def page_of(self, rows: "QuerySet[Any]") -> Response:
+    def paginated(self, rows: "QuerySet[Row]") -> Response:
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
-        if isinstance(request.auth, ApiKey):
-            self.allowance = rate_limit.count(request.auth)
-            self.allowance.enforce()
+        self.allowance = rate_limit.count(self.key)
+        self.allowance.enforce()
 
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
-        if self.allowance:
-            for name, value in self.allowance.headers.items():
-                response[name] = value
+        for name, value in (self.allowance.headers if self.allowance else {}).items():
+            response[name] = value
         return response

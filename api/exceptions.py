@@ -1,15 +1,13 @@
-"""Refusals that DRF has no class for."""
-
-from typing import Any
+"""Errors that DRF has no class for, and the handler that answers all of them as JSON."""
 
 from django.core.exceptions import RequestDataTooBig
+from rest_framework import views
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 
 class Conflict(APIException):
-    """409: the state of the row does not allow it now."""
+    """409: the resource's current state doesn't allow this."""
 
     status_code = 409
     default_code = "conflict"
@@ -17,18 +15,18 @@ class Conflict(APIException):
     def __init__(self, detail: str, wait: int | None = None) -> None:
         super().__init__(detail)
         if wait is not None:
-            self.wait = wait  # DRF makes it Retry-After
+            self.wait = wait  # seconds; DRF sends it as Retry-After
 
 
 class Unavailable(APIException):
-    """503: Meta was asked, and did not tell."""
+    """503: Meta's API didn't answer."""
 
     status_code = 503
     default_code = "unavailable"
 
 
-def in_json(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST_FRAMEWORK's EXCEPTION_HANDLER: also what Django would refuse with a page."""
+def exception_handler(error: Exception, context: dict[str, object]) -> Response | None:
+    """DRF's handler, plus an error that Django would otherwise answer with an HTML page."""
     if isinstance(error, RequestDataTooBig):
-        error = ParseError("The body is too large.")
-    return exception_handler(error, context)
+        error = ParseError("The request body is too large.")
+    return views.exception_handler(error, context)

@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: a program that learned no answer asks again, and what it wants happens once.
+"""`Idempotency-Key`: a client that got no response can safely repeat its request.
 
-The answer is a row, written in the transaction of what it tells of: either both exist or neither.
+The response is stored in the same transaction as its effects, so both exist or neither does.
 """
 
 import datetime as dt
@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -21,67 +20,68 @@ from .models import IdempotentResponse
 
 HEADER = "Idempotency-Key"
 PATTERN = r"[\x21-\x7e]{1,255}"
-CLEARED_AT_ONCE = 20
+KEPT_FOR = dt.timedelta(hours=24)
+DELETED_AT_ONCE = 20
 
-_CLEAR = """
-DELETE FROM api_remembered_answers WHERE id IN (
-    SELECT id FROM api_remembered_answers WHERE created_at < now() - interval '24 hours'
+_DELETE_EXPIRED = """
+DELETE FROM api_idempotent_responses WHERE id IN (
+    SELECT id FROM api_idempotent_responses WHERE created_at < now() - make_interval(secs => %s)
     ORDER BY (tenant_id = %s AND key = %s) DESC LIMIT %s FOR UPDATE SKIP LOCKED)
 """
 
 
-class Once:
-    """One request that acts at most once per key, tenant and day; without the header it acts whenever it is asked.
+class IdempotentRequest:
+    """A request that takes effect at most once per tenant, key and day. Without the header, it always does.
 
-    wanted: what is asked for, as JSON; the same key for something else is refused (Conflict, 409).
+    payload: what the client asks for, as JSON. Using the same key for a different payload raises Conflict (409).
     """
 
-    def __init__(self, request: Request, tenant_id: int, wanted: Any) -> None:
+    def __init__(self, request: Request, tenant_id: int, payload: object) -> None:
         self.key = request.headers.get(HEADER)
         if self.key is not None and not re.fullmatch(PATTERN, self.key):
-            raise ValidationError({HEADER: ["1 to 255 visible ASCII characters, without spaces."]})
+            raise ValidationError({HEADER: ["Use 1 to 255 visible ASCII characters without spaces."]})
         self.tenant_id = tenant_id
-        asked = json.dumps([request.method, request.path, wanted], sort_keys=True)
-        # The address and the meaning of the body, not its spelling.
-        self.hash = hashlib.sha256(asked.encode(errors="replace")).hexdigest()
+        # The parsed body, so that key order and whitespace don't matter.
+        content = json.dumps([request.method, request.path, payload], sort_keys=True)
+        self.hash = hashlib.sha256(content.encode(errors="replace")).hexdigest()
 
-    def act(self, act: Callable[[], Response]) -> Response:
-        """The answer of `act`, which runs in a transaction; or the one it gave the first time. A refusal is not kept.
+    def run(self, action: Callable[[], Response]) -> Response:
+        """The stored response, or the response of `action`, which runs in a transaction. Errors aren't stored.
 
-        Raises Conflict when the first is still running.
+        Raises Conflict while the first request is still running.
         """
         with transaction.atomic():
             if self.key is None:
-                return act()
-            _begin(self.tenant_id, self.key)
-            return self.known() or self._keep(self.key, act())
+                return action()
+            _lock_and_delete_expired(self.tenant_id, self.key)
+            return self.stored_response() or self._store(self.key, action())
 
-    def known(self) -> Response | None:
-        """The answer that was given before, within the last day."""
+    def stored_response(self) -> Response | None:
+        """The response that this key got within the last 24 hours."""
         if self.key is None:
             return None
-        today = IdempotentResponse.objects.filter(created_at__gte=Now() - dt.timedelta(hours=24))
-        known = today.filter(tenant=self.tenant_id, key=self.key).first()
-        if known is None:
+        recent = IdempotentResponse.objects.filter(created_at__gte=Now() - KEPT_FOR)
+        stored = recent.filter(tenant=self.tenant_id, key=self.key).first()
+        if stored is None:
             return None
-        if known.request_hash != self.hash:
-            raise Conflict(f"This {HEADER} was used for another request. Take a new one.")
-        return Response(known.body, known.status, headers={"Idempotent-Replayed": "true"})
+        if stored.request_hash != self.hash:
+            raise Conflict(f"This {HEADER} was already used for a different request. Use a new key.")
+        return Response(stored.body, stored.status, headers={"Idempotent-Replayed": "true"})
 
-    def _keep(self, key: str, answer: Response) -> Response:
+    def _store(self, key: str, response: Response) -> Response:
         IdempotentResponse.objects.create(
             tenant_id=self.tenant_id,
             key=key,
             request_hash=self.hash,
-            status=answer.status_code,
-            body=answer.data,
+            status=response.status_code,
+            body=response.data,
         )
-        return answer
+        return response
 
 
-def _begin(tenant_id: int, key: str) -> None:
+def _lock_and_delete_expired(tenant_id: int, key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{HEADER}:{tenant_id}:{key}"])
         if not cursor.fetchone()[0]:
-            raise Conflict(f"The first request with this {HEADER} is still running. Ask again in a moment.", wait=1)
-        cursor.execute(_CLEAR, [tenant_id, key, CLEARED_AT_ONCE])
+            raise Conflict(f"A request with this {HEADER} is still running. Retry in a moment.", wait=1)
+        cursor.execute(_DELETE_EXPIRED, [KEPT_FOR.total_seconds(), tenant_id, key, DELETED_AT_ONCE])

@@ -67,13 +67,13 @@ class IdempotentResponse(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        db_table = "api_remembered_answers"
+        db_table = "api_idempotent_responses"
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "key"], name="answer_once"),
+            models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key_once"),
         ]
         indexes = [
-            # Deleting responses older than a day.
-            models.Index(fields=["created_at"], name="answer_by_age"),
+            # For deleting expired responses.
+            models.Index(fields=["created_at"], name="idempotent_response_by_age"),
         ]
 
     def __str__(self) -> str:

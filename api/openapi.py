@@ -1,89 +1,129 @@
-"""What the views do not say by themselves: every refusal, and the headers of the rate limit, in the OpenAPI."""
+"""The OpenAPI schema: summaries from docstrings, and the errors and headers that the views don't declare."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-Json = dict[str, Any]
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
 
+Json = dict[str, Any]  # Of our own making, so its shape is known.
+
+
+ViewSet = TypeVar("ViewSet", bound="type[GenericViewSet]")  # type: ignore[type-arg]
+
+DESCRIPTION = """Parley's REST API. There are two ways to authenticate:
+
+- **API key**, for a business's own systems. An owner of the business generates it in the admin, under *API keys*.
+  Send it as `Authorization: Bearer prk_…`.
+- **Admin token**, for the endpoints under `/api/admin/`. A superuser generates it in the admin, under *Users*.
+  It grants what that user's role allows. Send it as `Authorization: Token …`.
+
+Requests and responses are JSON, except file uploads, which are forms."""
 ERROR: Json = {
     "type": "object",
     "properties": {"detail": {"type": "string"}},
     "required": ["detail"],
-    "description": "Why not, in words.",
+    "description": "What went wrong.",
 }
-INVALID: Json = {
+VALIDATION_ERROR: Json = {
     "type": "object",
     "additionalProperties": {},
-    "description": "What is wrong, by the name of the field; or `detail`.",
+    "description": "The problems, by field name. A problem with the whole body is in `non_field_errors` or `detail`.",
 }
-WORDS = {
-    "400": "Something in the request is wrong.",
-    "401": "No key, or one that is unknown or revoked.",
-    "403": "The key may not do this.",
-    "404": "There is no such row in this business, or no such page.",
-    "406": "Only JSON is spoken here.",
-    "409": "Not as things are now; `detail` says why. Or the Idempotency-Key is taken.",
-    "415": "The body is not of the type that is taken here.",
-    "503": "Meta did not tell what is needed for this; `detail` says why.",
-    "429": "Too many requests in this minute; Retry-After says when to come again.",
+DESCRIPTIONS = {
+    "400": "The request is invalid. The body lists the problems by field.",
+    "401": "The API key or admin token is missing, invalid or revoked.",
+    "403": "The API key is read-only, or the user's role doesn't allow this.",
+    "404": "The resource doesn't exist or belongs to another business.",
+    "406": "Only `application/json` can be returned.",
+    "409": "The conversation's state doesn't allow this, or the `Idempotency-Key` is in use. See `detail`.",
+    "415": "The request's content type isn't supported.",
+    "429": "Rate limit exceeded. Wait for the number of seconds in `Retry-After`.",
+    "503": "The message templates couldn't be fetched from Meta. See `detail`.",
 }
-ASKS_META = {"templates_list", "conversations_messages_create"}
-RATE_HEADERS = {
-    "RateLimit-Limit": "Requests a minute.",
-    "RateLimit-Remaining": "How many are left.",
-    "RateLimit-Reset": "Seconds until all are there again.",
+CALLS_META = {"templates_list", "messages_send"}
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Limit": "Requests allowed per minute.",
+    "RateLimit-Remaining": "Requests left in the current minute.",
+    "RateLimit-Reset": "Seconds until the limit resets.",
 }
 
 
-def describe_refusals(result: Json, generator: Any, request: Any, public: bool) -> Json:
-    """A postprocessing hook of drf-spectacular."""
+class Schema(AutoSchema):
+    """The first paragraph of a docstring is the operation's summary, the rest its description."""
+
+    def get_summary(self) -> str:
+        return super().get_description().partition("\n\n")[0].removesuffix(".")
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return super().get_description().partition("\n\n")[2]
+
+
+def summaries(one: str, many: str) -> Callable[[ViewSet], ViewSet]:
+    """Summaries for the operations of a model viewset."""
+    return extend_schema_view(
+        list=extend_schema(summary=f"List {many}"),
+        create=extend_schema(summary=f"Create {one}"),
+        retrieve=extend_schema(summary=f"Retrieve {one}"),
+        update=extend_schema(summary=f"Replace {one}"),
+        partial_update=extend_schema(summary=f"Update {one}"),
+        destroy=extend_schema(summary=f"Delete {one}"),
+    )
+
+
+def complete_schema(result: Json, generator: SchemaGenerator, request: Request | None, public: bool) -> Json:
+    """A postprocessing hook of drf-spectacular: add the description, all errors and the rate limit's headers."""
+    result["info"]["description"] = DESCRIPTION
     components = result["components"]
-    components["schemas"] |= {"Error": ERROR, "Invalid": INVALID}
+    components["schemas"] |= {"Error": ERROR, "ValidationError": VALIDATION_ERROR}
     components["headers"] = {
-        name: {"description": words, "schema": {"type": "integer"}} for name, words in RATE_HEADERS.items()
+        name: {"description": description, "schema": {"type": "integer"}}
+        for name, description in RATE_LIMIT_HEADERS.items()
     }
     for path, operations in result["paths"].items():
         for operation in operations.values():
-            for status in _refusals(path, operation):
-                operation["responses"].setdefault(status, _refusal(status))
-            if _is_for_programs(operation):
-                _add_rate_headers(operation)
+            for status in _error_statuses(path, operation):
+                operation["responses"].setdefault(status, _error_response(status))
+            if _uses_api_key(operation):
+                _add_rate_limit_headers(operation)
     return result
 
 
-def _is_for_programs(operation: Json) -> bool:
+def _uses_api_key(operation: Json) -> bool:
     return {"apiKey": []} in operation.get("security", [])
 
 
-def _refusals(path: str, operation: Json) -> list[str]:
+def _error_statuses(path: str, operation: Json) -> list[str]:
     parameters = operation.get("parameters", [])
-    may_be_wrong = "requestBody" in operation or any(each["in"] != "path" for each in parameters)
-    names_a_row = "{" in path or any(each["name"] == "cursor" for each in parameters)
-    is_idempotent = any(each["name"] == "Idempotency-Key" for each in parameters)
-    told = {
-        "400": may_be_wrong,
+    has_input = "requestBody" in operation or any(parameter["in"] != "path" for parameter in parameters)
+    has_cursor = any(parameter["name"] == "cursor" for parameter in parameters)
+    applies = {
+        "400": has_input,
         "401": True,
         "403": True,
-        "404": names_a_row,
+        "404": "{" in path or has_cursor,
         "406": True,
-        "409": is_idempotent,
+        "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
         "415": "requestBody" in operation,
-        "429": _is_for_programs(operation),
-        "503": operation["operationId"] in ASKS_META,
+        "429": _uses_api_key(operation),
+        "503": operation["operationId"] in CALLS_META,
     }
-    return [status for status, applies in told.items() if applies]
+    return [status for status, does in applies.items() if does]
 
 
-def _refusal(status: str) -> Json:
-    shape = "Invalid" if status == "400" else "Error"
-    schema = {"$ref": f"#/components/schemas/{shape}"}
-    answer: Json = {"description": WORDS[status], "content": {"application/json": {"schema": schema}}}
+def _error_response(status: str) -> Json:
+    schema = {"$ref": f"#/components/schemas/{'ValidationError' if status == '400' else 'Error'}"}
+    response: Json = {"description": DESCRIPTIONS[status], "content": {"application/json": {"schema": schema}}}
     if status == "429":
-        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return answer
+        response["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return response
 
 
-def _add_rate_headers(operation: Json) -> None:
-    for status, answer in operation["responses"].items():
+def _add_rate_limit_headers(operation: Json) -> None:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+    for status, response in operation["responses"].items():
         if status != "401":
-            named = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_HEADERS}
-            answer["headers"] = answer.get("headers", {}) | named
+            response["headers"] = response.get("headers", {}) | headers

@@ -1,51 +1,70 @@
-"""Pages by cursor: as fast at the end of a long list as at its beginning, whatever is added meanwhile."""
+"""Cursor pagination: the last page is as fast as the first, and rows added meanwhile don't shift pages."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
-SIZE = 50
-LARGEST = 200
+Of = TypeVar("Of", bound=Model)
+Row = TypeVar("Row")
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
 
 
-class PageQuery(serializers.Serializer[Any]):
-    """What every list takes. `next` and `previous` of an answer hold the whole address of the other pages."""
+class PageQuery(serializers.Serializer[None]):
+    """The query parameters of every list."""
 
-    cursor = serializers.CharField(required=False, help_text="From `next` or `previous`.")
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST, help_text=f"Default: {SIZE}.")
+    cursor = serializers.CharField(
+        required=False, help_text="Position in the list. Use the URLs in `next` and `previous` instead of building it."
+    )
+    limit = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_LIMIT,
+        help_text=f"How many objects to return. The default is {DEFAULT_LIMIT}.",
+    )
 
 
 class OrderedQuery(PageQuery):
-    order = serializers.ChoiceField(["newest", "oldest"], required=False, help_text="Which first; default: newest.")
+    order = serializers.ChoiceField(
+        ["newest", "oldest"], required=False, help_text="Which objects come first. The default is `newest`."
+    )
 
 
 class IdCursorPagination(CursorPagination):
-    page_size = SIZE
-    page_size_query_param = "limit"
-    max_page_size = LARGEST
-    ordering = "-id"
+    """By ID, newest first."""
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+    page_size = DEFAULT_LIMIT
+    page_size_query_param = "limit"
+    max_page_size = MAX_LIMIT
+    ordering = "-id"
+    invalid_cursor_message = "Invalid cursor. Start again without `cursor`."
+
+    def paginate_queryset(
+        self, queryset: "QuerySet[Of, Row] | Sequence[Row]", request: Request, view: APIView | None = None
+    ) -> list[Row] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValidationError, ValueError):  # a cursor that somebody made up
+        except (ValidationError, ValueError):  # a made-up cursor that isn't a valid position
             raise NotFound(self.invalid_cursor_message) from None
 
 
 class TimeCursorPagination(IdCursorPagination):
-    """By a time and the id, the newest first or, with `order=oldest`, last."""
+    """By time and ID: newest first, or oldest first with `order=oldest`."""
 
-    by: ClassVar[str] = "created_at"
+    time_field: ClassVar[str] = "created_at"
 
-    def get_ordering(self, request: Request, queryset: "QuerySet[Any]", view: Any) -> tuple[str, ...]:
+    def get_ordering(self, request: Request, queryset: "QuerySet[Model]", view: APIView) -> tuple[str, ...]:
         sign = "" if request.query_params.get("order") == "oldest" else "-"
-        return f"{sign}{self.by}", f"{sign}id"
+        return f"{sign}{self.time_field}", f"{sign}id"
 
 
 class ChangeCursorPagination(TimeCursorPagination):
-    by = "updated_at"
+    time_field = "updated_at"

@@ -1,4 +1,4 @@
-"""How many requests a key may make a minute: a fixed window, counted in the database for all processes."""
+"""The rate limit: requests per minute and API key, counted in the database for all processes."""
 
 import math
 from dataclasses import dataclass
@@ -18,9 +18,15 @@ RETURNING requests, EXTRACT(EPOCH FROM started_at + {0} - clock_timestamp())
 """.format("interval '1 minute'")
 
 
+class RateLimitExceeded(Throttled):
+    default_detail = "Rate limit exceeded."
+    extra_detail_singular = "Retry in {wait} second."
+    extra_detail_plural = "Retry in {wait} seconds."
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left to a key in its current window."""
+    """What a key has left in its current minute."""
 
     limit: int
     used: int
@@ -28,21 +34,20 @@ class Allowance:
 
     @property
     def headers(self) -> dict[str, str]:
-        left = max(0, self.limit - self.used)
         return {
             "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(left),
+            "RateLimit-Remaining": str(max(0, self.limit - self.used)),
             "RateLimit-Reset": str(self.resets_in),
         }
 
     def enforce(self) -> None:
-        """Raises Throttled (429, with Retry-After) when it is used up."""
+        """Raises RateLimitExceeded (429, with Retry-After)."""
         if self.used > self.limit:
-            raise Throttled(wait=self.resets_in)
+            raise RateLimitExceeded(wait=self.resets_in)
 
 
 def count(key: ApiKey) -> Allowance:
-    """Count one request of this key: one statement."""
+    """Count one request."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [key.pk])
         used, seconds = cursor.fetchone()

@@ -1,8 +1,7 @@
-"""A tenant's assistant, and the ledger of its replies."""
+"""The assistant's settings, and the ledger of its turns."""
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -16,17 +15,14 @@ from tenants.access import is_installation_admin
 from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
-from .playground import Trial
+from .playground import PromptTestViews
 from .turns import handback
 
-admin.site.index_template = "assistant/first_page.html"
-admin.site.index_title = "Overview"
-
-A_DAY = dt.timedelta(days=1)
+ONE_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(Trial, TenantScopedAdmin):
+class AssistantAdmin(PromptTestViews, TenantScopedAdmin):
     change_form_template = "assistant/change_form.html"
     list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
     list_filter = ["tenant"]
@@ -35,7 +31,7 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
     fieldsets = [
         (None, {"fields": ["tenant", "instructions", "fallback_text"]}),
         (
-            "The model",
+            "Model",
             {
                 "fields": [
                     "model",
@@ -49,19 +45,19 @@ class AssistantAdmin(Trial, TenantScopedAdmin):
                 ]
             },
         ),
-        ("Besides text", {"fields": ["sees_images", "transcription_language"]}),
-        ("After a person", {"fields": ["returns_after_minutes"]}),
-        ("How long it waits for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
+        ("Images and voice notes", {"fields": ["sees_images", "transcription_language"]}),
+        ("Automatic hand-back", {"fields": ["returns_after_minutes"]}),
+        ("Waiting for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
     readonly_fields = ["api_key_state"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Assistant]":
         return super().get_queryset(request).select_related("tenant")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Where the server itself connects to is the installation's decision: it reaches inner addresses."""
-        mine = [] if is_installation_admin(request.user) else ["base_url"]
-        return [*self.readonly_fields, *mine]
+    def get_readonly_fields(self, request: HttpRequest, obj: Assistant | None = None) -> list[str]:
+        """Only superusers may choose the base URL: the server could reach internal hosts with it."""
+        base_url: list[str] = [] if is_installation_admin(request.user) else ["base_url"]
+        return [*self.readonly_fields, *base_url]
 
     @admin.display(description="model")
     def model_in_use(self, assistant: Assistant) -> str:
@@ -90,19 +86,19 @@ class TurnAdmin(ReadOnlyAdmin):
     list_filter = ["conversation__tenant", "state", "model", ("opened_at", admin.DateFieldListFilter)]
     list_select_related = ["conversation", "conversation__tenant"]
     search_fields = ["conversation__external_id", "conversation__contact_name", "outcome", "error"]
+    search_help_text = "Search by contact, outcome or error"
     ordering = ["-pk"]
     exclude = ["first_message", "last_message", "first_reply", "last_reply"]
     readonly_fields = ["messages_of_turn"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Turn]":
         return super().get_queryset(request).select_related("conversation")
 
     @admin.display(description="messages")
     def messages_of_turn(self, turn: Turn) -> str:
-        """The links have no constraint: the ids are shown, the rows are not fetched."""
-        asked = f"asked {turn.first_message_id} to {turn.last_message_id}"
-        answered = f"answered {turn.first_reply_id} to {turn.last_reply_id}"
-        return f"{asked}, {answered}" if turn.first_reply_id else f"{asked}, no answer"
+        received = f"received {turn.first_message_id} to {turn.last_message_id}"
+        replies = f"replies {turn.first_reply_id} to {turn.last_reply_id}"
+        return f"{received}, {replies}" if turn.first_reply_id else f"{received}, no reply"
 
 
 @extensions.register_panel
@@ -112,31 +108,31 @@ def last_turn(conversation: Conversation) -> str:
 
 
 @extensions.register_status_line
-def when_it_returns(conversation: Conversation) -> str:
+def automatic_hand_back(conversation: Conversation) -> str:
     at = handback.returns_at(conversation)
-    return f"the assistant comes back at {date_format(at, 'H:i')}, {date_format(at, 'j F')}" if at else ""
+    return f"automatic hand-back on {date_format(at, 'j F')} at {date_format(at, 'H:i')} UTC" if at else ""
 
 
 @extensions.register_message_info
-def how_it_came(messages: Sequence[ConversationMessage]) -> dict[int, str]:
-    """Model, tokens, time and instructions of each reply of the assistant on this page."""
+def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, str]:
+    """The model, tokens, time and instructions of each of the assistant's replies on this page."""
     replies = [message for message in messages if message.origin == "assistant"]
     if not replies:
         return {}
     turns = Turn.objects.filter(
         conversation=replies[0].conversation_id,
-        # A reply is written within a day of its turn's opening: a range of the index turn_history.
-        opened_at__range=(replies[0].created_at - A_DAY, replies[-1].created_at),
+        # A reply is written within a day of its turn's opening, so the index turn_history finds the turns.
+        opened_at__range=(replies[0].created_at - ONE_DAY, replies[-1].created_at),
         first_reply__isnull=False,
     )
-    notes = {}
+    info = {}
     for turn in turns:
         first, last = turn.first_reply_id or 0, turn.last_reply_id or turn.first_reply_id or 0
-        notes.update({reply.pk: _words(turn) for reply in replies if first <= reply.pk <= last})
-    return notes
+        info.update({reply.pk: _describe(turn) for reply in replies if first <= reply.pk <= last})
+    return info
 
 
-def _words(turn: Turn) -> str:
+def _describe(turn: Turn) -> str:
     parts = [
         turn.model,
         f"{turn.prompt_tokens:,} + {turn.completion_tokens:,} tokens",

@@ -2,14 +2,15 @@
 
 The life of a turn (`Turn.state`)::
 
-    collecting --due--> generating --answer--> gate --> replied
-        ^  ^                |  |                 |----> superseded, back to collecting: a newer message came
-        |  \\--lease expired-/  \\--> failed        |----> suppressed: a person took over, window closed, paused
-        \\--- opened by the first message; every further message only moves due_at
+    collecting --due--> generating --answer--> closing --> replied
+        ^  ^                |  |                  |----> collecting again: a newer message came (at most twice)
+        |  \\--lease expired-/  \\--> failed         |----> suppressed: taken over, window closed, out of budget
+        \\--- opened by the first message; each further one only moves due_at
 """
 
 import functools
 import hashlib
+import json
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
@@ -19,7 +20,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations.models import Conversation, ConversationMessage
-from tenants.fields import EncryptedTextField
+from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
 DEFAULT_INSTRUCTIONS = (
@@ -113,6 +114,15 @@ class Assistant(models.Model):
     def __str__(self) -> str:
         return f"Assistant of {self.tenant}"
 
+    @classmethod
+    def from_json(cls, text: str | None, tenant_id: int) -> "Assistant":
+        """From a row as JSON, the key still encrypted; with the defaults where the business has no row."""
+        if text is None:
+            return cls(tenant_id=tenant_id)
+        row = json.loads(text)
+        values = {field.attname: row[field.column] for field in cls._meta.concrete_fields}
+        return cls(**{**values, "api_key": decrypted(values["api_key"], "assistants.api_key")})
+
     @property
     def instructions_hash(self) -> str:
         """Identifies the instructions that a reply was generated with."""
@@ -143,13 +153,8 @@ class Turn(models.Model):
         FAILED = "failed", "Failed"
 
     OPEN = [State.COLLECTING, State.GENERATING]
-    # What the gate enters into the row it holds; written with the row's next state.
-    LEDGER = (
-        *("seen_messages", "model", "instructions_hash", "seconds", "usage_estimated", "error"),
-        *("prompt_tokens", "cached_tokens", "completion_tokens", "cost"),
-    )
-
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="+")
+    # The conversation's business: turns are claimed per business, through an index.
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns", db_index=False)
     state = models.CharField(
         max_length=16, choices=State.choices, default=State.COLLECTING, db_default=State.COLLECTING.value
@@ -160,10 +165,9 @@ class Turn(models.Model):
     opened_at = models.DateTimeField(db_default=Now())
     due_at = models.DateTimeField()
     latest_due_at = models.DateTimeField(help_text="first message + max_wait: due_at never passes it.")
-    woken_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    generation = models.PositiveIntegerField(default=0, db_default=0, help_text="The fence: grows with every claim.")
-    attempts = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Leases lost.")
+    generation = models.PositiveIntegerField(default=0, db_default=0, help_text="Fence: increases with every claim.")
+    lost_leases = models.PositiveSmallIntegerField(default=0, db_default=0)
     superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")
@@ -203,8 +207,8 @@ class Turn(models.Model):
             ),
         ]
         indexes = [
-            # The sweep: what is due, whose lease is over.
-            models.Index(fields=["due_at"], name="turn_due", condition=Q(state="collecting")),
+            # The claim: each business's due turns, oldest first; turns whose lease has expired.
+            models.Index(fields=["tenant", "due_at"], name="turn_due", condition=Q(state="collecting")),
             models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
             # The first page of the admin: the turns of the last days. Rows come in the order of time.
             BrinIndex(fields=["opened_at"], name="turn_by_time"),
@@ -214,3 +218,18 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return f"Turn {self.pk} of conversation {self.conversation_id} ({self.state})"
+
+
+class DailyUsage(models.Model):
+    """Tokens that one business used on one day (UTC). The daily limit reads it, so it never sums the ledger."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        db_table = "daily_usage"
+        constraints = [models.UniqueConstraint(fields=["tenant", "day"], name="usage_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} on {self.day}: {self.tokens} tokens"

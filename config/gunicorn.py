@@ -1,15 +1,19 @@
 """How gunicorn serves Parley: `python -m gunicorn -c config/gunicorn.py`."""
 
+import os
+
 from config.settings import DEBUG, PORT, env  # also reads `.env`, and refuses to start without the secrets
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")  # for the worker class
 wsgi_app = "config.wsgi"
 # On a developer's machine, for that machine only.
 bind = f"{env.str('WEB_HOST', default='127.0.0.1' if DEBUG else '0.0.0.0')}:{PORT}"  # noqa: S104
 
-# A webhook waits for the database only, so a few threads carry a lot.
-worker_class = "gthread"
+# Reads each request without a thread; docs/adr/0005-web-server.md says why.
+worker_class = "config.web.server.Server"
 workers = env.int("WEB_CONCURRENCY", default=2)
 threads = env.int("WEB_THREADS", default=16)
+worker_connections = 500  # per process; with their temporary files still below the usual limit of 1024 open files
 
 timeout = 60
 graceful_timeout = 30

@@ -1,4 +1,4 @@
-"""The admin's side bar: in the order in which a day at the desk needs it."""
+"""The admin's sidebar, most frequently used pages first."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Conversations", "forum", "conversations.Conversation"),
         ("Leads", "person_search", "leads.Lead"),
     ],
-    "Set-up": [
+    "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
         ("Businesses", "storefront", "tenants.Tenant"),
@@ -20,7 +20,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("API keys", "key", "api.ApiKey"),
         ("Webhooks", "webhook", "webhooks.WebhookEndpoint"),
     ],
-    "Evidence": [
+    "Activity": [
         ("Messages", "chat", "conversations.ConversationMessage"),
         ("Turns", "receipt_long", "assistant.Turn"),
         ("Quarantine", "report", "whatsapp.QuarantinedEvent"),
@@ -31,7 +31,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Users", "manage_accounts", "auth.User"),
         ("Groups", "groups", "auth.Group"),
         ("Jobs", "work_history", "procrastinate.ProcrastinateJob"),
-        ("Refused logins", "lock", "axes.AccessAttempt"),
+        ("Failed logins", "lock", "axes.AccessAttempt"),
     ],
 }
 

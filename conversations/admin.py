@@ -1,29 +1,37 @@
-"""The desk: the list of conversations and the page of one, with its transcript."""
+"""The desk: the list of conversations and the page of each, with its transcript. Plus messages and sending pauses."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
-from unfold.paginator import InfinitePaginator
 
 from conversations.desk.attachment_views import AttachmentViews
-from conversations.desk.list_rows import ListRow, rows_of
-from conversations.desk.notes import name_of
-from conversations.desk.transcript_marks import digest
-from conversations.desk.views import DeskViews, mark_seen, standing, why_no_reply, window_left
+from conversations.desk.digest import digest
+from conversations.desk.list_rows import ListRow, rows_for
+from conversations.desk.views import DeskViews, header_context, mark_seen, window_left
+from conversations.replies import reply_blocker
 from tenants.access import NOBODY, OPERATORS, is_installation_admin, tenants_of
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
+from tenants.users import display_name, user_of
 
 from . import search
 from .desk import extensions, transcript
 from .models import Conversation, ConversationMessage, Pause
 
-SNIPPET = 80
+SNIPPET_LENGTH = 80
+
+
+class Listed(Protocol):
+    """What the list adds to its conversations."""
+
+    row: ListRow
+    badges: list[str]
 
 
 @admin.register(Conversation)
@@ -38,12 +46,11 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         "handler",
         "person_needed",
         "window",
-        "about",
+        "labels",
         "tenant",
     ]
-    nothing_yet = "One begins as soon as a customer writes to your number. Write to it from a phone to see it here."
+    nothing_yet = "Conversations appear here when customers message your number. Send it a message to try it out."
     list_per_page = 50
-    paginator = InfinitePaginator
     list_filter = [
         "tenant",
         "handled_by",
@@ -54,7 +61,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     ]
     list_select_related = ["tenant", "operator"]
     search_fields = ["contact_name", "external_id", "contact_user_id"]
-    search_help_text = "A name, a number, or a word that was written"
+    search_help_text = "Search by name, number or message text"
     ordering = [F("last_message_at").desc(nulls_last=True), "-pk"]
     readonly_fields = [
         "tenant",
@@ -75,30 +82,34 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
         return super().get_queryset(request).select_related("tenant", "operator")
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changes = super().get_changelist_instance(request)
+    # --- the list ---
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changes: ChangeList = super().get_changelist_instance(request)
         conversations = list(changes.result_list)
-        rows, badges = rows_of(conversations), extensions.badges_of(conversations)
+        rows, badges = rows_for(conversations), extensions.badges_for(conversations)
         for conversation in conversations:
-            conversation.row = rows.get(conversation.pk, ListRow())
-            conversation.badges = badges.get(conversation.pk, [])
+            vars(conversation).update(row=rows.get(conversation.pk, ListRow()), badges=badges.get(conversation.pk, []))
         changes.result_list = conversations
         return changes
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        columns = super().get_list_display(request)
+        several = is_installation_admin(request.user) or len(tenants_of(request.user)) > 1
+        return columns if several else [column for column in columns if column != "tenant"]
+
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> tuple["QuerySet[Any]", bool]:
+        self, request: HttpRequest, queryset: "QuerySet[Conversation]", search_term: str
+    ) -> tuple["QuerySet[Conversation]", bool]:
         if not search_term.strip():
             return queryset, False
         return search.find(queryset, search_term), False
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
-        return extensions.first_step_of(request) or super().empty_state(request)
-
-    # --- the list ---
+        return extensions.first_step_for(request) or super().empty_state(request)
 
     @display(header=True, description="contact", ordering="contact_name")  # type: ignore[untyped-decorator]
     def contact(self, conversation: Conversation) -> tuple[str, str]:
@@ -106,13 +117,13 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         return conversation.contact_name or number, number if conversation.contact_name else ""
 
     @admin.display(description="last message")
-    def snippet(self, conversation: Any) -> str:
+    def snippet(self, conversation: Listed) -> str:
         count = conversation.row.unread_label
         unread = format_html('<span class="desk-unread" title="unread">{}</span>', count) if count else ""
         return format_html('<span class="desk-snippet">{}{}</span>', unread, conversation.row.snippet)
 
-    @admin.display(description="about")
-    def about(self, conversation: Any) -> str:
+    @admin.display(description="labels")
+    def labels(self, conversation: Listed) -> str:
         return format_html_join(" ", '<span class="desk-badge">{}</span>', ((b,) for b in conversation.badges))
 
     @admin.display(description="when", ordering="last_message_at")
@@ -122,10 +133,10 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     @display(description="handled by", ordering="handled_by", label={"Assistant": "info", "Off": "danger"})  # type: ignore[untyped-decorator]
     def handler(self, conversation: Conversation) -> str:
         if conversation.handled_by == Conversation.Handler.OPERATOR:
-            return name_of(conversation.operator) if conversation.operator else "A person"
+            return display_name(conversation.operator) if conversation.operator else "Team"
         return "Assistant" if conversation.is_active else "Off"
 
-    @admin.display(description="needs a person", ordering="needs_person_since", empty_value="")
+    @admin.display(description="needs attention", ordering="needs_person_since", empty_value="")
     def person_needed(self, conversation: Conversation) -> str:
         reason = conversation.needs_person
         return format_html('<span class="desk-reason" title="{0}">{0}</span>', reason) if reason else ""
@@ -134,7 +145,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     def window(self, conversation: Conversation) -> str:
         return window_left(conversation) or "closed"
 
-    # --- the page of one ---
+    # --- one conversation ---
 
     def change_view(
         self,
@@ -144,15 +155,10 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         conversation = self.get_object(request, object_id)
-        desk = self._desk(request, conversation) if conversation else {}
+        desk = self._desk_context(request, conversation) if conversation else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **desk})
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        columns = super().get_list_display(request)
-        several = is_installation_admin(request.user) or len(tenants_of(request.user)) > 1
-        return columns if several else [column for column in columns if column != "tenant"]
-
-    def _desk(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    def _desk_context(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
         before = request.GET.get("before", "")
         page = transcript.older(conversation, int(before)) if before.isdecimal() else transcript.newest(conversation)
         may_write = self.has_change_permission(request, conversation)
@@ -164,29 +170,35 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "is_newest": not before,
             "seen": digest(conversation, page),
             "may_write": may_write,
-            "why_no_reply": why_no_reply(conversation, request.user, "text"),
-            **standing(conversation),
-            "panels": extensions.panels_of(conversation),
+            "reply_blocker": reply_blocker(conversation, user_of(request)),
+            **header_context(conversation),
+            "panels": extensions.panels_for(conversation),
         }
 
 
 @admin.register(ConversationMessage)
 class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
-    list_display = ["id", "conversation", "role", "origin", "kind", "first_words", "status", "created_at"]
+    list_display = ["id", "conversation", "role", "origin", "kind", "snippet", "status", "created_at"]
     list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
     list_select_related = ["conversation"]
-    search_fields = ["=external_id", "text"]
-    search_help_text = "A wamid or words of the text"
+    search_fields = ["text"]  # shows the search box; get_search_results searches
+    search_help_text = "Search by message text or wamid"
     ordering = ["-pk"]
     date_hierarchy = None
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ConversationMessage]":
         return super().get_queryset(request).select_related("conversation", "author")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[ConversationMessage]", search_term: str
+    ) -> tuple["QuerySet[ConversationMessage]", bool]:
+        term = search_term.strip()
+        return (search.find_messages(queryset, term) if term else queryset), False
+
     @admin.display(description="text")
-    def first_words(self, message: ConversationMessage) -> str:
-        return message.text if len(message.text) <= SNIPPET else f"{message.text[:SNIPPET]}…"
+    def snippet(self, message: ConversationMessage) -> str:
+        return message.text if len(message.text) <= SNIPPET_LENGTH else f"{message.text[:SNIPPET_LENGTH]}…"
 
 
 @admin.register(Pause)

@@ -1,23 +1,36 @@
-"""What a person does with a conversation: step in, hand back, settle what the machine cannot."""
+"""Who handles a conversation: taking over, handing back, and flagging what needs someone's attention."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
-from procrastinate.contrib.django import app
+
+from runtime.notify import notify_workers_on_commit
 
 from . import webhook_events
 from .models import Conversation, ConversationMessage, Status, lock
 
-TAKEN_OVER = "A person took the conversation over before this was sent."
-UNCERTAIN = "A reply may not have arrived: nobody answered when it was sent."
+TAKEN_OVER = "Not sent: someone took over the conversation first."
+UNCERTAIN = "A reply may not have been delivered: WhatsApp did not confirm it."
+
+HandBackHook = Callable[[int], None]
+_hand_back_hooks: list[HandBackHook] = []
+
+
+def on_hand_back(hook: HandBackHook) -> HandBackHook:
+    """Register a function to be called with the conversation's ID in the transaction that hands it back.
+
+    The assistant uses this to answer what the customer wrote in the meantime: this app can't import the assistant.
+    """
+    _hand_back_hooks.append(hook)
+    return hook
 
 
 def take_over(conversation_id: int, user: User | None) -> None:
-    """A person has the conversation from now on (None: somebody at the WhatsApp app).
+    """Make this person the handler of the conversation (None: someone replied in the WhatsApp app).
 
-    What the assistant had queued is not sent any more; what is *sending* may still arrive.
+    Cancels the assistant's queued replies. A reply that is already *sending* may still arrive.
     """
     with transaction.atomic():
         Conversation.objects.filter(pk=conversation_id).update(
@@ -29,19 +42,23 @@ def take_over(conversation_id: int, user: User | None) -> None:
         queued.update(status=Status.FAILED, failed_at=Now(), error_detail=TAKEN_OVER)
 
 
-def hand_back(conversation_id: int, user: User) -> None:
-    """The assistant has it again: it answers what the customer writes next."""
-    Conversation.objects.filter(pk=conversation_id).update(
-        handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now()
-    )
+def hand_back(conversation_id: int) -> None:
+    """Return the conversation to the assistant, which answers any unanswered messages."""
+    with transaction.atomic():
+        handed_back = Conversation.objects.filter(pk=conversation_id, handled_by=Conversation.Handler.OPERATOR).update(
+            handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now()
+        )
+        if handed_back:
+            for hook in _hand_back_hooks:
+                hook(conversation_id)
 
 
 def mark_needs_person(conversation_ids: Iterable[int], reason: str) -> None:
-    """Mark conversations as in need of a person, and say why."""
-    ids, words = list(conversation_ids), reason[:255]
+    """Flag conversations that someone on the team should look at, with the reason."""
+    ids, reason = list(conversation_ids), reason[:255]
     with transaction.atomic(savepoint=False):
-        webhook_events.needs_person(ids, words)
-        Conversation.objects.filter(pk__in=ids).update(needs_person=words, needs_person_since=Now(), updated_at=Now())
+        webhook_events.needs_person(ids, reason)
+        Conversation.objects.filter(pk__in=ids).update(needs_person=reason, needs_person_since=Now(), updated_at=Now())
 
 
 def clear_needs_person(conversation_id: int) -> None:
@@ -49,29 +66,29 @@ def clear_needs_person(conversation_id: int) -> None:
 
 
 def send_again(message_id: int, user: User) -> bool:
-    """Queue a failed or uncertain message once more. False when it is neither (any more)."""
+    """Queue a failed or uncertain message again. False if it is neither by now."""
     with transaction.atomic():
         lock(messages=message_id)
         moved = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.FAILED, Status.UNCERTAIN]).update(
             status=Status.QUEUED,
-            # A person wants it sent: the assistant's silence does not hold it back.
+            # It now comes from this person, so it is sent even while the assistant is paused.
             origin="operator",
             author=user,
             attempts=0,
-            external_id=None,  # the statuses of the next attempt bring a wamid of their own
+            external_id=None,  # the next attempt gets its own wamid
             next_attempt_at=Now(),
             failed_at=None,
             error_code=None,
             error_detail="",
         )
         if moved:
-            app.configure_task("conversations.tasks.deliver").defer(message_id=message_id)
+            notify_workers_on_commit()
             clear_uncertain(message_id)
     return bool(moved)
 
 
 def mark_delivered(message_id: int, user: User) -> bool:
-    """A person knows that an uncertain message arrived. False when it is not uncertain (any more)."""
+    """Record that an uncertain message did arrive. False if it isn't uncertain by now."""
     with transaction.atomic():
         lock(messages=message_id)
         moved = ConversationMessage.objects.filter(pk=message_id, status=Status.UNCERTAIN).update(
@@ -79,12 +96,12 @@ def mark_delivered(message_id: int, user: User) -> bool:
         )
         if moved:
             clear_uncertain(message_id)
-            webhook_events.sent(message_id)
+            webhook_events.sent([message_id])
     return bool(moved)
 
 
 def clear_uncertain(message_id: int) -> None:
-    """Take down the *uncertain* sign of a message's conversation when none of its messages is uncertain."""
+    """Clear the *uncertain* flag of a message's conversation once none of its messages is uncertain."""
     conversation = Conversation.objects.filter(messages=message_id, needs_person=UNCERTAIN)
     conversation.exclude(messages__status=Status.UNCERTAIN).update(
         needs_person="", needs_person_since=None, updated_at=Now()

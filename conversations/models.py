@@ -216,6 +216,10 @@ class ConversationMessage(models.Model):
         null=True, blank=True, help_text="What we send, if it isn't plain text. See `conversations.outbox.contents`."
     )
 
+    # Of outgoing messages: whose they are. They're claimed per business, through an index.
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     status = models.CharField(max_length=16, choices=Status.choices, blank=True, default="", db_default="")
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -224,8 +228,7 @@ class ConversationMessage(models.Model):
     error_code = models.IntegerField(null=True, blank=True)
     error_detail = models.TextField(blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="When it's queued: not before this time.")
-    woken_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep last deferred a job for it.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Queued: not before this time.")
 
     objects = MessageQuerySet.as_manager()
 
@@ -267,8 +270,8 @@ class ConversationMessage(models.Model):
             models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
             # Deleting a user.
             models.Index(fields=["author"], name="message_by_author", condition=Q(author__isnull=False)),
-            # The sweep: what is due, and what is stuck.
-            models.Index(fields=["next_attempt_at"], name="message_due", condition=Q(status="queued")),
+            # The claim: each business's due messages, oldest first; messages stuck in *sending*.
+            models.Index(fields=["tenant", "next_attempt_at"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["sending_at"], name="message_stuck", condition=Q(status="sending")),
         ]
 

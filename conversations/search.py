@@ -3,6 +3,8 @@
 import re
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Left
 from django.db.models.lookups import IsNull
@@ -16,6 +18,7 @@ SAMPLED = 100
 FURTHER_DOWN = 1000
 # For a frequent word only the newest messages of each conversation are searched: a conversation may have 100,000.
 NEWEST_MESSAGES = 1000
+MAX_FOUND_MESSAGES = 1000
 
 # The expression of the index message_words. No language rules: customers write in any language.
 WORDS = SearchVector(Left("text", 10_000), config="simple")
@@ -31,6 +34,26 @@ def find(conversations: QuerySet[Conversation], term: str) -> QuerySet[Conversat
         return conversations.none()
     named = Q(*(Q(contact_name__icontains=word) for word in words))
     return conversations.filter(named | _numbered(term) | _said(conversations, words))
+
+
+def find_messages(messages: QuerySet[ConversationMessage], term: str) -> QuerySet[ConversationMessage]:
+    """Of these messages, the one with this wamid, or the newest that contain every word (or its beginning)."""
+    if term.startswith("wamid."):
+        return messages.filter(external_id=term)
+    words = re.findall(r"\w+", term.replace("\x00", ""))
+    if not words:
+        return messages.none()
+    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
+    matching = messages.annotate(words=WORDS).filter(words=query).order_by().values("id")
+    try:
+        sql, params = matching.query.sql_with_params()
+    except EmptyResultSet:
+        return messages.none()
+    # OFFSET 0 keeps LIMIT out of the inner plan, so PostgreSQL uses the word index instead of reading from the newest.
+    newest = f"SELECT id FROM ({sql} OFFSET 0) AS found ORDER BY id DESC LIMIT {MAX_FOUND_MESSAGES}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(newest, params)
+        return messages.filter(pk__in=[pk for (pk,) in cursor.fetchall()])
 
 
 def _numbered(term: str) -> Q:

@@ -14,10 +14,10 @@ def received(message_ids: Iterable[int]) -> None:
     _tell(EventType.MESSAGE_RECEIVED, ConversationMessage.objects.filter(pk__in=list(message_ids)))
 
 
-def sent(message_id: int) -> None:
-    """The channel took this message."""
+def sent(message_ids: Sequence[int]) -> None:
+    """The channel accepted these messages."""
     told = ConversationMessage.objects.filter(
-        has_subscriber(EventType.REPLY_SENT, "conversation__tenant_id"), pk=message_id, role="assistant"
+        has_subscriber(EventType.REPLY_SENT, "conversation__tenant_id"), pk__in=message_ids, role="assistant"
     )
     _tell(EventType.REPLY_SENT, told)
 

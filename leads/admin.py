@@ -1,4 +1,4 @@
-"""Leads: what was learned about the people behind the conversations."""
+"""Leads: the people behind the conversations."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,13 @@ from .models import Lead
 class LeadAdmin(TenantScopedAdmin):
     may_add = NOBODY  # a lead begins with a customer's first message
     may_change = OPERATORS
-    nothing_yet = "Every customer who writes for the first time becomes a lead by itself: there is nothing to set up."
-    list_display = ["__str__", "phone", "stage", "source", "first_words", "to_conversation", "created_at"]
+    nothing_yet = "Leads are created automatically from a customer's first message."
+    list_display = ["__str__", "phone", "stage", "source", "snippet", "to_conversation", "created_at"]
     list_editable = ["stage"]
     list_filter = ["tenant", "stage", "source", ("created_at", admin.DateFieldListFilter)]
     list_select_related = ["conversation", "tenant"]
     search_fields = ["name", "phone", "first_text", "notes"]
-    search_help_text = "A name, a phone number, or a word of the first message or the notes"
+    search_help_text = "Search by name, phone number, first message or notes"
     ordering = ["-created_at", "-pk"]
     readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
     actions = ["export_csv", "export_excel"]
@@ -42,7 +42,7 @@ class LeadAdmin(TenantScopedAdmin):
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
         if field:
-            field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # in the list it has no label
+            field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # it has no label in the list
         return field
 
     @admin.action(description="Export as CSV", permissions=["view"])
@@ -54,13 +54,13 @@ class LeadAdmin(TenantScopedAdmin):
         return as_excel(leads)
 
     @admin.display(description="first message")
-    def first_words(self, lead: Lead) -> str:
+    def snippet(self, lead: Lead) -> str:
         return lead.first_text if len(lead.first_text) <= 60 else f"{lead.first_text[:59]}…"
 
     @admin.display(description="conversation")
     def to_conversation(self, lead: Lead) -> str:
-        address = reverse("admin:conversations_conversation_change", args=[lead.conversation_id])
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', address)
+        url = reverse("admin:conversations_conversation_change", args=[lead.conversation_id])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', url)
 
 
 @extensions.register_panel

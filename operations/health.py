@@ -1,4 +1,4 @@
-"""Whether this installation is alive, and whether it can work."""
+"""Health checks: `/healthz` for the web process, `/readyz` for everything it depends on."""
 
 import logging
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from runtime.clock import ago
 
 logger = logging.getLogger(__name__)
 
-WORKER_SECONDS = 60
+WORKER_SECONDS = 60  # how recent a worker's heartbeat must be
 
 
 def alive(request: HttpRequest) -> JsonResponse:
-    """`/healthz`: this process answers."""
+    """`/healthz`: this process responds."""
     return JsonResponse({"ok": True})
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """`/readyz`: 200 when all parts work, else 503; the JSON says which part does not."""
-    parts = {name: _works(check) for name, check in CHECKS.items()}
-    ok = all(parts.values())
-    return JsonResponse({"ok": ok, **parts}, status=200 if ok else 503)
+    """`/readyz`: 200 if every check passes, else 503. The JSON shows each check."""
+    checks = {name: _works(check) for name, check in CHECKS.items()}
+    ok = all(checks.values())
+    return JsonResponse({"ok": ok, **checks}, status=200 if ok else 503)
 
 
 def _works(check: Callable[[], bool]) -> bool:

@@ -1,39 +1,43 @@
-"""Where webhooks may go: to the internet, never into the network that Parley stands in.
+"""The SSRF guard: URLs that customers and other services give us lead to the internet, never into our own network.
 
-A name is resolved once, each address is looked at, and the connection goes to the address that was looked at: a
-name that answers differently the second time (DNS rebinding) gains nothing.
+The check runs on the address a socket is about to connect to, so IP literals, unusual spellings and names that change
+their address between two lookups (DNS rebinding) all meet it.
 """
 
-import asyncio
 import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+import aiohttp
 from django.conf import settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Public by their numbers, but not by what is there: the metadata services of two clouds, and old relays.
+# Global by their numbers, but not by what's there: two clouds' internal services, and retired 6to4 relays.
 NEVER = [ipaddress.ip_network(block) for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24")]
 UNICAST = ipaddress.ip_network("2000::/3")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-class Refused(Exception):
-    """Nothing may be sent there; the text says why."""
+class NotPublic(OSError):
+    """The address isn't on the internet."""
+
+    def __init__(self) -> None:
+        # The same text for every address: happy eyeballs raises one error of several only if they read the same.
+        super().__init__("not on the internet")
 
 
 def flaw(url: str) -> str:
-    """What is wrong with an endpoint's URL by itself, without asking for its name; "" when nothing is."""
+    """What's wrong with an endpoint's URL, without resolving its name; "" if nothing is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "This is no URL."
+        return "This isn't a URL."
     if parts.scheme not in (("https", "http") if settings.WEBHOOKS_ALLOW_PRIVATE else ("https",)):
-        return "Only https: what customers write must not be read on the way."
+        return "Only https is allowed: it protects what customers write."
     if not host or parts.username is not None:
-        return "A host is missing, or there is a user name in it."
+        return "The URL needs a host, and must not contain a user name."
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
@@ -41,21 +45,12 @@ def flaw(url: str) -> str:
     return "" if is_allowed(literal) else f"{host} is not on the internet."
 
 
-async def allowed(host: str, port: int) -> list[str]:
-    """The addresses of this name that may be connected to. Raises Refused when there is none."""
-    try:
-        found = await resolve(host, port)
-    except (OSError, UnicodeError) as error:
-        raise Refused(f"{host} has no address: {error}") from error
-    addresses = [address for address in found if is_allowed(ipaddress.ip_address(address))]
-    if not addresses:
-        raise Refused(f"{host} is not on the internet: nothing is sent to {', '.join(found) or 'nowhere'}.")
-    return addresses
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(row[4][0]) for row in rows))
+def checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for an address that may be connected to. Raises NotPublic."""
+    family, kind, protocol, _, address = info
+    if not is_allowed(ipaddress.ip_address(address[0])):
+        raise NotPublic
+    return socket.socket(family, kind, protocol)
 
 
 def is_allowed(address: Address) -> bool:
@@ -70,7 +65,7 @@ def is_public(address: Address) -> bool:
 
 
 def _is_public_6(address: ipaddress.IPv6Address) -> bool:
-    """Addresses that carry an IPv4 address lead to it."""
+    """An address that carries an IPv4 address leads to that one."""
     if address.ipv4_mapped:
         return is_public(address.ipv4_mapped)
     if address in NAT64:

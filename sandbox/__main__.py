@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the sandbox alone, for testing any WhatsApp bot against it (docs/sandbox.md)."""
+"""`python -m sandbox`: the sandbox on its own, to test any WhatsApp bot against it (docs/sandbox.md)."""
 
 import argparse
 import os
@@ -28,16 +28,16 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A stand-in for Meta and for a model.")
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Stand-ins for Meta and a model.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8800")))
-    parser.add_argument("--webhook", default="http://127.0.0.1:8000/webhook", help="where the bot takes webhooks")
-    parser.add_argument("--secret", default="", help="the app secret that signs them; none: unsigned")
+    parser.add_argument("--webhook", default="http://127.0.0.1:8000/webhook", help="the URL of the bot's webhook")
+    parser.add_argument("--secret", default="", help="the app secret to sign webhooks with (default: unsigned)")
     return parser.parse_args()
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """PostgreSQL by DATABASE_URL, else one started from the wheel in `.data/sandbox`."""
+    """Uses DATABASE_URL, or an embedded PostgreSQL in `.data/sandbox`."""
     return {
         "DEBUG": True,
         "SANDBOX": True,
@@ -47,7 +47,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "SANDBOX_WEBHOOK_URL": options.webhook,
         "WHATSAPP_APP_SECRETS": [options.secret] if options.secret else [],
         "INSTALLED_APPS": ["django.contrib.staticfiles", "sandbox"],
-        "ROOT_URLCONF": "sandbox.alone_urls",
+        "ROOT_URLCONF": "sandbox.standalone_urls",
         "STATIC_URL": "/static/",
         "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         "DATABASES": {"default": _database()},
@@ -68,14 +68,14 @@ def _database() -> dict[str, Any]:
 
 def _banner(options: argparse.Namespace) -> str:
     here = f"http://{options.host}:{options.port}/sandbox"
-    signed = "signed" if options.secret else "unsigned (give --secret)"
+    signed = "signed" if options.secret else "unsigned (set --secret to sign them)"
     return (
         f"Phone        {here}/\n"
-        f"Graph API    {here}/graph          any token is right\n"
-        f"Model        {here}/openai/v1      any key is right\n"
+        f"Graph API    {here}/graph          accepts any token\n"
+        f"Model        {here}/openai/v1      accepts any key\n"
         f"Weather      {here}/weather\n"
         f"Log          {here}/log\n"
-        f"Webhooks go to {options.webhook}, {signed}. Ctrl-C stops."
+        f"Webhooks go to {options.webhook}, {signed}. Press Ctrl-C to stop."
     )
 
 

@@ -1,4 +1,4 @@
-"""The app's name; its tables all begin with `sandbox_`."""
+"""The app's configuration. All its tables start with `sandbox_`."""
 
 from django.apps import AppConfig
 

@@ -1,10 +1,10 @@
-"""Ids that look like Meta's."""
+"""IDs that look like Meta's."""
 
 import base64
 import re
 import secrets
 
-# A business-scoped user id: country, then "ENT" for a parent id, then up to 128 letters and digits.
+# A business-scoped user ID: country, then "ENT" for a parent ID, then up to 128 letters and digits.
 BSUID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _PHONE_PUNCTUATION = re.compile(r"[+\-\s().]")
 
@@ -31,6 +31,6 @@ def is_bsuid(value: str) -> bool:
 
 
 def digits_of(phone: str) -> str:
-    """The wa_id of a phone number as people write it, or '' when it is none."""
+    """The wa_id of a phone number in any notation, or '' if it isn't a phone number."""
     plain = _PHONE_PUNCTUATION.sub("", phone)
     return plain if plain.isascii() and plain.isdigit() and 5 <= len(plain) <= 20 else ""

@@ -1,11 +1,11 @@
-"""What was asked of the stand-ins and what they posted, for the panel and for tests."""
+"""The log of requests to the stand-ins and of the webhooks they post, for the log panel and for tests."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
-from sandbox.json_in import loads
 from sandbox.models import LogEntry
+from sandbox.stored_json import loads
 
 KEPT = 5_000
 LONGEST = 100_000
@@ -14,7 +14,7 @@ UNDER_WAY = "under way"
 
 
 def begin(area: str, method: str, path: str, body: Any = None) -> LogEntry:
-    """Noted before the answer, so that a request which hangs can be seen."""
+    """Written before the response, so that a hanging request is visible."""
     entry = LogEntry.objects.create(area=area, method=method, path=path[:500], body=body, outcome=UNDER_WAY)
     if entry.pk % _TRIM_EVERY == 0:
         LogEntry.objects.filter(pk__lte=entry.pk - KEPT).delete()
@@ -31,7 +31,7 @@ def finish(entry: LogEntry, outcome: str, status: int | None, opaque: str = "", 
 
 
 def storable(raw: bytes) -> Any:
-    """The JSON of a request for the log; None when it is none, or none that PostgreSQL takes."""
+    """A request's JSON for the log, or None if it's invalid or PostgreSQL can't store it."""
     try:
         return shortened(loads(raw))
     except ValueError:
@@ -39,7 +39,7 @@ def storable(raw: bytes) -> Any:
 
 
 def shortened(value: Any) -> Any:
-    """Pictures are sent as text; the log need not keep them."""
+    """Images are sent as text. The log doesn't need them."""
     if isinstance(value, dict):
         return {key: shortened(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -14,7 +14,7 @@ MOST = 1_000
 @csrf_exempt
 @require_http_methods(["GET", "DELETE"])
 def log(request: HttpRequest) -> HttpResponseBase:
-    """`?area=graph|model|webhook`, `?after=<id>`, `?limit=<n>`: the newest, in order, newest last."""
+    """`?area=graph|model|webhook`, `?after=<id>`, `?limit=<n>`: the newest entries, newest last."""
     if request.method == "DELETE":
         LogEntry.objects.all().delete()
         return HttpResponse(status=204)
@@ -25,5 +25,5 @@ def log(request: HttpRequest) -> HttpResponseBase:
         entries = entries.filter(pk__gt=int(request.GET.get("after", 0)))
         limit = min(int(request.GET.get("limit", 200)), MOST)
     except ValueError:
-        return JsonResponse({"error": "`after` and `limit` are numbers."}, status=400)
+        return JsonResponse({"error": "`after` and `limit` must be numbers."}, status=400)
     return JsonResponse({"entries": [as_json(entry) for entry in reversed(entries[:limit])]})

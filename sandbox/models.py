@@ -1,10 +1,10 @@
-"""What the sandbox keeps, in the database because gunicorn runs several processes.
+"""The sandbox's state. It's in the database because gunicorn runs several processes.
 
-A message of a customer:   posting -> delivered -> read         (the webhook said 200; the business marked it)
-                               \\--> refused (in words; can be posted again)
-A message of a business:   accepted -> sent -> delivered -> read
-                               |--> failed (a code)
-                               \\--> lost (addressed as Meta accepts but never delivers)
+A customer's message:   posting -> delivered -> read         (the webhook answered 200; the business marked it)
+                           \\--> refused (with the reason; can be posted again)
+A business's message:   accepted -> sent -> delivered -> read
+                           |--> failed (with a code)
+                           \\--> lost (accepted, but addressed in a way Meta never delivers)
 """
 
 from datetime import timedelta
@@ -15,20 +15,20 @@ from django.utils import timezone
 
 from sandbox.identifiers import digits_of, new_bsuid, new_numeric_id, new_wamid
 
-# How far a message of a business has come; a status never takes it back.
+# The states of a business's message in order. A status never moves it back.
 RANK = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3, "failed": 4, "lost": 4}
 SERVICE_WINDOW = timedelta(hours=24)
 
 
 class PhoneNumber(models.Model):
-    """A business's number. Any id that is used for the first time gets a row."""
+    """A business's number. The first use of any ID creates a row."""
 
     phone_number_id = models.CharField(max_length=64, unique=True)
     display_phone_number = models.CharField(max_length=32)
     verified_name = models.CharField(max_length=100, default="Sandbox Business")
     waba_id = models.CharField(max_length=64, default=new_numeric_id)
-    access_token = models.CharField(max_length=500, blank=True, help_text="Empty: any token is right.")
-    app_secret = models.CharField(max_length=200, blank=True, help_text="Empty: signed with the settings' secret.")
+    access_token = models.CharField(max_length=500, blank=True, help_text="Empty: any token is accepted.")
+    app_secret = models.CharField(max_length=200, blank=True, help_text="Empty: the secret in the settings.")
     quality_rating = models.CharField(max_length=10, default="GREEN")
 
     class Meta:
@@ -40,7 +40,7 @@ class PhoneNumber(models.Model):
 
     @classmethod
     def known_as(cls, phone_number_id: str) -> "PhoneNumber":
-        """The number of this id, made when it is new: any number a bot is configured with works at once."""
+        """The number with this ID. Created on first use, so that whatever number a bot is configured with works."""
         digits = "".join(c for c in phone_number_id if c.isdigit())
         number, _ = cls.objects.get_or_create(
             phone_number_id=phone_number_id[:64],
@@ -50,7 +50,7 @@ class PhoneNumber(models.Model):
 
 
 class Customer(models.Model):
-    """A person with a phone. Who hides the number is known to businesses by the user id only."""
+    """A person with a phone. If they hide the number, businesses know them by the user ID only."""
 
     name = models.CharField(max_length=100)
     phone = models.CharField(max_length=32, blank=True)
@@ -71,7 +71,7 @@ class Customer(models.Model):
 
     @property
     def wa_id(self) -> str:
-        """The phone number as businesses may see it, or ''."""
+        """The phone number that businesses can see, or ''."""
         return "" if self.hides_phone else self.phone
 
     @classmethod
@@ -87,12 +87,12 @@ class Customer(models.Model):
 
 
 class Chat(models.Model):
-    """One business and one customer."""
+    """The chat between a business and a customer."""
 
     number = models.ForeignKey(PhoneNumber, on_delete=models.CASCADE, related_name="chats")
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="chats")
     typing_until = models.DateTimeField(null=True)
-    # The customer's last message that went through this sandbox; null when they wrote by other ways (curl).
+    # The customer's last message through this sandbox. Null if they only wrote another way, such as curl.
     last_inbound_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -108,18 +108,18 @@ class Chat(models.Model):
         return chat
 
     def window_is_closed(self) -> bool:
-        """Only for customers whose messages went through here: the sandbox cannot know of others."""
+        """Only for customers who wrote through the sandbox: it can't know about other messages."""
         return self.last_inbound_at is not None and self.last_inbound_at < timezone.now() - SERVICE_WINDOW
 
 
 class Message(models.Model):
-    """One bubble."""
+    """A message in a chat."""
 
     chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
     wamid = models.CharField(max_length=128, unique=True, default=new_wamid)
     from_customer = models.BooleanField()
     kind = models.CharField(max_length=20)
-    # The object that Meta's API names after the kind: {"body": …} for text, and so on.
+    # The object under the kind's name in Meta's API, such as {"body": …} for text.
     content = models.JSONField(default=dict)
     quotes = models.CharField(max_length=128, blank=True)
     opaque = models.CharField(max_length=512, blank=True)
@@ -134,14 +134,14 @@ class Message(models.Model):
     class Meta:
         db_table = "sandbox_messages"
         ordering = ["id"]
-        # Reader: the phone, which shows the newest of a chat.
+        # For the phone, which shows the newest messages of a chat.
         indexes = [models.Index(fields=["chat", "-id"], name="sandbox_chat_newest")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.wamid}"
 
     def advance(self, state: str, problem: str = "") -> bool:
-        """Move forward by compare-and-set; False when it is already there or further."""
+        """Compare-and-set to a later state. False if it's already there or further."""
         lower = [name for name, rank in RANK.items() if rank < RANK[state]]
         changed = Message.objects.filter(pk=self.pk, state__in=lower).update(state=state, problem=problem)
         return changed == 1
@@ -156,7 +156,7 @@ class Media(models.Model):
     filename = models.CharField(max_length=255, blank=True)
     sha256 = models.CharField(max_length=64, db_index=True)
     data = models.BinaryField()
-    # What a voice note says, as its sender typed it: the model stand-in does not listen.
+    # What a voice note says, typed by its sender: the stand-in can't transcribe audio.
     spoken = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -168,7 +168,7 @@ class Media(models.Model):
 
 
 class WeatherRule(models.Model):
-    """One way to behave badly, for the next `remaining` requests or for all."""
+    """An injected fault, for the next `remaining` requests or for all."""
 
     area = models.CharField(max_length=10)
     kind = models.CharField(max_length=40)
@@ -184,7 +184,7 @@ class WeatherRule(models.Model):
 
 
 class LogEntry(models.Model):
-    """One request to the stand-ins, or one webhook they posted."""
+    """A request to the stand-ins, or a webhook they posted."""
 
     at = models.DateTimeField(default=timezone.now)
     area = models.CharField(max_length=10)

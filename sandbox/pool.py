@@ -1,4 +1,4 @@
-"""Background work of one process: daemon threads and a queue by time, never in the way of an answer."""
+"""Background work in one process: daemon threads and a queue sorted by time."""
 
 import heapq
 import itertools
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class Pool:
-    """`submit` returns at once; `wait_idle` is for tests and commands."""
+    """`submit` returns immediately. `wait_idle` is for tests and commands."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -33,12 +33,12 @@ class Pool:
             self._changed.notify_all()
 
     def wait_idle(self, timeout: float) -> bool:
-        """True once nothing runs and nothing waits, however late it is due."""
+        """Wait until no job is running or scheduled. False after the timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._jobs and not self._running, timeout)
 
     def stop(self, timeout: float) -> bool:
-        """Forget what waits and what the running jobs still ask for; True once nothing runs."""
+        """Wait until no job is running, then drop the scheduled ones. False after the timeout."""
         with self._changed:
             stopped = self._changed.wait_for(lambda: not self._running, timeout)
             self._jobs.clear()
@@ -51,7 +51,7 @@ class Pool:
             try:
                 job()
             except Exception:
-                logger.exception("A background job of the sandbox failed")
+                logger.exception("A background job in the sandbox failed")
             finally:
                 connections.close_all()
                 with self._changed:

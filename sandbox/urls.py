@@ -1,4 +1,4 @@
-"""Everything below /sandbox/."""
+"""The URLs under /sandbox/."""
 
 from django.urls import path, re_path
 

@@ -16,7 +16,7 @@ from .access import NOBODY, is_installation_admin, tenants_of
 from .models import Membership, Tenant
 from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
 
-# Django REST framework's own page shows every token. Ours are generated in the list of users and shown once.
+# The stock page shows every admin token. Ours are generated on the users' page and shown once.
 admin.site.unregister([User, Group, TokenProxy])
 
 
@@ -101,7 +101,7 @@ class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
-    actions = ["generate_token", "revoke_token"]
+    actions = ["generate_admin_token", "revoke_admin_token"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if is_installation_admin(request.user):
@@ -110,15 +110,17 @@ class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         return User.objects.filter(pk__in=colleagues)
 
     @admin.action(description="Generate admin token (shown once; replaces the current token)")
-    def generate_token(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        Token.objects.filter(user__in=users).delete()
-        for user in users:
-            token = Token.objects.create(user=user).key
-            messages.warning(request, f"Copy the admin token of {user} now. You won't be able to see it again: {token}")
+    def generate_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+        Token.objects.filter(user__in=people).delete()
+        for person in people:
+            token = Token.objects.create(user=person).key
+            messages.warning(
+                request, f"Copy the new admin token of {person} now. You won't be able to see it again: {token}"
+            )
 
     @admin.action(description="Revoke admin token")
-    def revoke_token(self, request: HttpRequest, users: QuerySet[User]) -> None:
-        revoked, _ = Token.objects.filter(user__in=users).delete()
+    def revoke_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+        revoked, _ = Token.objects.filter(user__in=people).delete()
         messages.success(request, f"{revoked} admin token{'' if revoked == 1 else 's'} revoked.")
 
 

@@ -1,4 +1,4 @@
-"""What a page says where there is nothing: why, and what to do."""
+"""What a page shows when there is nothing to list: why, and what to do next."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,6 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class EmptyState:
     title: str
-    words: str = ""
-    address: str = ""  # of the page on which to do it
-    label: str = ""
+    text: str = ""
+    url: str = ""  # of the page for the next step
+    label: str = ""  # of the link to it

@@ -21,15 +21,17 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
         return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode() if value else value
 
     def from_db_value(self, value: str | None, *_: object) -> str | None:
-        if not value:
-            return value
-        try:
-            return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(value.encode()).decode()
-        except InvalidToken as error:
-            raise ImproperlyConfigured(
-                f"No key in FIELD_ENCRYPTION_KEYS decrypts {self.model._meta.db_table}.{self.column}. "
-                "Add the key that encrypted it to the end of the list."
-            ) from error
+        return decrypted(value, f"{self.model._meta.db_table}.{self.column}") if value else value
+
+
+def decrypted(value: str, column: str) -> str:
+    """The text of a stored value; '' for an empty one. Raises ImproperlyConfigured, naming the column."""
+    try:
+        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(value.encode()).decode() if value else ""
+    except InvalidToken as error:
+        raise ImproperlyConfigured(
+            f"No key in FIELD_ENCRYPTION_KEYS decrypts {column}. Add the key that encrypted it to the end of the list."
+        ) from error
 
 
 @functools.cache

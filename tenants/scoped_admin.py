@@ -25,6 +25,7 @@ from .access import (
 )
 from .empty_states import EmptyState
 from .models import Tenant
+from .paginator import InfinitePaginator
 from .secret_fields import SecretField, SecretsForm, secret_names
 
 
@@ -73,6 +74,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
     list_filter_submit = True
     show_full_result_count = False
+    paginator = InfinitePaginator
     compressed_fields = True
 
     # --- rows ---

@@ -6,10 +6,10 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 from django.utils import timezone
 
-from api import keys
+from api.tests.clients import issue_key
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
-from conversations.tests.rows import conversation, message
+from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
@@ -28,6 +28,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
     ConversationNote.objects.create(conversation=talk, text=f"{mark} note")
     turn = Turn.objects.create(
+        tenant=owner(talk),
         conversation=talk,
         state="failed",
         first_message=asked,
@@ -50,9 +51,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
-        "api/apikey": keys.issue(
-            Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant=tenant, name=f"{mark} program"
-        )[0],
+        "api/apikey": issue_key(Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant, f"{mark} key")[
+            0
+        ],
         "conversations/conversation": talk,
         "conversations/conversationmessage": reply,
         "leads/lead": Lead.objects.create(

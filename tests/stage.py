@@ -20,10 +20,10 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant.model import client as model_client
+from operations.worker import Worker
+from runtime import http
+from tests.fake_network import FakeNetwork
 from tests.media_at_meta import MediaAtMeta
-from whatsapp.graph import client as graph_client
-from whatsapp.media import download
 from whatsapp.webhook.signature import sign
 
 SECRET = "stage-secret"
@@ -92,6 +92,7 @@ class Wire:
 class Stage:
     client: Client
     wire: Wire
+    network: FakeNetwork
 
     def post(self, data: object, secret: str | None = SECRET, **headers: str) -> Any:
         """Post a delivery (JSON value or raw bytes), signed unless `secret` is None."""
@@ -101,26 +102,33 @@ class Stage:
         return self.client.post(WEBHOOK, data=body, content_type="application/json", headers=headers)
 
     def work(self) -> None:
-        """Run the worker until no job is due."""
+        """Run the worker until nothing is due."""
         due = ProcrastinateJob.objects.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=Now()), status="todo")
+        async_to_sync(_reply)()
         while due.exists():
             async_to_sync(_work)()
+            async_to_sync(_reply)()
 
     def converse(self, data: object) -> None:
         assert self.post(data).json() == {"ok": True}
         self.work()
 
 
+async def _reply() -> None:
+    async with http.keep_connections():
+        await Worker().run_until_idle()
+
+
 async def _work() -> None:
     worker = app.with_connector(cast(DjangoConnector, app.connector).get_worker_connector())
-    async with worker.open_async():
+    async with worker.open_async(), http.keep_connections():
         await worker.run_worker_async(
             wait=False, concurrency=8, delete_jobs="successful", listen_notify=False, install_signal_handlers=False
         )
 
 
 @pytest.fixture
-def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path) -> Iterator[Stage]:
+def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path, network: FakeNetwork) -> Stage:
     """One business with credentials from the environment, as the report's service was."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     settings.WHATSAPP_ACCESS_TOKEN = "token-of-the-business"
@@ -129,10 +137,5 @@ def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path)
     settings.RETRY_TIME_SCALE = 0
     settings.MEDIA_ROOT = str(tmp_path / "media")
     wire = Wire()
-    model_client.set_transport(httpx2.MockTransport(wire.to_model))
-    graph_client.set_transport(httpx2.MockTransport(wire.to_graph))
-    download.set_transport(httpx2.MockTransport(wire.to_graph))
-    yield Stage(client, wire)
-    model_client.set_transport(None)
-    graph_client.set_transport(None)
-    download.set_transport(None)
+    network.model, network.graph = wire.to_model, wire.to_graph
+    return Stage(client, wire, network)

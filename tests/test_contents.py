@@ -1,4 +1,4 @@
-"""What can be sent besides text: within Meta's limits or not at all, and in the body that Meta takes."""
+"""Contents respect Meta's limits, and their request bodies are valid."""
 
 import json
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from conversations.outbox.contents import (
     FileLink,
     ListMessage,
     LocationRequest,
+    Parameter,
     Row,
     Template,
     from_json,
@@ -20,13 +21,13 @@ from conversations.outbox.contents import (
 )
 from sandbox.graph.content import CHECKS
 from sandbox.message_templates import checks
-from sandbox.message_templates.known import TEMPLATES
+from sandbox.message_templates.approved import TEMPLATES
 from whatsapp.graph.payloads import body
 from whatsapp.message_templates import template as known_templates
 
 LINK = "https://files.example/menu.pdf"
 ROWS = tuple(Row(f"{n}" * 20, f"{n}" * 24, "d" * 72) for n in range(10))
-# Each as large as it may be.
+# Each at its size limit.
 CONTENTS: list[Content] = [
     FileLink("image", LINK, "c" * 1024),
     FileLink("video", LINK),
@@ -36,55 +37,54 @@ CONTENTS: list[Content] = [
     ListMessage("t" * 4096, "b" * 20, ROWS),
     LocationRequest("Where are you?"),
     Template("hello_world", "en_US"),
-    Template("order_update", "en", ("Ada", "17")),
+    Template("order_update", "en", (Parameter("Ada"), Parameter("17", "order"))),
 ]
 WRONG: list[tuple[str, Callable[[], object]]] = [
-    ("is one of image", lambda: FileLink("sticker", LINK)),
+    ("must be one of image", lambda: FileLink("sticker", LINK)),
     ("https://", lambda: FileLink("image", "file:///etc/passwd")),
-    ("takes 1024", lambda: FileLink("image", LINK, "c" * 1025)),
-    ("no caption", lambda: FileLink("audio", LINK, "c")),
-    ("Only a document", lambda: FileLink("image", LINK, "", "a.png")),
+    ("allows 1024", lambda: FileLink("image", LINK, "c" * 1025)),
+    ("captions on audio", lambda: FileLink("audio", LINK, "c")),
+    ("Only documents", lambda: FileLink("image", LINK, "", "a.png")),
     ("0 buttons", lambda: Buttons("t", ())),
     ("4 buttons", lambda: Buttons("t", tuple(Button(f"{n}", f"{n}") for n in range(4)))),
     ("button ids are the same", lambda: Buttons("t", (Button("a", "x"), Button("a", "y")))),
     ("button titles are the same", lambda: Buttons("t", (Button("a", "x"), Button("b", "x")))),
-    ("takes 20", lambda: Button("a", "t" * 21)),
-    ("takes 1024", lambda: Buttons("t" * 1025, (Button("a", "x"),))),
+    ("allows 20", lambda: Button("a", "t" * 21)),
+    ("allows 1024", lambda: Buttons("t" * 1025, (Button("a", "x"),))),
     ("11 rows", lambda: ListMessage("t", "b", (*ROWS, Row("eleven", "t")))),
     ("row ids are the same", lambda: ListMessage("t", "b", (Row("a", "x"), Row("a", "y")))),
-    ("takes 72", lambda: Row("a", "t", "d" * 73)),
+    ("allows 72", lambda: Row("a", "t", "d" * 73)),
     ("is missing", lambda: LocationRequest(" ")),
-    ("is missing", lambda: Template("hello", "en", ("",))),
-    ("2 names", lambda: Template("hello", "en", ("Ann",), names=("customer", "order"))),
-    ("no content", lambda: from_json({"content": "hologram"})),
-    ("no content", lambda: from_json({"content": "template", "colour": "red"})),
+    ("is missing", lambda: Parameter("")),
+    ("Not a valid content", lambda: from_json({"type": "hologram"})),
+    ("Not a valid content", lambda: from_json({"type": "template", "colour": "red"})),
 ]
 
 
-@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.name))
-def test_the_body_passes_the_checks_of_the_graph_api(content: Content) -> None:
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.type))
+def test_bodies_pass_the_checks_of_the_graph_api(content: Content) -> None:
     sent = body(content)
     CHECKS[sent["type"]](sent[sent["type"]])
 
 
 @pytest.mark.parametrize("listed", TEMPLATES, ids=lambda listed: str(listed["name"]))
-def test_a_template_as_it_is_listed_is_filled_as_the_graph_api_wants_it(listed: dict[str, Any]) -> None:
-    template = known_templates.read(listed)
+def test_filled_templates_pass_the_checks_of_the_graph_api(listed: dict[str, Any]) -> None:
+    template = known_templates.parse(listed)
     if listed["name"] == "new_in_the_shop":
-        assert template.problem == "it has a part of the kind carousel"
+        assert template.unsupported_reason == "unsupported component: carousel"
         return
     values = {"header latitude": "53.3", "header longitude": "-6.2"}
-    files = {place.label: LINK for place in template.places if place.is_file}
+    files = {one.label: LINK for one in template.placeholders if one.is_file}
     given = [files.get(label) or values.get(label, f"value {number}") for number, label in enumerate(template.labels)]
-    checks.check(body(template.filled(given))["template"])
+    checks.check(body(template.fill(given))["template"])
 
 
-@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.name))
-def test_a_content_comes_back_from_json_as_it_was(content: Content) -> None:
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: str(content.type))
+def test_contents_survive_the_round_trip_through_json(content: Content) -> None:
     assert from_json(json.loads(json.dumps(to_json(content)))) == content
 
 
 @pytest.mark.parametrize(("reason", "make"), WRONG)
-def test_what_breaks_a_limit_is_refused_with_the_reason(reason: str, make: Callable[[], object]) -> None:
+def test_exceeding_a_limit_raises_the_reason(reason: str, make: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match=reason):
         make()

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.test import Client
 
-from conversations.desk.list_rows import rows_of
+from conversations.desk.list_rows import rows_for
 from conversations.models import Conversation, ConversationMessage, ConversationNote
 from conversations.tests.rows import conversation, many_messages, message
 from conversations.tests.test_admin_desk import press
@@ -39,10 +39,10 @@ def test_an_empty_note_is_not_kept() -> None:
 def test_no_note_is_sent_or_shown_to_the_model(stage: Stage) -> None:
     stage.converse(inbound(text_message("Hello")))
     talk = Conversation.objects.get()
-    before = rows_of([talk])[talk.pk]
+    before = rows_for([talk])[talk.pk]
     press(browser_of(superuser()), talk, "note", text=NOTE)
     stage.work()
-    assert rows_of([talk])[talk.pk] == before
+    assert rows_for([talk])[talk.pk] == before
     talk.refresh_from_db()
     assert talk.handled_by == "assistant"
     stage.converse(inbound(text_message("And now?")))

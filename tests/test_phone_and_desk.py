@@ -188,7 +188,7 @@ def test_what_a_person_does_with_the_phone_is_seen_at_the_desk(tabs: Tabs) -> No
     note = desk.locator(".desk-bubble", has=desk.locator("audio"))
     expect(note).to_contain_text(SAID)
     expect(desk.locator(".desk-out", has_text="Happy Birthday Leo").locator(".desk-reactions")).to_have_text("❤️")
-    expect(desk.get_by_text("Deleted by its sender")).to_be_visible()
+    expect(desk.get_by_text("This message was deleted")).to_be_visible()
     expect(desk.get_by_text("Never mind the price.", exact=True)).to_have_count(0)
     expect(desk.locator(".desk-out .desk-tick-read")).to_have_count(4)
     desk.locator(".desk-bubble img").scroll_into_view_if_needed()

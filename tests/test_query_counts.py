@@ -13,20 +13,30 @@ from django.urls import reverse
 from assistant.model.client import Completion
 from assistant.model.retries import Outcome
 from assistant.models import Turn
-from assistant.turns import closing, opening
-from bench.database import round_trips
+from assistant.turns import claiming
+from assistant.turns.claiming import ClaimedTurn
+from assistant.turns.closing import FinishedTurn, complete_turns
 from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import queue as outbox
+from conversations.outbox import claiming as outbox_claiming
+from conversations.outbox import recording
+from conversations.outbox.claiming import Unsendable
+from conversations.outbox.recording import Attempt
+from conversations.outbox.senders import Outbound
 from conversations.tests.rows import conversation, many_messages
+from runtime.dispatching import Claimed, Shares
 from tenants.tests.people import TwoBusinesses
+from tests.round_trips import round_trips
 from tests.stage import Stage
-from whatsapp.tests.factories import Json, change, delivery, inbound, status, text_message
+from whatsapp.graph import access
+from whatsapp.tests import factories
+from whatsapp.tests.factories import Json, change, inbound, status, text_message
 
 # A delivery: its tenant, BEGIN, lock_timeout, conversations (lock, save), messages, COMMIT. Turns and a
 # notification add one each.
 DUPLICATE, STORED, NOTIFIED, STATUS, ADD = 7, 8, 9, 8, 4
-CLAIM, GATE, OUT, SENT, PAGES = 2, 7, 2, 2, (10, 12)
+CLAIM, CLOSE, CLAIM_MESSAGES, ACCESS, RECORD, PAGES = 2, 6, 1, 2, 3, (10, 12)
+EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
 COMPLETION = Completion("Yes.", "m", 20, 0, 5, False, "stop", 0.1)
 ANSWERED = Outcome(COMPLETION, None, None, 0.1, 1, False, False)
 
@@ -42,7 +52,7 @@ def prepared(stage: Stage) -> None:
     """Each statement was run once on this connection: the first time costs one more."""
     stage.converse(inbound(text_message("Hello")))
     sent = ConversationMessage.objects.get(role="assistant")
-    assert posted(stage, delivery(change(statuses=[status("delivered", wamid=sent.external_id)])))
+    assert posted(stage, factories.delivery(change(statuses=[status("delivered", wamid=sent.external_id)])))
     Turn.objects.all().delete()
 
 
@@ -72,33 +82,32 @@ def test_statuses_cost_few_however_many_they_are(stage: Stage) -> None:
     prepared(stage)
     stage.converse(inbound(text_message("Hello")))
     wamid = ConversationMessage.objects.filter(role="assistant").latest("id").external_id
-    assert posted(stage, delivery(change(statuses=[status("delivered", wamid=wamid)]))) == STATUS
-    assert posted(stage, delivery(change(statuses=[status("read", wamid=wamid)] * 100))) == STATUS
+    assert posted(stage, factories.delivery(change(statuses=[status("delivered", wamid=wamid)]))) == STATUS
+    assert posted(stage, factories.delivery(change(statuses=[status("read", wamid=wamid)] * 100))) == STATUS
 
 
-def claimed(turn_id: int) -> tuple[int, opening.Claim]:
-    found: list[opening.Claim | None] = []
-    costs = round_trips(lambda: found.append(opening.claim(turn_id)))
-    assert found[0] is not None
-    return costs, found[0]
+@pytest.mark.parametrize("batch", [1, 40])
+def test_a_batch_of_replies_costs_the_same_whatever_its_size(stage: Stage, settings: Any, batch: int) -> None:
+    for number in range(batch):
+        stage.post(inbound(text_message("Hello", sender=f"49151{number:04}")))
+        many_messages(Conversation.objects.latest("pk"), 30)
+    claims: list[Claimed[ClaimedTurn]] = []
+    assert round_trips(lambda: claims.append(claiming.claim(EVERYTHING))) == CLAIM
+    finished = [FinishedTurn(turn, ANSWERED) for turn in claims[0].rows]
+    assert len(finished) == batch
+    assert round_trips(functools.partial(complete_turns, finished)) == CLOSE
+    assert set(Turn.objects.values_list("state", flat=True)) == {"replied"}
 
-
-def test_an_answer_costs_the_same_however_long_the_conversation(stage: Stage) -> None:
-    for before in (0, 300):
-        stage.post(inbound(text_message("Hello")))
-        many_messages(Conversation.objects.get(), before)
-        turn = Turn.objects.get(state="collecting")
-        costs, claim = claimed(turn.pk)
-        assert costs == CLAIM
-        assert round_trips(functools.partial(closing.close, claim, ANSWERED)) == GATE
-        assert Turn.objects.get(pk=turn.pk).state == "replied"
-
-
-def test_a_delivery_to_meta_costs_a_fixed_number(stage: Stage) -> None:
-    stage.post(inbound(text_message("Hello")))
-    reply = outbox.send(Conversation.objects.get(), "Yes.")[0]
-    assert round_trips(lambda: outbox.claim(reply.pk)) == OUT
-    assert round_trips(lambda: outbox.record_sent(reply.pk, "wamid.out")) == SENT
+    out: list[Claimed[Outbound | Unsendable]] = []
+    assert round_trips(lambda: out.append(outbox_claiming.claim(EVERYTHING))) == CLAIM_MESSAGES
+    messages = [message for message in out[0].rows if isinstance(message, Outbound)]
+    settings.MULTITENANT_ENABLED = True  # where the accounts are read, too
+    assert round_trips(lambda: access.sending_access([each.phone_number_id for each in messages])) == ACCESS
+    sent = [Attempt(each.message_id, each.tenant_id, f"wamid.{each.message_id}") for each in messages]
+    assert round_trips(lambda: recording.record(sent)) == RECORD
+    assert set(ConversationMessage.objects.exclude(status="").values_list("status", flat=True)) == {"sent"}
+    # The typing indicator needs the access, too. A transaction begins and ends with a round trip of its own.
+    assert CLAIM + (CLOSE - 2) + ACCESS + CLAIM_MESSAGES + ACCESS + (RECORD - 2) <= 12
 
 
 @pytest.mark.django_db

@@ -40,11 +40,11 @@ def test_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversa
     stage.converse(inbound(text_message("two")))
     stage.converse(inbound(text_message("three")))
     later(29)
-    assert handback.sweep() == 0
+    assert handback.hand_back_due() == 0
     assert stage.wire.texts == ["Answer to one"]
     later(2)
-    assert handback.sweep() == 1
-    assert handback.sweep() == 0
+    assert handback.hand_back_due() == 1
+    assert handback.hand_back_due() == 0
     stage.work()
     assert stage.wire.texts == ["Answer to one", "Answer to three"]
     taken.refresh_from_db()
@@ -55,7 +55,7 @@ def test_says_nothing_when_the_person_answered(stage: Stage, taken: Conversation
     stage.converse(inbound(text_message("two")))
     outbox.send(taken, "A person's answer", author=taken.operator)
     later(31)
-    assert handback.sweep() == 1
+    assert handback.hand_back_due() == 1
     stage.work()
     assert stage.wire.texts == ["Answer to one", "A person's answer"]
     stage.converse(inbound(text_message("three")))
@@ -66,18 +66,18 @@ def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> 
     later(29)
     outbox.send(taken, "I am still here", author=taken.operator)
     later(29)
-    assert handback.sweep() == 0
+    assert handback.hand_back_due() == 0
 
 
 def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
-    handover.hand_back(taken.pk, User.objects.get())
+    handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
     outbox.send(taken, "Not sent any more")
     handover.take_over(taken.pk, None)
     stage.work()
-    assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "a person took over"]
+    assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "taken over"]
     later(31)
-    handback.sweep()
+    handback.hand_back_due()
     stage.work()
     assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
@@ -88,8 +88,18 @@ def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Convers
     Conversation.objects.create(tenant=other, external_id="1", phone_number_id="2")
     handover.take_over(Conversation.objects.get(tenant=other).pk, None)
     later(10_000)
-    assert handback.sweep() == 1
+    assert handback.hand_back_due() == 1
     assert Conversation.objects.get(handled_by="operator").tenant == other
+
+
+def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    url = f"/admin/conversations/conversation/{taken.pk}/hand-back/"
+    browser = browser_of(superuser())
+    for _ in range(2):  # a second click changes nothing
+        assert browser.post(url).status_code == 302
+    stage.work()
+    assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
 
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
@@ -98,7 +108,7 @@ def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, c
     off = False if column == "is_active" else F(column) - dt.timedelta(hours=24)
     Conversation.objects.update(**{column: off})
     later(31)
-    handback.sweep()
+    handback.hand_back_due()
     stage.work()
     assert stage.wire.texts == ["Answer to one"]
 
@@ -109,7 +119,7 @@ def test_two_workers_bring_it_back_once(stage: Stage, taken: Conversation) -> No
     moved: list[int] = []
 
     def sweep() -> None:
-        moved.append(handback.sweep())
+        moved.append(handback.hand_back_due())
         connection.close()
 
     workers = [threading.Thread(target=sweep) for _ in range(4)]
@@ -126,6 +136,6 @@ def test_the_page_says_when(stage: Stage, taken: Conversation) -> None:
     browser = browser_of(superuser())
     assert taken.person_at
     at = taken.person_at + dt.timedelta(minutes=30)
-    assert f"bo has it; the assistant comes back at {at:%H:%M}" in page_of(browser, taken)
+    assert f"Handled by bo; automatic hand-back on {at:%-d %B} at {at:%H:%M} UTC" in page_of(browser, taken)
     Assistant.objects.update(returns_after_minutes=None)
-    assert "comes back" not in page_of(browser, taken)
+    assert "automatic hand-back" not in page_of(browser, taken)

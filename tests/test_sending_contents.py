@@ -15,7 +15,7 @@ from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import contents
 from conversations.outbox import queue as outbox
-from conversations.outbox.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Template
+from conversations.outbox.contents import Button, Buttons, FileLink, FileUpload, LocationRequest, Parameter, Template
 from tenants.tests.people import superuser
 from tests.media_at_meta import PDF, picture
 from tests.stage import Stage, graph_error
@@ -148,7 +148,10 @@ def close_window(talk: Conversation) -> None:
 def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(stage: Stage, talk: Conversation) -> None:
     close_window(talk)
     outbox.send_message(talk, LocationRequest("Where are you?"))
-    outbox.send_message(talk, Template("order_update", "en", ("Ann", "17"), text="Hello Ann, your order 17 is ready."))
+    outbox.send_message(
+        talk,
+        Template("order_update", "en", (Parameter("Ann"), Parameter("17")), text="Hello Ann, your order 17 is ready."),
+    )
     stage.work()
     assert [body["template"] for body in stage.wire.sent] == [
         {
@@ -166,7 +169,7 @@ def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(sta
 
 def test_a_template_takes_its_file_with_it(stage: Stage, talk: Conversation) -> None:
     close_window(talk)
-    message = outbox.send_message(talk, Template("bill", "en", text="Your bill", above=kept()))
+    message = outbox.send_message(talk, Template("bill", "en", text="Your bill", header_media=kept()))
     stage.work()
     assert stage.wire.sent[0]["template"]["components"] == [
         {"type": "header", "parameters": [{"type": "document", "document": {"id": "up1", "filename": "bill.pdf"}}]}
@@ -199,13 +202,13 @@ def test_a_file_is_kept_as_what_it_is(
     ("data", "more", "reason"),
     [
         (b"", {}, "empty"),
-        (b"<html>", {}, "no web pages"),
-        (b"MZ" + bytes(9), {}, "no programs"),
-        (PDF, {"kind": "image"}, "no image"),
-        (PDF, {"claimed": "image/png"}, "no document"),
+        (b"<html>", {}, "HTML files"),
+        (b"MZ" + bytes(9), {}, "Executable"),
+        (PDF, {"kind": "image"}, "support this image format"),
+        (PDF, {"claimed": "image/png"}, "support this document format"),
         (b"OggS" + bytes(17 * 1024 * 1024), {}, "too large"),
-        (b"OggS", {"caption": "la"}, "no caption"),
-        (picture(), {"caption": "c" * 1025}, "takes 1024"),
+        (b"OggS", {"caption": "la"}, "captions on audio"),
+        (picture(), {"caption": "c" * 1025}, "allows 1024"),
     ],
 )
 def test_what_whatsapp_does_not_take_is_refused_and_not_kept(

@@ -10,13 +10,16 @@ from django.db.models import F
 from django.utils import timezone
 
 from assistant.models import Assistant, Turn
-from assistant.turns import opening, places
+from assistant.turns import claiming
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
+from runtime.dispatching import Shares
 from tenants.models import Tenant
 from tests.stage import Json, Stage, completion
 from whatsapp.tests.factories import inbound, message, text_message
+
+EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
 
 
 def while_thinking(stage: Stage, *happenings: Any) -> None:
@@ -56,11 +59,9 @@ def test_a_tap_on_a_button_is_answered_at_once(stage: Stage, settings: Any) -> N
     assert stage.wire.texts == ["Answer to Yes"]
 
 
-def test_a_job_that_comes_twice_answers_once(stage: Stage) -> None:
+def test_two_workers_claim_a_turn_once(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    opening.wake([(Turn.objects.get().pk, None)] * 3)
-    stage.work()
-    assert stage.wire.texts == ["Answer to Hello"]
+    assert [len(claiming.claim(EVERYTHING).rows) for _ in range(2)] == [1, 0]
 
 
 def test_a_newer_message_makes_one_joint_reply(stage: Stage) -> None:
@@ -94,7 +95,7 @@ def test_a_person_who_takes_over_while_the_model_thinks_is_the_only_one_to_speak
     while_thinking(stage, lambda: handover.take_over(Conversation.objects.get().pk, None))
     stage.converse(inbound(text_message("Hello")))
     assert stage.wire.sent == []
-    assert outcomes() == ["a person took over"]
+    assert outcomes() == ["taken over"]
 
 
 def test_a_worker_whose_lease_was_given_to_another_writes_nothing(stage: Stage, caplog: Any) -> None:
@@ -110,14 +111,14 @@ def test_a_worker_whose_lease_was_given_to_another_writes_nothing(stage: Stage, 
 
 def silent(conversation: Conversation, why: str) -> None:
     changes: dict[str, dict[str, object]] = {
-        "a person took over": {"handled_by": "operator"},
+        "taken over": {"handled_by": "operator"},
         "conversation inactive": {"is_active": False},
         "window closed": {"last_inbound_at": timezone.now() - dt.timedelta(hours=23, minutes=59)},
     }
     Conversation.objects.filter(pk=conversation.pk).update(**changes[why])
 
 
-@pytest.mark.parametrize("why", ["a person took over", "conversation inactive", "window closed"])
+@pytest.mark.parametrize("why", ["taken over", "conversation inactive", "window closed"])
 @pytest.mark.parametrize("when", ["before the claim", "while the model thinks"])
 def test_it_is_silent_and_the_turn_says_why(stage: Stage, why: str, when: str) -> None:
     if when == "while the model thinks":
@@ -137,7 +138,7 @@ def test_it_is_silent_when_the_days_tokens_are_spent(stage: Stage) -> None:
     stage.converse(inbound(text_message("two")))
     assert stage.wire.texts == ["Answer to one"]
     assert outcomes() == ["replied", "out of budget"]
-    assert "out of budget" in Conversation.objects.get().needs_person
+    assert "daily token limit" in Conversation.objects.get().needs_person
 
 
 def refuse(status: int, code: str) -> Any:
@@ -192,36 +193,59 @@ def test_a_dead_key_stops_the_calls_until_it_changes(stage: Stage, settings: Any
     assert stage.wire.texts[-1] == "Here again"
 
 
-def test_a_turn_whose_worker_died_is_taken_back_but_not_for_ever(stage: Stage) -> None:
+def lose_the_lease() -> None:
+    Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
+
+
+def test_a_turn_that_kills_its_workers_is_given_up(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    for _ in range(opening.MAX_ATTEMPTS):
-        assert opening.claim(Turn.objects.get().pk) is not None
-        Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
-        opening.sweep()
+    for _ in range(claiming.MAX_LOST_LEASES):
+        assert claiming.claim(EVERYTHING).rows
+        lose_the_lease()
+        if Turn.objects.get().lost_leases < claiming.MAX_LOST_LEASES - 1:
+            recovered = claiming.claim(EVERYTHING)
+            assert (recovered.rows, recovered.more) == ([], True)
+    stage.work()
     turn = Turn.objects.get()
-    assert (turn.state, turn.outcome, turn.attempts) == ("failed", "worker lost", opening.MAX_ATTEMPTS)
-    assert Conversation.objects.get().needs_person
+    assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "fallback", claiming.MAX_LOST_LEASES)
+    assert stage.wire.texts == [Assistant().fallback_text]
+    assert "5 workers stopped" in Conversation.objects.get().needs_person
 
 
 def test_after_a_lost_worker_there_is_one_reply(stage: Stage) -> None:
     stage.post(inbound(text_message("Hello")))
-    opening.claim(Turn.objects.get().pk)
-    Turn.objects.update(lease_until=timezone.now() - dt.timedelta(seconds=1))
-    opening.sweep()
+    claiming.claim(EVERYTHING)
+    lose_the_lease()
     stage.work()
     assert stage.wire.texts == ["Answer to Hello"]
 
 
-def test_one_tenants_hanging_model_leaves_places_for_the_others(stage: Stage, settings: Any) -> None:
-    settings.WORKER_CONCURRENCY = 4
-    single = Tenant.objects.single().pk
-    with places.taken(single), places.taken(single):
-        stage.converse(inbound(text_message("Hello")))
-        turn = Turn.objects.get()
-        assert (turn.state, stage.wire.asked) == ("collecting", [])
-    # Whoever is done next makes place for it.
-    stage.converse(inbound(text_message("Me too", sender="4912345")))
-    assert stage.wire.texts == ["Answer to Me too", "Answer to Hello"]
+def test_a_stopping_worker_gives_its_turns_back(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    claimed = claiming.claim(EVERYTHING).rows
+    claiming.release(claimed)
+    turn = Turn.objects.get()
+    assert (turn.state, turn.lease_until, turn.lost_leases) == ("collecting", None, 0)
+    stage.work()
+    assert stage.wire.texts == ["Answer to Hello"]
+
+
+def test_a_reply_that_cannot_be_stored_fails_at_once_with_the_reason(stage: Stage) -> None:
+    stage.wire.model = lambda body: completion("Half\x00")
+    stage.converse(inbound(text_message("Hello")))
+    turn = Turn.objects.get()
+    assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "fallback", 0)
+    assert "could not be stored" in turn.error
+    assert stage.wire.texts == [Assistant().fallback_text]
+    assert "could not be stored" in Conversation.objects.get().needs_person
+
+
+def test_a_reply_that_cannot_be_stored_leaves_the_others_of_its_batch_alone(stage: Stage) -> None:
+    stage.wire.model = lambda body: completion("Half\x00" if body["messages"][-1]["content"] == "bad" else "Fine")
+    for number, text in enumerate(("one", "bad", "two", "three")):
+        stage.post(inbound(text_message(text, sender=f"49{number}")))
+    stage.work()
+    assert sorted(stage.wire.texts) == ["Fine", "Fine", "Fine", Assistant().fallback_text]
 
 
 def test_a_person_can_hand_back(stage: Stage) -> None:
@@ -230,6 +254,6 @@ def test_a_person_can_hand_back(stage: Stage) -> None:
     conversation = Conversation.objects.get()
     handover.take_over(conversation.pk, person)
     stage.converse(inbound(text_message("two")))
-    handover.hand_back(conversation.pk, person)
+    handover.hand_back(conversation.pk)
     stage.converse(inbound(text_message("three")))
     assert stage.wire.texts == ["Answer to one", "Answer to three"]

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from runtime import public_addresses
+from runtime.public_addresses import flaw
 from tenants.fields import EncryptedTextField
 from tenants.models import Tenant
 
@@ -58,7 +58,7 @@ class WebhookEndpoint(models.Model):
         return self.url
 
     def clean(self) -> None:
-        if problem := public_addresses.flaw(self.url):
+        if problem := flaw(self.url):
             raise ValidationError({"url": problem})
 
 

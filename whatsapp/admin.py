@@ -1,12 +1,14 @@
-"""The business numbers. The quarantine has a file of its own."""
+"""The WhatsApp accounts, one per business number."""
 
-from typing import Any
+import datetime as dt
+from typing import Protocol
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -18,35 +20,44 @@ from conversations.models import Pause
 from conversations.outbox import queue as outbox
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
-from whatsapp.desk.compose_views import ComposeViews
-from whatsapp.desk.template_views import TemplateViews
+from whatsapp.desk import compose_page, template_page
 from whatsapp.quarantine.admin import QuarantinedEventAdmin
 
 from .graph import connection_check
 from .models import WhatsAppAccount
 
-__all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin"]
+# Imported to register them.
+__all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin", "compose_page", "template_page"]
 
 
 @extensions.register_first_step
 def connect_a_number(request: HttpRequest) -> EmptyState | None:
-    """Nobody can write before there is a number. One business alone may have its token in the environment."""
+    """Without a number there can be no conversations. A single business may have its token in the environment."""
     accounts = admin.site.get_model_admin(WhatsAppAccount)
-    alone = not settings.MULTITENANT_ENABLED and settings.WHATSAPP_ACCESS_TOKEN
-    if alone or accounts.get_queryset(request).exists():
+    in_environment = not settings.MULTITENANT_ENABLED and settings.WHATSAPP_ACCESS_TOKEN
+    if in_environment or accounts.get_queryset(request).exists():
         return None
     title = "No WhatsApp number is connected"
     if not accounts.has_add_permission(request):
-        return EmptyState(title, "People write to a number of yours. An owner of the business connects one.")
-    words = "People write to a number of yours. Connect one, and their conversations appear here."
-    return EmptyState(title, words, reverse("admin:whatsapp_whatsappaccount_add"), "Connect a number")
+        return EmptyState(title, "Ask an owner of the business to connect one.")
+    text = "Connect your WhatsApp Business number to see your customers' conversations here."
+    return EmptyState(title, text, reverse("admin:whatsapp_whatsappaccount_add"), "Connect a number")
+
+
+class PausableAccount(Protocol):
+    """An account as the list reads it."""
+
+    pk: int | None
+    is_active: bool
+    pause_reason: str | None
+    pause_until: dt.datetime | None
 
 
 @admin.register(WhatsAppAccount)
-class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
+class WhatsAppAccountAdmin(TenantScopedAdmin):
     nothing_yet = (
-        "Add the number that Meta gave you: its phone number ID, and a permanent token. The page of the number then "
-        "shows the callback address to paste into Meta, and tests the connection."
+        "Add your number with its phone number ID and a permanent access token from Meta. You can then copy the "
+        "callback URL into your Meta app and test the connection."
     )
     list_display = ["__str__", "tenant", "phone_number_id", "state", "has_token", "last_delivery_at"]
     list_filter = ["tenant", "is_active"]
@@ -58,7 +69,7 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
         "state",
         "access_token_state",
         "app_secret_state",
-        "callback_address",
+        "callback_url",
         "verify_token",
         "last_delivery_at",
         "created_at",
@@ -68,31 +79,26 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
         ("State", {"fields": ["state", "last_delivery_at", "created_at"]}),
         ("Credentials", {"fields": ["access_token", "access_token_state", "app_secret", "app_secret_state"]}),
         (
-            "To paste into Meta's app (WhatsApp, Configuration, Webhook)",
-            {"fields": ["callback_address", "verify_token"]},
+            "For your Meta app: enter these under WhatsApp > Configuration > Webhook",
+            {"fields": ["callback_url", "verify_token"]},
         ),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[WhatsAppAccount]":
         pause = Pause.objects.active().filter(scope=Concat(Value("number:"), OuterRef("phone_number_id")))
-        rows: QuerySet[Any] = (
-            super()
-            .get_queryset(request)
-            .annotate(
-                pause_reason=Subquery(pause.values("reason")[:1]),
-                pause_until=Subquery(pause.values("until")[:1]),
-            )
+        accounts: QuerySet[WhatsAppAccount] = super().get_queryset(request)
+        return accounts.annotate(
+            pause_reason=Subquery(pause.values("reason")[:1]), pause_until=Subquery(pause.values("until")[:1])
         )
-        return rows
 
     @admin.display(description="state")
-    def state(self, account: Any) -> str:
+    def state(self, account: PausableAccount) -> str:
         if account.pk is None or not account.is_active:
             return "Off"
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
-        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until a new token or Resume"
+        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until you save a new token or resume sending"
         return f"Paused {how_long}: {account.pause_reason}"
 
     @admin.display(description="token set", boolean=True)
@@ -108,19 +114,21 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
         return "set" if account.app_secret else "not set"
 
     @admin.display(description="callback URL")
-    def callback_address(self, account: WhatsAppAccount) -> str:
+    def callback_url(self, account: WhatsAppAccount) -> str:
         return format_html("<code>{}/api/whatsapp/webhook</code>", settings.PUBLIC_URL)
 
     @admin.display(description="verify token")
     def verify_token(self, account: WhatsAppAccount) -> str:
         return format_html("<code>{}</code>", settings.WHATSAPP_VERIFY_TOKEN)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: WhatsAppAccount, form: "ModelForm[WhatsAppAccount]", change: bool
+    ) -> None:
         super().save_model(request, obj, form, change)
         if change and obj.access_token and "access_token" in form.changed_data:
             self._resume(request, [obj])
 
-    # --- the buttons of the page ---
+    # --- buttons ---
 
     def get_urls(self) -> list[URLPattern]:
         buttons = [
@@ -129,8 +137,8 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
         ]
         return [
             *(
-                path(f"<int:pk>/{address}/", self.admin_site.admin_view(require_POST(view)), name=f"whatsapp_{name}")
-                for address, view, name in buttons
+                path(f"<int:pk>/{url}/", self.admin_site.admin_view(require_POST(view)), name=f"whatsapp_{name}")
+                for url, view, name in buttons
             ),
             *super().get_urls(),
         ]
@@ -139,7 +147,7 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
         account = self._own(request, pk)
         for finding in connection_check.check(account):
             level = messages.SUCCESS if finding.is_good else messages.ERROR
-            messages.add_message(request, level, finding.words)
+            messages.add_message(request, level, finding.text)
         return redirect("admin:whatsapp_whatsappaccount_change", pk)
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -152,11 +160,11 @@ class WhatsAppAccountAdmin(ComposeViews, TemplateViews, TenantScopedAdmin):
             raise PermissionDenied
         return account
 
-    @admin.action(description="Resume: send from these numbers again", permissions=["change"])
+    @admin.action(description="Resume sending", permissions=["change"])
     def resume(self, request: HttpRequest, accounts: "QuerySet[WhatsAppAccount]") -> None:
         self._resume(request, list(accounts))
 
     def _resume(self, request: HttpRequest, accounts: list[WhatsAppAccount]) -> None:
         for account in accounts:
-            woken = outbox.resume(account.phone_number_id)
-            messages.success(request, f"{account} sends again; {woken} waiting messages were woken.")
+            waiting = outbox.resume(account.phone_number_id)
+            messages.success(request, f"Resumed sending from {account}. Queued messages: {waiting}.")

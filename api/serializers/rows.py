@@ -1,20 +1,23 @@
-"""Rows as programs see them."""
+"""Conversations, messages and leads, as API clients see them."""
 
-from typing import Any
-
+from django.contrib.auth.models import User
 from django.db.models import Model
 from rest_framework import serializers
 
-from api.parsers import storable
+from api.serializers.fields import validate_storable
 from conversations.models import Conversation, ConversationMessage, Status
 from leads.models import Lead
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     window_closes_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="Until then free text may be sent; null: never wrote."
+        read_only=True,
+        allow_null=True,
+        help_text="When the 24-hour customer service window closes. Null if the customer has never written.",
     )
-    operator = serializers.StringRelatedField[Any](allow_null=True, help_text="The person who has it, if one is known.")
+    operator = serializers.StringRelatedField[User](
+        allow_null=True, help_text="Who has taken over the conversation, if known."
+    )
 
     class Meta:
         model: type[Model] = Conversation
@@ -36,14 +39,14 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "created_at",
             "updated_at",
         ]
-        read_only_fields = fields
+        read_only_fields = [name for name in fields if name not in ("contact_name", "is_active")]
 
 
 class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
-    author = serializers.StringRelatedField[Any](allow_null=True, help_text="The person who wrote it, if one is known.")
+    author = serializers.StringRelatedField[User](allow_null=True, help_text="Who wrote it, if it was your team.")
     origin = serializers.ChoiceField(ConversationMessage.Origin.choices, allow_blank=True, read_only=True)
     status = serializers.ChoiceField(
-        Status.choices, allow_blank=True, read_only=True, help_text="How far it got; empty: from the customer."
+        Status.choices, allow_blank=True, read_only=True, help_text="Delivery status. Empty for customers' messages."
     )
 
     class Meta:
@@ -71,12 +74,17 @@ class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
         read_only_fields = fields
 
 
-class SentSerializer(serializers.Serializer[Any]):
+class SentMessagesSerializer(serializers.Serializer[dict[str, object]]):
     messages = MessageSerializer(many=True)
 
 
 class LeadSerializer(serializers.ModelSerializer[Lead]):
-    """`fields` is replaced as a whole."""
+    # Serializer.fields is a property; declared fields don't overwrite it.
+    fields = serializers.DictField(  # type: ignore[assignment]
+        required=False,
+        validators=[validate_storable],
+        help_text="Any JSON object. An update replaces it as a whole.",
+    )
 
     class Meta:
         model: type[Model] = Lead
@@ -93,9 +101,4 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
             "referral",
             "created_at",
         ]
-        read_only_fields = ["conversation", "name", "phone", "source", "first_text", "referral"]
-
-    def get_fields(self) -> dict[str, Any]:
-        # Declared here, for a serializer has an attribute of that name.
-        free = serializers.DictField(required=False, validators=[storable], help_text="Any JSON object.")
-        return {**super().get_fields(), "fields": free}
+        read_only_fields = ["conversation", "source", "first_text", "referral"]

@@ -1,23 +1,22 @@
-"""The admin API of the business numbers."""
-
-from typing import Any
+"""The admin API of the WhatsApp accounts."""
 
 from django.db.models import Model
 from rest_framework import serializers
+from rest_framework.serializers import BaseSerializer
 
-from api.staff.tenants import IsSet, OwnedTenantField, TenantScopedViewSet
+from api.openapi import summaries
+from api.serializers.fields import SECRET, IsSetField
+from api.staff.base import OwnTenantField, StaffViewSet
 from conversations.outbox import queue as outbox
 from whatsapp.models import WhatsAppAccount
 
-SECRET = {"write_only": True, "required": False, "style": {"input_type": "password"}}
-
 
 class WhatsAppAccountSerializer(serializers.ModelSerializer[WhatsAppAccount]):
-    """Secrets go in and never come out: absent keeps what is stored, "" removes it."""
+    """Secrets are write-only. Leave one out to keep it, or send "" to remove it."""
 
-    tenant = OwnedTenantField()
-    has_access_token = IsSet(source="access_token")
-    has_app_secret = IsSet(source="app_secret")
+    tenant = OwnTenantField()
+    has_access_token = IsSetField("access_token")
+    has_app_secret = IsSetField("app_secret")
 
     class Meta:
         model: type[Model] = WhatsAppAccount
@@ -39,13 +38,12 @@ class WhatsAppAccountSerializer(serializers.ModelSerializer[WhatsAppAccount]):
         extra_kwargs = {"access_token": SECRET, "app_secret": SECRET}
 
 
-class WhatsAppAccountViewSet(TenantScopedViewSet):
-    """The WhatsApp numbers of the businesses."""
-
-    queryset = WhatsAppAccount.objects.order_by("pk")
+@summaries("a WhatsApp account", "WhatsApp accounts")
+class WhatsAppAccountViewSet(StaffViewSet[WhatsAppAccount]):
+    queryset = WhatsAppAccount.objects.all()
     serializer_class = WhatsAppAccountSerializer
 
-    def perform_update(self, serializer: Any) -> None:
+    def perform_update(self, serializer: BaseSerializer[WhatsAppAccount]) -> None:
         account = serializer.save()
         if serializer.validated_data.get("access_token"):
-            outbox.resume(account.phone_number_id)  # a new token: what waited for it may go
+            outbox.resume(account.phone_number_id)  # a new token can send what the old one couldn't

@@ -1,12 +1,11 @@
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 
-from .programs import Programs
+from .clients import Clients
 
 PLACES = {"type": "BODY", "text": "Hello {{1}}, your order {{2}} is ready."}
 APPROVED = {"name": "order_update", "language": "en", "status": "APPROVED", "category": "UTILITY"}
@@ -23,12 +22,12 @@ CAROUSEL = {"type": "CAROUSEL", "cards": []}
 
 
 @pytest.fixture
-def programs(db: None) -> Programs:
-    return Programs()
+def clients(db: None) -> Clients:
+    return Clients()
 
 
 class Meta:
-    """Graph as far as it lists templates."""
+    """The part of the Graph API that lists templates."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -41,9 +40,7 @@ class Meta:
 
 
 @pytest.fixture
-def meta(settings: Any) -> Iterator[Meta]:
+def meta(settings: Any, network: FakeNetwork) -> Meta:
     settings.WHATSAPP_ACCESS_TOKEN, settings.WHATSAPP_WABA_ID = "token", "707"
-    one = Meta()
-    graph_client.set_transport(httpx2.MockTransport(one))
-    yield one
-    graph_client.set_transport(None)
+    network.graph = meta = Meta()
+    return meta

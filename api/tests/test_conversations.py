@@ -1,4 +1,4 @@
-"""A program lists, filters and searches the conversations of its business, takes them over and hands them back."""
+"""Listing, filtering, searching and updating conversations, takeover and hand-back."""
 
 import datetime as dt
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from api.tests.programs import Program, Programs, program
+from api.tests.clients import ApiClient, Clients, api_client
 from conversations import handover
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
@@ -18,7 +18,7 @@ def names(answer: Any) -> list[str]:
     return [row["contact_name"] for row in answer.json()["results"]]
 
 
-def all_pages(asker: Program, address: str, **query: Any) -> list[Any]:
+def all_pages(asker: ApiClient, address: str, **query: Any) -> list[Any]:
     answer = asker.get(address, **query).json()
     rows: list[Any] = answer["results"]
     while answer["next"]:
@@ -28,9 +28,9 @@ def all_pages(asker: Program, address: str, **query: Any) -> list[Any]:
 
 
 @pytest.fixture
-def three(programs: Programs) -> dict[str, Conversation]:
-    ours = programs.businesses.ours
-    conversation(programs.businesses.theirs, "491", contact_name="Zebra")
+def three(clients: Clients) -> dict[str, Conversation]:
+    ours = clients.businesses.ours
+    conversation(clients.businesses.theirs, "491", contact_name="Zebra")
     now = timezone.now()
     return {
         name: conversation(ours, f"49{number}", contact_name=name, updated_at=now - dt.timedelta(hours=number))
@@ -38,14 +38,14 @@ def three(programs: Programs) -> dict[str, Conversation]:
     }
 
 
-def test_lists_the_own_ones_the_last_change_first(programs: Programs, three: dict[str, Conversation]) -> None:
-    assert names(programs.reader.get("conversations")) == ["Ann", "Bo", "Cy"]
-    assert names(programs.reader.get("conversations", order="oldest")) == ["Cy", "Bo", "Ann"]
+def test_own_conversations_are_listed_last_change_first(clients: Clients, three: dict[str, Conversation]) -> None:
+    assert names(clients.reader.get("conversations")) == ["Ann", "Bo", "Cy"]
+    assert names(clients.reader.get("conversations", order="oldest")) == ["Cy", "Bo", "Ann"]
     handover.mark_needs_person([three["Cy"].pk], "The model failed.")
-    assert names(programs.reader.get("conversations")) == ["Cy", "Ann", "Bo"]
+    assert names(clients.reader.get("conversations")) == ["Cy", "Ann", "Bo"]
 
 
-def test_filters(programs: Programs, three: dict[str, Conversation]) -> None:
+def test_conversations_can_be_filtered(clients: Clients, three: dict[str, Conversation]) -> None:
     Conversation.objects.filter(pk=three["Ann"].pk).update(needs_person="why", phone_number_id="7")
     Conversation.objects.filter(pk=three["Bo"].pk).update(handled_by="operator", is_active=False)
     expected: list[tuple[dict[str, Any], list[str]]] = [
@@ -58,15 +58,15 @@ def test_filters(programs: Programs, three: dict[str, Conversation]) -> None:
         ({"updated_since": (timezone.now() - dt.timedelta(minutes=90)).isoformat()}, ["Ann", "Bo"]),
     ]
     for query, found in expected:
-        assert names(programs.reader.get("conversations", **query)) == found, query
+        assert names(clients.reader.get("conversations", **query)) == found, query
 
 
-def test_finds_by_name_number_and_word(programs: Programs, three: dict[str, Conversation]) -> None:
+def test_search_finds_names_numbers_and_words(clients: Clients, three: dict[str, Conversation]) -> None:
     message(three["Cy"], "Do you have strawberries?")
-    assert names(programs.reader.get("conversations", search="ann")) == ["Ann"]
-    assert names(programs.reader.get("conversations", search="+49 1")) == ["Bo"]
-    assert names(programs.reader.get("conversations", search="strawb")) == ["Cy"]
-    assert names(programs.theirs.get("conversations", search="strawb")) == []
+    assert names(clients.reader.get("conversations", search="ann")) == ["Ann"]
+    assert names(clients.reader.get("conversations", search="+49 1")) == ["Bo"]
+    assert names(clients.reader.get("conversations", search="strawb")) == ["Cy"]
+    assert names(clients.theirs.get("conversations", search="strawb")) == []
 
 
 @pytest.mark.parametrize(
@@ -83,58 +83,69 @@ def test_finds_by_name_number_and_word(programs: Programs, three: dict[str, Conv
         {"search": "\x00"},
     ],
 )
-def test_says_what_is_wrong_with_a_question(programs: Programs, query: dict[str, str]) -> None:
-    answer = programs.reader.get("conversations", **query)
+def test_invalid_query_parameters_are_named(clients: Clients, query: dict[str, str]) -> None:
+    answer = clients.reader.get("conversations", **query)
     assert answer.status_code == 400
     assert list(answer.json()) == list(query)
 
 
 @pytest.mark.parametrize("cursor", ["x", "cD14", "cD0yMDI2", "cj0xJnA9MQ==", "bz0tMQ==", "cD0lMDA="])
-def test_answers_a_cursor_that_was_made_up_with_404(programs: Programs, cursor: str) -> None:
-    talk = conversation(programs.businesses.ours, "491")
+def test_an_invalid_cursor_never_fails(clients: Clients, cursor: str) -> None:
+    talk = conversation(clients.businesses.ours, "491")
     for address in ("conversations", "leads", f"conversations/{talk.pk}/messages"):
-        assert programs.reader.get(address, cursor=cursor).status_code in (200, 404)
+        assert clients.reader.get(address, cursor=cursor).status_code in (200, 404)
 
 
-def test_pages_through_all_without_a_gap(programs: Programs) -> None:
+def test_pages_have_no_gaps(clients: Clients) -> None:
     instant = timezone.now()
     for number in range(25):
-        moment = instant - dt.timedelta(seconds=number // 4)  # several in one instant
-        conversation(programs.businesses.ours, f"49{number}", contact_name=str(number), updated_at=moment)
+        moment = instant - dt.timedelta(seconds=number // 4)  # several at the same time
+        conversation(clients.businesses.ours, f"49{number}", contact_name=str(number), updated_at=moment)
     for order in ("newest", "oldest"):
-        rows = all_pages(programs.reader, "conversations", limit=4, order=order)
+        rows = all_pages(clients.reader, "conversations", limit=4, order=order)
         assert sorted(int(row["contact_name"]) for row in rows) == list(range(25))
-    assert len(programs.reader.get("conversations", limit=4).json()["results"]) == 4
+    assert len(clients.reader.get("conversations", limit=4).json()["results"]) == 4
 
 
-def test_lists_with_a_constant_number_of_queries(programs: Programs, django_assert_num_queries: Any) -> None:
-    programs.reader.get("key")
+def test_lists_need_a_constant_number_of_queries(clients: Clients, django_assert_num_queries: Any) -> None:
+    clients.reader.get("key")
     for number in range(12):
-        conversation(programs.businesses.ours, f"49{number}", operator=programs.owner)
+        conversation(clients.businesses.ours, f"49{number}", operator=clients.owner)
         if number in (0, 11):
-            with django_assert_num_queries(3):  # the key, the rate, the page
-                programs.reader.get("conversations")
+            with django_assert_num_queries(3):  # the key, the rate limit, the page
+                clients.reader.get("conversations")
 
 
-def test_reads_one(programs: Programs, three: dict[str, Conversation]) -> None:
-    row = programs.reader.get(f"conversations/{three['Ann'].pk}").json()
+def test_a_conversation_can_be_retrieved(clients: Clients, three: dict[str, Conversation]) -> None:
+    row = clients.reader.get(f"conversations/{three['Ann'].pk}").json()
     assert (row["id"], row["contact_name"], row["handled_by"]) == (three["Ann"].pk, "Ann", "assistant")
     assert row["window_closes_at"] > timezone.now().isoformat()
 
 
-def test_takes_over_and_hands_back_as_the_person_who_made_the_key(
-    programs: Programs, three: dict[str, Conversation]
+def test_the_name_and_the_active_state_can_be_updated(clients: Clients, three: dict[str, Conversation]) -> None:
+    path = f"conversations/{three['Cy'].pk}"
+    data = {"contact_name": "Cyrus", "is_active": False, "external_id": "1", "handled_by": "operator"}
+    row = clients.writer.patch(path, data).json()
+    assert (row["contact_name"], row["is_active"]) == ("Cyrus", False)
+    assert (row["external_id"], row["handled_by"]) == (three["Cy"].external_id, "assistant")
+    assert names(clients.reader.get("conversations")) == ["Cyrus", "Ann", "Bo"]
+    assert clients.writer.patch(path, {}).json()["updated_at"] == row["updated_at"]
+    assert clients.writer.patch(path, {"is_active": "perhaps"}).status_code == 400
+
+
+def test_takeover_and_hand_back_are_in_the_name_of_the_keys_creator(
+    clients: Clients, three: dict[str, Conversation]
 ) -> None:
     address = f"conversations/{three['Ann'].pk}"
-    taken = programs.writer.post(f"{address}/take-over").json()
+    taken = clients.writer.post(f"{address}/take-over").json()
     assert (taken["handled_by"], taken["operator"]) == ("operator", "our-owner")
-    given = programs.writer.post(f"{address}/hand-back").json()
+    given = clients.writer.post(f"{address}/hand-back").json()
     assert (given["handled_by"], given["operator"]) == ("assistant", None)
 
 
-def test_serves_the_single_business(programs: Programs) -> None:
+def test_serves_the_single_business(clients: Clients) -> None:
     from_nobody = conversation(None, "4977", contact_name="Nora")
 
-    single = program(Tenant.objects.single(), programs.businesses.people["superuser"])
+    single = api_client(Tenant.objects.single(), clients.businesses.people["superuser"])
     assert names(single.get("conversations")) == ["Nora"]
-    assert programs.writer.get(f"conversations/{from_nobody.pk}").status_code == 404
+    assert clients.writer.get(f"conversations/{from_nobody.pk}").status_code == 404

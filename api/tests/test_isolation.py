@@ -1,4 +1,4 @@
-"""Every address for programs x strangers, the other business's rows, and keys that may only read."""
+"""Every endpoint, with invalid keys, with another business's rows and with read-only keys."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,15 +9,15 @@ import pytest
 from django.core.files.base import ContentFile
 
 from api import urls
-from api.tests.programs import Program, Programs
+from api.tests.clients import ApiClient, Clients
 from conversations.tests.rows import conversation, message
 from leads.models import Lead
 from tests.isolation_report import Report
 
-# By address: what may be asked of it. A new one fails the test until it is listed.
+# The methods of each endpoint: r(ead), w(rite). A new endpoint fails a test until it's listed here.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
 OF_A_CONVERSATION = {
-    "conversations/<int:pk>": "r",
+    "conversations/<int:pk>": "rw",
     "conversations/<int:pk>/messages": "rw",
     "conversations/<int:pk>/files": "w",
     "conversations/<int:pk>/templates": "r",
@@ -25,9 +25,9 @@ OF_A_CONVERSATION = {
     "conversations/<int:pk>/hand-back": "w",
 }
 OF_A_LEAD = {"leads/<int:pk>": "rw"}
-PATCHED = {"assistant", "leads/<int:pk>"}
+PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>"}
 FORMS = {"conversations/<int:pk>/files"}
-DATA = {"text": "Hello", "stage": "won", "instructions": "Obey."}
+DATA = {"text": "Hello", "stage": "won", "instructions": "Obey.", "is_active": False}
 ALL = WITHOUT_ROW | OF_A_CONVERSATION | OF_A_LEAD
 
 pytestmark = pytest.mark.usefixtures("meta")
@@ -39,11 +39,11 @@ def _a_folder(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def ids(programs: Programs) -> dict[str, dict[str, int]]:
-    """By whose ("ours", "theirs"): the id of one row by the beginning of its address."""
+def ids(clients: Clients) -> dict[str, dict[str, int]]:
+    """For "ours" and "theirs": the ID of a row by the first part of its path."""
     found = {}
     for whose in ("ours", "theirs"):
-        tenant = getattr(programs.businesses, whose)
+        tenant = getattr(clients.businesses, whose)
         talk = conversation(tenant, contact_name=f"{whose}-customer")
         message(talk, f"{whose}-text")
         lead = Lead.objects.create(tenant=tenant, conversation=talk, name=f"{whose}-lead")
@@ -51,14 +51,14 @@ def ids(programs: Programs) -> dict[str, dict[str, int]]:
     return found
 
 
-def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
-    """(what, answer) of each thing that may be asked of an address."""
+def asked(client: ApiClient, route: str, ids: dict[str, int]) -> list[tuple[str, Any]]:
+    """Send each request that the endpoint supports. Returns what was sent, and the responses."""
     address = route.replace("<int:pk>", str(ids.get(route.partition("/")[0], 0)))
     answers = []
     if "r" in ALL[route]:
-        answers.append((f"GET {address}", program.get(address)))
+        answers.append((f"GET {address}", client.get(address)))
     if "w" in ALL[route]:
-        write = program.patch if route in PATCHED else program.send if route in FORMS else program.post
+        write = client.patch if route in PATCHED else client.send if route in FORMS else client.post
         data = {"file": ContentFile(b"%PDF-1.7", "bill.pdf")} if route in FORMS else DATA
         answers.append((f"write {address}", write(address, data)))
     return answers
@@ -66,59 +66,57 @@ def asked(program: Program, route: str, ids: dict[str, int]) -> list[tuple[str, 
 
 @pytest.fixture
 def walk(isolation_report: Report) -> Any:
-    """As `asked`, over many addresses; what was met goes into the report."""
+    """`asked` for many endpoints. The results go into the report."""
 
-    def walk(who: str, program: Program, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
+    def walk(who: str, client: ApiClient, routes: Iterable[str], ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
         met: Counter[str] = Counter()
         for route in routes:
-            for what, answer in asked(program, route, ids):
+            for what, answer in asked(client, route, ids):
                 met[str(answer.status_code)] += 1
                 yield what, answer
         refusals = sum(met[status] for status in ("401", "403", "404"))
-        isolation_report(f"{who}, the API for programs", len(list(routes)), refusals, met)
+        isolation_report(f"{who}, the API", len(list(routes)), refusals, met)
 
     return walk
 
 
-def test_every_address_is_in_a_table() -> None:
-    assert {str(pattern.pattern) for pattern in urls.urlpatterns} == set(ALL)
+def test_every_endpoint_is_in_a_table() -> None:
+    assert {str(pattern.pattern) for pattern in urls.with_api_key} == set(ALL)
 
 
-def test_strangers_get_nowhere(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
-    for number, stranger in enumerate(programs.strangers, start=1):
+def test_clients_without_a_valid_key_get_401(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for number, stranger in enumerate(clients.strangers, start=1):
         for what, answer in walk(f"stranger {number}", stranger, ALL, ids["ours"]):
             assert answer.status_code == 401, what
             assert "ours-" not in answer.content.decode()
 
 
-def test_a_key_that_reads_does_not_write(programs: Programs, ids: dict[str, dict[str, int]], walk: Any) -> None:
-    for what, answer in walk("key that reads", programs.reader, ALL, ids["ours"]):
+def test_a_read_only_key_cannot_write(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
+    for what, answer in walk("key that reads", clients.reader, ALL, ids["ours"]):
         assert answer.status_code == (200 if what.startswith("GET") else 403), what
 
 
-def test_a_key_that_writes_does_both_in_its_own_business(
-    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
+def test_a_read_and_write_key_can_do_both_in_its_own_business(
+    clients: Clients, ids: dict[str, dict[str, int]], walk: Any
 ) -> None:
-    for what, answer in walk("key that writes", programs.writer, ALL, ids["ours"]):
+    for what, answer in walk("key that writes", clients.writer, ALL, ids["ours"]):
         assert answer.status_code in (200, 201), what
         assert "theirs-" not in answer.content.decode(), what
 
 
-def test_the_rows_of_another_business_do_not_exist(
-    programs: Programs, ids: dict[str, dict[str, int]], walk: Any
-) -> None:
+def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
     rows, nothing = OF_A_CONVERSATION | OF_A_LEAD, dict.fromkeys(ids["theirs"], 999_999_999)
-    foreign = list(walk("key, another business's rows", programs.writer, rows, ids["theirs"]))
-    missing = list(walk("key, rows that are not", programs.writer, rows, nothing))
+    foreign = list(walk("key, another business's rows", clients.writer, rows, ids["theirs"]))
+    missing = list(walk("key, rows that are not", clients.writer, rows, nothing))
     for (what, answer), (_, same) in zip(foreign, missing, strict=True):
         assert (answer.status_code, answer.json()) == (404, same.json()), what
     theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
-    assert (theirs.stage, theirs.conversation.handled_by) == ("new", "assistant")
+    assert (theirs.stage, theirs.conversation.handled_by, theirs.conversation.is_active) == ("new", "assistant", True)
     assert theirs.conversation.messages.count() == 1
 
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
-def test_an_id_that_cannot_be_is_not_found(programs: Programs, pk: int) -> None:
+def test_an_impossible_id_is_not_found(clients: Clients, pk: int) -> None:
     for route in OF_A_CONVERSATION | OF_A_LEAD:
-        for what, answer in asked(programs.writer, route, {"conversations": pk, "leads": pk}):
+        for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk}):
             assert answer.status_code == 404, what

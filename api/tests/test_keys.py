@@ -1,4 +1,4 @@
-"""An API key is made in the admin, shown once, and opens its own business until it is revoked."""
+"""API keys: generated in the admin, shown once, valid for one business until they're revoked."""
 
 import datetime as dt
 from typing import Any
@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
+from api import keys
 from api.models import ApiKey
-from api.tests.programs import Program, Programs
+from api.tests.clients import ApiClient, Clients
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses, browser_of
 
@@ -29,7 +30,7 @@ def token_in(page: Any) -> str:
 
 @pytest.mark.parametrize("who", ["owner", "superuser"])
 @pytest.mark.django_db
-def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
+def test_an_owner_generates_a_key_that_is_shown_once(who: str) -> None:
     businesses = TwoBusinesses()
     client = businesses.browser(who)
     token = token_in(make(client, businesses.ours, "write"))
@@ -41,7 +42,7 @@ def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
         assert key.prefix in text
         assert token not in text
         assert key.hash not in text
-    answer = Program(token, Client()).get("key")
+    answer = ApiClient(token, Client()).get("key")
     assert answer.json() | {"created_at": ""} == {
         "name": "Shop",
         "prefix": key.prefix,
@@ -53,7 +54,7 @@ def test_is_made_by_an_owner_and_shown_once(who: str) -> None:
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "nobody"])
 @pytest.mark.django_db
-def test_is_not_made_or_seen_by_others(who: str) -> None:
+def test_others_cannot_generate_or_see_keys(who: str) -> None:
     businesses = TwoBusinesses()
     assert make(businesses.browser(who), businesses.ours).status_code == 403
     assert businesses.browser(who).get(ADMIN).status_code == 403
@@ -69,23 +70,23 @@ def test_is_not_made_for_another_business_or_for_none() -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_neither_its_scope_nor_its_business_changes_and_a_stranger_revokes_nothing(programs: Programs) -> None:
+def test_a_keys_scope_and_business_are_fixed_and_only_its_owners_can_revoke_it(clients: Clients) -> None:
     key = ApiKey.objects.get(scope="read")
-    client = programs.businesses.browser("owner")
-    theirs = programs.businesses.theirs.pk
+    client = clients.businesses.browser("owner")
+    theirs = clients.businesses.theirs.pk
     client.post(f"{ADMIN}{key.pk}/change/", {"name": "Renamed", "scope": "write", "tenant": theirs})
     key.refresh_from_db()
-    assert (key.name, key.scope, key.tenant) == ("Renamed", "read", programs.businesses.ours)
+    assert (key.name, key.scope, key.tenant) == ("Renamed", "read", clients.businesses.ours)
     data = {"action": "revoke", "_selected_action": [key.pk]}
-    programs.businesses.browser("stranger").post(ADMIN, data)
-    assert programs.reader.get("key").status_code == 200
+    clients.businesses.browser("stranger").post(ADMIN, data)
+    assert clients.reader.get("key").status_code == 200
     client.post(ADMIN, data)
-    assert programs.reader.get("key").status_code == 401
+    assert clients.reader.get("key").status_code == 401
     assert "Revoked" in client.get(ADMIN).content.decode()
 
 
-def test_opens_nothing_to_strangers(programs: Programs) -> None:
-    for stranger in programs.strangers:
+def test_an_invalid_key_gets_401(clients: Clients) -> None:
+    for stranger in clients.strangers:
         answer = stranger.get("key")
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -93,31 +94,42 @@ def test_opens_nothing_to_strangers(programs: Programs) -> None:
         assert set(answer.json()) == {"detail"}
 
 
-def test_is_not_a_session_or_a_token_of_the_admin_and_does_not_open_the_admin_api(programs: Programs) -> None:
-    assert browser_of(programs.owner).get("/api/key").status_code == 401
-    token = Token.objects.create(user=programs.owner).key
+def test_sessions_admin_tokens_and_api_keys_are_not_interchangeable(clients: Clients) -> None:
+    assert browser_of(clients.owner).get("/api/key").status_code == 401
+    token = Token.objects.create(user=clients.owner).key
     for scheme in ("Token", "Bearer", "Basic"):
         assert Client(headers={"Authorization": f"{scheme} {token}"}).get("/api/key").status_code == 401
-    assert programs.writer.get("admin/tenants").status_code == 401
+    assert clients.writer.get("admin/tenants").status_code == 401
 
 
-def test_shows_when_it_was_last_used_to_the_minute(programs: Programs, django_assert_num_queries: Any) -> None:
+def test_last_use_is_recorded_once_a_minute(clients: Clients, django_assert_num_queries: Any) -> None:
     before = timezone.now()
-    programs.writer.get("key")
+    clients.writer.get("key")
     key = ApiKey.objects.filter(last_used_at__gte=before).get()
-    with django_assert_num_queries(2):  # the key, the rate: nothing is written down
-        programs.writer.get("key")
+    with django_assert_num_queries(2):  # the key, the rate limit, but no update
+        clients.writer.get("key")
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=before - dt.timedelta(seconds=61))
-    programs.writer.get("key")
+    clients.writer.get("key")
     key.refresh_from_db()
     assert key.last_used_at is not None
     assert key.last_used_at >= before
 
 
-def test_whoever_made_one_cannot_be_deleted_and_the_admin_says_why(programs: Programs) -> None:
-    client = programs.businesses.browser("superuser")
-    page = client.get(f"/admin/auth/user/{programs.owner.pk}/delete/")
+def test_last_use_is_recorded_once_when_requests_race(clients: Clients) -> None:
+    stale = timezone.now() - dt.timedelta(minutes=2)
+    ApiKey.objects.update(last_used_at=stale)
+    first, second = ApiKey.objects.get(scope="read"), ApiKey.objects.get(scope="read")
+    keys.record_use(first)
+    recorded = ApiKey.objects.get(scope="read").last_used_at
+    keys.record_use(second)
+    assert recorded != stale
+    assert ApiKey.objects.get(scope="read").last_used_at == recorded
+
+
+def test_the_creator_of_a_key_cannot_be_deleted_and_the_admin_explains_it(clients: Clients) -> None:
+    client = clients.businesses.browser("superuser")
+    page = client.get(f"/admin/auth/user/{clients.owner.pk}/delete/")
     assert page.status_code == 200
-    assert "Program that may read" in page.content.decode()
-    client.post(f"/admin/auth/user/{programs.owner.pk}/delete/", {"post": "yes"})
-    assert User.objects.filter(pk=programs.owner.pk).exists()
+    assert "Shop (read)" in page.content.decode()
+    client.post(f"/admin/auth/user/{clients.owner.pk}/delete/", {"post": "yes"})
+    assert User.objects.filter(pk=clients.owner.pk).exists()

@@ -1,4 +1,4 @@
-"""A key has so many requests a minute, counted for all processes, and the answers say how many are left."""
+"""The rate limit per key, across processes, and its headers."""
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
@@ -9,47 +9,47 @@ from django.db import connections
 from django.utils import timezone
 
 from api.models import RateWindow
-from api.tests.programs import Programs
+from api.tests.clients import Clients
 
 
-def test_says_what_is_left_and_refuses_what_is_too_much(programs: Programs, settings: Any) -> None:
+def test_headers_show_what_is_left_and_further_requests_are_refused(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 2
-    answers = [programs.writer.get("key") for _ in range(3)]
+    answers = [clients.writer.get("key") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
     assert {answer.headers["RateLimit-Limit"] for answer in answers} == {"2"}
     refused = answers[-1]
     assert 0 < int(refused.headers["RateLimit-Reset"]) <= 60
     assert refused.headers["Retry-After"] == refused.headers["RateLimit-Reset"]
-    assert "throttled" in refused.json()["detail"]
+    assert "Rate limit exceeded. Retry in" in refused.json()["detail"]
 
 
-def test_counts_each_key_by_itself_and_refusals_too(programs: Programs, settings: Any) -> None:
+def test_each_key_has_its_own_limit_and_errors_count(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 1
-    assert programs.reader.get("nothing").status_code == 404  # no address of the API: not counted
-    assert programs.reader.post("key").status_code == 403
-    assert programs.reader.get("key").status_code == 429
-    assert programs.writer.get("key").status_code == 200
-    assert programs.theirs.get("key").status_code == 200
-    assert programs.keyless.get("key").status_code == 401
-    assert "RateLimit-Limit" not in programs.keyless.get("key").headers
+    assert clients.reader.get("nothing").status_code == 404  # an unknown URL doesn't count
+    assert clients.reader.post("key").status_code == 403
+    assert clients.reader.get("key").status_code == 429
+    assert clients.writer.get("key").status_code == 200
+    assert clients.theirs.get("key").status_code == 200
+    assert clients.keyless.get("key").status_code == 401
+    assert "RateLimit-Limit" not in clients.keyless.get("key").headers
 
 
-def test_begins_again_when_the_minute_is_over(programs: Programs, settings: Any) -> None:
+def test_the_limit_resets_after_a_minute(clients: Clients, settings: Any) -> None:
     settings.API_RATE_LIMIT = 1
-    assert [programs.writer.get("key").status_code for _ in range(2)] == [200, 429]
+    assert [clients.writer.get("key").status_code for _ in range(2)] == [200, 429]
     RateWindow.objects.update(started_at=timezone.now() - dt.timedelta(seconds=60))
-    assert programs.writer.get("key").status_code == 200
+    assert clients.writer.get("key").status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counts_all_that_come_at_once(settings: Any) -> None:
+def test_simultaneous_requests_are_all_counted(settings: Any) -> None:
     settings.API_RATE_LIMIT = 5
-    programs = Programs()
+    clients = Clients()
 
     def ask(_: int) -> int:
         try:
-            return int(programs.writer.get("key").status_code)
+            return int(clients.writer.get("key").status_code)
         finally:
             connections.close_all()
 

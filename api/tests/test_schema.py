@@ -1,6 +1,6 @@
-"""/api/schema is complete and true: whatever is asked, no answer is a 5xx or one that it does not describe.
+"""/api/schema is complete and correct: no request gets a 5xx or a response that it doesn't describe.
 
-The questions are schemathesis' own, good and bad, for every operation; they reach the application as WSGI.
+schemathesis generates valid and invalid requests for every operation and sends them to the WSGI application.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import urls
+from api.tests.clients import Clients
 from api.tests.conftest import Meta
-from api.tests.programs import Programs
 from conversations.tests.rows import conversation, many_messages
 from leads.models import Lead
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
-EXAMPLES = 8  # of each kind of question for each operation
-ROW = 900_001  # the id of a row of every kind
-# schemathesis has further checks, for what DRF does not do: it takes "5" for a number, as forms send it.
+EXAMPLES = 8  # of each kind of request, for each operation
+ROW = 900_001  # the ID of a row in each table
+# Without the checks for what DRF deliberately allows, such as "5" as a number.
 CHECKED: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -58,7 +58,7 @@ questions = settings(
 
 @pytest.fixture(autouse=True)
 def one_connection() -> Iterator[None]:
-    """As Django's own client does: the end of a request is not the end of the test's transaction."""
+    """Keep the connection open after a request, as Django's test client does, because it has the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -67,29 +67,43 @@ def one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def keys(programs: Programs, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
-    """By the beginning of the path: the header that opens it. There is something to find, too."""
+def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
+    """The authentication headers by path prefix. Also creates rows to find."""
     settings.API_RATE_LIMIT, settings.MEDIA_ROOT = 1_000_000, str(tmp_path)
-    ours = programs.businesses.ours
-    talk = conversation(ours, "4915112345", id=ROW, operator=programs.owner, needs_person="why")
+    ours = clients.businesses.ours
+    talk = conversation(ours, "4915112345", id=ROW, operator=clients.owner, needs_person="why")
     many_messages(talk, 5)
     Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
     third = Tenant.objects.create(id=ROW, name="Third", slug="third")
     WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
-    token = Token.objects.create(user=programs.businesses.people["superuser"]).key
-    program = f"Bearer {programs.writer.token}"
-    return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": program}}
+    token = Token.objects.create(user=clients.businesses.people["superuser"]).key
+    bearer = f"Bearer {clients.writer.token}"
+    return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": bearer}}
 
 
-def test_every_address_is_described() -> None:
-    """So each is asked below: the questions are of the described ones."""
+def test_every_endpoint_is_described() -> None:
+    """So the tests below include every endpoint."""
     described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
-    programs = {f"/api/{pattern.pattern}" for pattern in urls.urlpatterns}
+    clients = {f"/api/{pattern.pattern}" for pattern in urls.with_api_key}
     staff = {f"/api/admin/{name}{row}" for name in ("tenants", "whatsapp-accounts") for row in ("", "/{id}")}
-    assert set(described) == {path.replace("<int:pk>", "{id}") for path in programs} | staff
+    assert set(described) == {path.replace("<int:pk>", "{id}") for path in clients} | staff
 
 
-def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
+def test_every_operation_has_a_summary_and_says_how_to_authenticate() -> None:
+    described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()
+    operations = [
+        (f"{method} {path}", operation)
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert [name for name, operation in operations if not operation.get("summary")] == []
+    schemes = {name: [scheme for each in operation["security"] for scheme in each] for name, operation in operations}
+    expected = {name: ["adminToken" if " /api/admin/" in name else "apiKey"] for name, _ in operations}
+    assert schemes == expected
+    assert set(described["components"]["securitySchemes"]) == {"apiKey", "adminToken"}
+
+
+def test_every_response_is_described(keys: dict[str, dict[str, str]]) -> None:
     schema = described()
     answered: Counter[int] = Counter()
     for result in schema.get_all_operations():
@@ -102,9 +116,9 @@ def test_every_answer_is_described(keys: dict[str, dict[str, str]]) -> None:
     assert {200, 201, 204, 400, 404} <= set(answered)
 
 
-def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]], programs: Programs) -> None:
+def test_every_authentication_error_is_described(keys: dict[str, dict[str, str]], clients: Clients) -> None:
     schema = described()
-    reader = {"Authorization": f"Bearer {programs.reader.token}"}
+    reader = {"Authorization": f"Bearer {clients.reader.token}"}
     answered: Counter[int] = Counter()
     for result in schema.get_all_operations():
         for key in ({"Authorization": "Bearer prk_no"}, reader):
@@ -113,13 +127,13 @@ def test_every_refusal_of_a_stranger_is_described(keys: dict[str, dict[str, str]
 
 
 def described() -> Any:
-    # Without keys of its own making: a stranger has a test.
+    # Don't generate credentials: invalid ones have their own test.
     config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
     return schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application(), config=config)
 
 
 def _ask(operation: Any, key: dict[str, str], **kind: Any) -> Counter[int]:
-    """How it answered to questions of this kind; each question finds the rows as they were."""
+    """Send requests of this kind, each in a transaction that's rolled back. Returns the status codes."""
     answered: Counter[int] = Counter()
 
     @questions
@@ -131,6 +145,6 @@ def _ask(operation: Any, key: dict[str, str], **kind: Any) -> Counter[int]:
         answered[answer.status_code] += 1
         case.validate_response(answer, checks=CHECKED)
 
-    with contextlib.suppress(Unsatisfiable):  # where nothing can be asked wrongly
+    with contextlib.suppress(Unsatisfiable):  # if the operation has no invalid requests
         ask()
     return answered

@@ -1,4 +1,4 @@
-"""A program sends whatever WhatsApp takes: links and files, buttons, lists, the wish for a place, templates."""
+"""Sending everything besides text: links, files, buttons, lists, location requests and templates."""
 
 import datetime as dt
 from pathlib import Path
@@ -9,11 +9,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
+from api.tests.clients import Clients
 from api.tests.conftest import Meta
-from api.tests.programs import Programs
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox.contents import ButtonParameter, FileLink, Template, from_json
+from conversations.outbox.contents import ButtonParameter, FileLink, Parameter, Template, from_json
 from conversations.tests.rows import conversation, message
 from tests.media_at_meta import OGG, PDF, picture
 from tests.stage import Stage
@@ -40,8 +40,8 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def talk(programs: Programs) -> Conversation:
-    return conversation(programs.businesses.ours, "4915112345")
+def talk(clients: Clients) -> Conversation:
+    return conversation(clients.businesses.ours, "4915112345")
 
 
 def messages(talk: Conversation) -> str:
@@ -64,18 +64,18 @@ def close_window() -> None:
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
 
 
-def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
-    programs = Programs()
+def test_every_kind_is_sent_to_meta(stage: Stage, settings: Any) -> None:
+    clients = Clients()
     stage.converse(inbound(text_message("Hello", id="wamid.hello")))
     stage.wire.sent.clear()
-    Conversation.objects.update(tenant=programs.businesses.ours)
+    Conversation.objects.update(tenant=clients.businesses.ours)
     talk = Conversation.objects.get()
     for data in ({"buttons": BUTTONS}, {"list": LIST}, {"location_request": {"text": "Where?"}}, {"file": LINK}):
-        answer = programs.writer.post(messages(talk), {**data, "reply_to": "wamid.hello"})
+        answer = clients.writer.post(messages(talk), {**data, "reply_to": "wamid.hello"})
         assert answer.status_code == 201, answer.json()
         assert [row["status"] for row in answer.json()["messages"]] == ["queued"]
     for file in (bill(), ContentFile(OGG, "hello.ogg"), ContentFile(picture(), "cake.jpg")):
-        assert programs.writer.send(files(talk), {"file": file}).status_code == 201
+        assert clients.writer.send(files(talk), {"file": file}).status_code == 201
     stage.work()
     replies = [{"type": "reply", "reply": button} for button in BUTTONS["buttons"]]
     interactive = [
@@ -94,7 +94,7 @@ def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
     assert sent[4]["document"] == {"id": "up1", "filename": "bill.pdf"}
     assert (sent[5]["audio"], sent[6]["image"]) == ({"id": "up2"}, {"id": "up3"})
     assert [PDF in form for form in stage.wire.media.uploaded] == [True, False, False]
-    rows = programs.reader.get(messages(talk), order="oldest").json()["results"][2:]
+    rows = clients.reader.get(messages(talk), order="oldest").json()["results"][2:]
     assert [(row["kind"], row["status"]) for row in rows] == [
         *[("interactive", "sent")] * 3,
         ("image", "sent"),
@@ -132,25 +132,25 @@ def test_every_kind_reaches_meta(stage: Stage, settings: Any) -> None:
         {"template": {"name": "many", "language": "en", "values": []}},
     ],
 )
-def test_refuses_what_whatsapp_would(programs: Programs, talk: Conversation, meta: Meta, data: Any) -> None:
-    answer = programs.writer.post(messages(talk), data)
+def test_what_whatsapp_would_refuse_is_refused(clients: Clients, talk: Conversation, meta: Meta, data: Any) -> None:
+    answer = clients.writer.post(messages(talk), data)
     assert answer.status_code == 400, answer.json()
     assert list(answer.json()) in (["non_field_errors"], ["reply_to"], list(data))
     assert not ConversationMessage.objects.exists()
 
 
-def test_a_message_of_another_conversation_is_not_quoted(programs: Programs, talk: Conversation) -> None:
-    message(conversation(programs.businesses.theirs, "4930"), "Theirs", external_id="wamid.theirs")
-    answer = programs.writer.post(messages(talk), {"text": "Hello", "reply_to": "wamid.theirs"})
+def test_a_message_of_another_conversation_cannot_be_quoted(clients: Clients, talk: Conversation) -> None:
+    message(conversation(clients.businesses.theirs, "4930"), "Theirs", external_id="wamid.theirs")
+    answer = clients.writer.post(messages(talk), {"text": "Hello", "reply_to": "wamid.theirs"})
     assert (answer.status_code, list(answer.json())) == (400, ["reply_to"])
 
 
-def test_when_the_window_is_closed_only_templates_go(programs: Programs, talk: Conversation, meta: Meta) -> None:
+def test_only_templates_can_be_sent_outside_the_window(clients: Clients, talk: Conversation, meta: Meta) -> None:
     close_window()
     for data in ({"buttons": BUTTONS}, {"list": LIST}, {"file": LINK}, {"location_request": {"text": "Where?"}}):
-        assert "24 hours" in programs.writer.post(messages(talk), data).json()["detail"]
-    assert programs.writer.send(files(talk), {"file": bill()}).status_code == 409
-    answer = programs.writer.post(messages(talk), {"template": TEMPLATE})
+        assert "The 24-hour window has closed." in clients.writer.post(messages(talk), data).json()["detail"]
+    assert clients.writer.send(files(talk), {"file": bill()}).status_code == 409
+    answer = clients.writer.post(messages(talk), {"template": TEMPLATE})
     assert answer.status_code == 201
     (row,) = answer.json()["messages"]
     assert (row["kind"], row["text"]) == ("template", "Hello Ann, your order 17 is ready.")
@@ -158,8 +158,8 @@ def test_when_the_window_is_closed_only_templates_go(programs: Programs, talk: C
     assert (talk.handled_by, ConversationMessage.objects.count()) == ("operator", 1)
 
 
-def test_lists_the_templates_of_the_number(programs: Programs, talk: Conversation, meta: Meta) -> None:
-    assert programs.reader.get(f"conversations/{talk.pk}/templates").json() == {
+def test_the_numbers_templates_are_listed(clients: Clients, talk: Conversation, meta: Meta) -> None:
+    assert clients.reader.get(f"conversations/{talk.pk}/templates").json() == {
         "templates": [
             {
                 "name": "invoice",
@@ -167,7 +167,7 @@ def test_lists_the_templates_of_the_number(programs: Programs, talk: Conversatio
                 "category": "UTILITY",
                 "header": "",
                 "body": "Hello {{customer}}",
-                "places": ["header document", "customer", "button Pay: https://pay.example/{{1}}"],
+                "placeholders": ["header document", "customer", "button Pay: https://pay.example/{{1}}"],
             },
             {
                 "name": "order_update",
@@ -175,55 +175,54 @@ def test_lists_the_templates_of_the_number(programs: Programs, talk: Conversatio
                 "category": "UTILITY",
                 "header": "",
                 "body": "Hello {{1}}, your order {{2}} is ready.",
-                "places": ["1", "2"],
+                "placeholders": ["1", "2"],
             },
         ]
     }
     assert meta.asked == ["/v24.0/707/message_templates"]
 
 
-def test_fills_the_places_of_header_and_button_too(programs: Programs, talk: Conversation, meta: Meta) -> None:
+def test_placeholders_in_header_and_buttons_are_filled(clients: Clients, talk: Conversation, meta: Meta) -> None:
     values = ["https://files.example/bill.pdf", "Ann", "17"]
-    answer = programs.writer.post(messages(talk), {"template": {"name": "invoice", "language": "en", "values": values}})
+    answer = clients.writer.post(messages(talk), {"template": {"name": "invoice", "language": "en", "values": values}})
     assert answer.status_code == 201, answer.json()
     content = from_json(ConversationMessage.objects.get().payload or {})
     assert content == Template(
         "invoice",
         "en",
-        ("Ann",),
+        (Parameter("Ann", "customer"),),
         text="[document] bill.pdf https://files.example/bill.pdf\nHello Ann\n[button] Pay https://pay.example/17",
-        names=("customer",),
-        above=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
-        open_buttons=(ButtonParameter(0, "url", "17"),),
+        header_media=FileLink("document", "https://files.example/bill.pdf", filename="bill.pdf"),
+        button_parameters=(ButtonParameter(0, "url", "17"),),
     )
 
 
-def test_says_that_meta_does_not_tell_the_templates(programs: Programs, talk: Conversation, meta: Meta) -> None:
+def test_a_failure_to_list_templates_is_explained(clients: Clients, talk: Conversation, meta: Meta) -> None:
     meta.answer = httpx2.Response(401, json={"error": {"message": "no", "code": 190}})
     for answer in (
-        programs.reader.get(f"conversations/{talk.pk}/templates"),
-        programs.writer.post(messages(talk), {"template": TEMPLATE}, **KEY),
+        clients.reader.get(f"conversations/{talk.pk}/templates"),
+        clients.writer.post(messages(talk), {"template": TEMPLATE}, **KEY),
     ):
         assert answer.status_code == 503
         assert "expired or invalid" in answer.json()["detail"]
     assert not ConversationMessage.objects.exists()
 
 
-def test_a_template_goes_once_for_one_key_and_is_not_looked_up_again(
-    programs: Programs, talk: Conversation, meta: Meta
+def test_a_template_is_sent_once_per_key_and_not_looked_up_again(
+    clients: Clients, talk: Conversation, meta: Meta
 ) -> None:
-    first = programs.writer.post(messages(talk), {"template": TEMPLATE}, **KEY)
+    first = clients.writer.post(messages(talk), {"template": TEMPLATE}, **KEY)
     meta.answer = httpx2.Response(502, text="<html>")
-    again = programs.writer.post(messages(talk), {"template": TEMPLATE}, **KEY)
+    again = clients.writer.post(messages(talk), {"template": TEMPLATE}, **KEY)
     assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
     assert (len(meta.asked), ConversationMessage.objects.count()) == (1, 1)
 
 
-def test_a_file_goes_once_for_one_key_and_is_kept_once(programs: Programs, talk: Conversation, folder: Path) -> None:
-    first = programs.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
-    again = programs.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
+def test_a_file_is_sent_and_stored_once_per_key(clients: Clients, talk: Conversation, folder: Path) -> None:
+    first = clients.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
+    again = clients.writer.send(files(talk), {"file": bill(), "caption": "Yours"}, **KEY)
     assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
-    other = programs.writer.send(files(talk), {"file": ContentFile(PDF + b" ", "bill.pdf"), "caption": "Yours"}, **KEY)
+    other = clients.writer.send(files(talk), {"file": ContentFile(PDF + b" ", "bill.pdf"), "caption": "Yours"}, **KEY)
     assert (other.status_code, Attachment.objects.count(), stored(folder)) == (409, 1, 1)
 
 
@@ -242,20 +241,20 @@ def test_a_file_goes_once_for_one_key_and_is_kept_once(programs: Programs, talk:
         ({"file": ContentFile(PDF, "a.pdf"), "reply_to": "wamid.no"}, "reply_to"),
     ],
 )
-def test_refuses_a_file_and_keeps_nothing(
-    programs: Programs, talk: Conversation, folder: Path, form: dict[str, Any], named: str
+def test_a_refused_file_is_not_stored(
+    clients: Clients, talk: Conversation, folder: Path, form: dict[str, Any], named: str
 ) -> None:
     for given in form.values():
         if isinstance(given, ContentFile):
             given.seek(0)
-    answer = programs.writer.send(files(talk), form)
+    answer = clients.writer.send(files(talk), form)
     assert (answer.status_code, list(answer.json())) == (400, [named])
     assert (stored(folder), ConversationMessage.objects.count()) == (0, 0)
 
 
-def test_refuses_a_form_that_is_larger_than_any_file(programs: Programs, talk: Conversation, settings: Any) -> None:
+def test_a_form_larger_than_any_file_is_refused(clients: Clients, talk: Conversation, settings: Any) -> None:
     settings.MEDIA_LARGEST_MB = dict.fromkeys(settings.MEDIA_LARGEST_MB, 0.001)
     file = ContentFile(PDF + bytes(2000), "a.pdf")
-    assert "too large" in programs.writer.send(files(talk), {"file": file}).json()["file"][0]
+    assert "too large" in clients.writer.send(files(talk), {"file": file}).json()["file"][0]
     form = {"file": ContentFile(PDF + bytes(2_000_000), "a.pdf")}
-    assert programs.writer.send(files(talk), form).json() == {"detail": "The body is too large."}
+    assert clients.writer.send(files(talk), form).json() == {"detail": "The request body is too large."}

@@ -1,9 +1,10 @@
-"""A tenant's assistant for programs: its settings, and what it used a day."""
+"""The assistant's settings, and what it used each day."""
 
 import datetime as dt
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
-from django.db.models import Count, Model, Q, Sum
+from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,21 +13,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.base import ApiView
-from api.parsers import finite
-from api.staff.tenants import IsSet
+from api.serializers.fields import FIELDS_OF_MODELS, SECRET, IsSetField
 from assistant.models import Assistant, Turn
 
 DEFAULT_DAYS = 30
-MOST_DAYS = 366
-SECRET = {"write_only": True, "required": False, "style": {"input_type": "password"}}
+MAX_DAYS = 366
 
 
 class AssistantSerializer(serializers.ModelSerializer[Assistant]):
-    """`api_key` goes in and never comes out: absent keeps what is stored, "" removes it."""
+    """`api_key` is write-only. Leave it out to keep it, or send "" to remove it."""
 
-    has_api_key = IsSet(source="api_key")
-    # Where the server itself connects to is the installation's decision: it reaches inner addresses.
-    base_url = serializers.CharField(read_only=True, help_text="Empty: OPENAI_BASE_URL.")
+    serializer_field_mapping = FIELDS_OF_MODELS
+    has_api_key = IsSetField("api_key")
+    # Read-only because the server connects to it and could be made to reach internal hosts.
+    base_url = serializers.CharField(
+        read_only=True, help_text="Empty for the installation's default. Only a superuser can change it, in the admin."
+    )
 
     class Meta:
         model: type[Model] = Assistant
@@ -41,31 +43,32 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "base_url",
             "api_key",
             "has_api_key",
+            "sees_images",
+            "transcription_language",
             "returns_after_minutes",
             "quiet_seconds",
             "max_wait_seconds",
         ]
         extra_kwargs = {"api_key": SECRET}
 
-    def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
-        for field in fields.values():
-            if isinstance(field, serializers.FloatField):
-                field.validators = [finite, *field.validators]
-        return fields
 
-
-class AssistantView(ApiView):
+class AssistantView(ApiView[Assistant]):
     queryset = Assistant.objects.all()
     serializer_class = AssistantSerializer
     pagination_class = None
 
     def get(self, request: Request) -> Response:
-        """The assistant's settings; the defaults while none were set."""
+        """Retrieve the assistant's settings.
+
+        Returns the defaults until something is changed.
+        """
         return Response(AssistantSerializer(self._assistant()).data)
 
     def patch(self, request: Request) -> Response:
-        """Change some of them."""
+        """Update the assistant's settings.
+
+        Settings that you leave out keep their values.
+        """
         changes = AssistantSerializer(self._assistant(), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)
         if changes.validated_data:
@@ -77,54 +80,63 @@ class AssistantView(ApiView):
         return self.get_queryset().first() or Assistant(tenant=self.key.tenant)
 
 
-class UsageQuery(serializers.Serializer[Any]):
-    since = serializers.DateField(required=False, help_text=f"The first day. Default: {DEFAULT_DAYS} days in all.")
-    until = serializers.DateField(required=False, help_text="The last day. Default: today (UTC).")
+class Period(TypedDict, total=False):
+    since: dt.date
+    until: dt.date
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+
+class UsageQuery(serializers.Serializer[None]):
+    since = serializers.DateField(
+        required=False, help_text=f"The first day. By default, the period is {DEFAULT_DAYS} days long."
+    )
+    until = serializers.DateField(required=False, help_text="The last day. The default is today (UTC).")
+
+    def validate(self, attrs: Period) -> Period:
         until = attrs.setdefault("until", timezone.now().date())
         if not 2000 <= until.year < 3000:
-            raise serializers.ValidationError("`until` is a day of this millennium.")
+            raise serializers.ValidationError("`until` must be between the years 2000 and 2999.")
         since = attrs.setdefault("since", until - dt.timedelta(days=DEFAULT_DAYS - 1))
-        if not 0 <= (until - since).days < MOST_DAYS:
-            raise serializers.ValidationError(f"`until` is 0 to {MOST_DAYS - 1} days after `since`.")
+        if since > until:
+            raise serializers.ValidationError("`since` must not be after `until`.")
+        if (until - since).days >= MAX_DAYS:
+            raise serializers.ValidationError(f"The period must not be longer than {MAX_DAYS} days.")
         return attrs
 
 
-class DaySerializer(serializers.Serializer[Any]):
+class DaySerializer(serializers.Serializer[Mapping[str, object]]):
     day = serializers.DateField()
-    turns = serializers.IntegerField(help_text="Bursts of messages that the assistant dealt with.")
-    replies = serializers.IntegerField()
+    turns = serializers.IntegerField(help_text="How many times the assistant processed messages.")
+    replies = serializers.IntegerField(help_text="How many of these turns ended with a reply.")
     prompt_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField()
     completion_tokens = serializers.IntegerField()
-    cost = serializers.DecimalField(18, 6, allow_null=True, help_text="US dollars, where prices are known.")
+    cost = serializers.DecimalField(
+        18, 6, allow_null=True, help_text="In US dollars. Null if the model's prices aren't known."
+    )
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class UsageSerializer(serializers.Serializer[Mapping[str, object]]):
     days = DaySerializer(many=True)
 
 
-class UsageView(ApiView):
+class UsageView(ApiView[Turn]):
     queryset = Turn.objects.all()
-    serializer_class = UsageSerializer
     tenant_path = "conversation__tenant"
     pagination_class = None
 
-    @extend_schema(parameters=[UsageQuery])
+    @extend_schema(parameters=[UsageQuery], responses=UsageSerializer)
     def get(self, request: Request) -> Response:
-        """What the assistant did and used on each day (UTC) on which it did anything."""
-        asked = self.asked(UsageQuery).validated_data
-        begin, end = (_midnight(day) for day in (asked["since"], asked["until"]))
+        """Retrieve the assistant's usage per day.
+
+        Days are in UTC. Days without activity are left out.
+        """
+        period = self.validated_query(UsageQuery).validated_data
+        begin, end = (dt.datetime.combine(period[name], dt.time(), dt.UTC) for name in ("since", "until"))
         turns = self.get_queryset().filter(opened_at__gte=begin, opened_at__lt=end + dt.timedelta(days=1))
         return Response(UsageSerializer({"days": _by_day(turns)}).data)
 
 
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)
-
-
-def _by_day(turns: Any) -> Any:
+def _by_day(turns: "QuerySet[Turn]") -> Iterable[Mapping[str, object]]:
     days = turns.annotate(day=TruncDate("opened_at")).values("day").order_by("day")
     return days.annotate(
         turns=Count("pk"),

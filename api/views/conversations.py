@@ -1,4 +1,4 @@
-"""Conversations for programs: read them, take over, hand back."""
+"""Conversations: list, retrieve, update, take over, hand back."""
 
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema
@@ -10,7 +10,7 @@ from api.base import ApiView
 from api.pagination import ChangeCursorPagination, OrderedQuery
 from api.serializers.rows import ConversationSerializer
 from conversations import handover, search
-from conversations.models import Conversation
+from conversations.models import ClockTimestamp, Conversation
 
 
 class ConversationsQuery(OrderedQuery):
@@ -19,33 +19,25 @@ class ConversationsQuery(OrderedQuery):
     active = serializers.BooleanField(required=False)
     phone_number_id = serializers.CharField(required=False, max_length=255)
     updated_since = serializers.DateTimeField(required=False)
-    search = serializers.CharField(required=False, max_length=200, help_text="A name, a number, a word written.")
+    search = serializers.CharField(
+        required=False, max_length=200, help_text="A contact's name or phone number, or words from a message."
+    )
 
-    def matching(self, rows: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
-        asked = self.validated_data
-        names = {
+    def filter(self, rows: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
+        query = self.validated_data
+        lookups = {
             "handled_by": "handled_by",
             "active": "is_active",
             "phone_number_id": "phone_number_id",
             "updated_since": "updated_at__gte",
         }
-        rows = rows.filter(**{column: asked[name] for name, column in names.items() if name in asked})
-        if "needs_person" in asked:
-            rows = rows.filter(~Q(needs_person="") if asked["needs_person"] else Q(needs_person=""))
-        return search.find(rows, asked["search"]) if "search" in asked else rows
+        rows = rows.filter(**{lookup: query[name] for name, lookup in lookups.items() if name in query})
+        if "needs_person" in query:
+            rows = rows.filter(~Q(needs_person="") if query["needs_person"] else Q(needs_person=""))
+        return search.find(rows, query["search"]) if "search" in query else rows
 
 
-class ConversationView(ApiView):
-    """What belongs to one conversation."""
-
-    queryset = Conversation.objects.select_related("operator")
-    serializer_class = ConversationSerializer
-
-    def answer(self) -> Response:
-        return Response(ConversationSerializer(self.get_object()).data)
-
-
-class ConversationList(ApiView):
+class ConversationsView(ApiView[Conversation]):
     queryset = Conversation.objects.select_related("operator")
     serializer_class = ConversationSerializer
     pagination_class = ChangeCursorPagination
@@ -54,28 +46,60 @@ class ConversationList(ApiView):
         operation_id="conversations_list", parameters=[ConversationsQuery], responses=ConversationSerializer(many=True)
     )
     def get(self, request: Request) -> Response:
-        """Conversations, the one that changed last first."""
-        asked = self.asked(ConversationsQuery)
-        return self.page_of(asked.matching(self.get_queryset()))
+        """List conversations.
+
+        Sorted by their last change, newest first unless `order` says otherwise.
+        """
+        return self.paginated(self.validated_query(ConversationsQuery).filter(self.get_queryset()))
 
 
-class ConversationDetail(ConversationView):
+class ConversationView(ApiView[Conversation]):
+    queryset = Conversation.objects.select_related("operator")
+    serializer_class = ConversationSerializer
+
     def get(self, request: Request, pk: int) -> Response:
-        """One conversation."""
-        return self.answer()
+        """Retrieve a conversation."""
+        return self.current()
+
+    def patch(self, request: Request, pk: int) -> Response:
+        """Update a conversation.
+
+        You can change `contact_name` and `is_active`. While a conversation isn't active, the assistant doesn't reply.
+        """
+        changes = ConversationSerializer(self.get_object(), data=request.data, partial=True)
+        changes.is_valid(raise_exception=True)
+        if changes.validated_data:
+            self.get_queryset().filter(pk=pk).update(**changes.validated_data, updated_at=ClockTimestamp())
+        return self.current()
+
+    def current(self) -> Response:
+        return Response(ConversationSerializer(self.get_object()).data)
 
 
-class TakeOver(ConversationView):
+class TakeOverView(ApiView[Conversation]):
+    queryset = Conversation.objects.all()
+    serializer_class = ConversationSerializer
+
     @extend_schema(request=None)
     def post(self, request: Request, pk: int) -> Response:
-        """Take it over, also from another person: the assistant is silent, what it had queued is not sent."""
+        """Take over a conversation.
+
+        Works even if another member of your team has taken it over. Pauses the assistant and cancels its queued
+        replies.
+        """
         handover.take_over(self.get_object().pk, self.key.created_by)
-        return self.answer()
+        return Response(ConversationSerializer(self.get_object()).data)
 
 
-class HandBack(ConversationView):
+class HandBackView(ApiView[Conversation]):
+    queryset = Conversation.objects.all()
+    serializer_class = ConversationSerializer
+
     @extend_schema(request=None)
     def post(self, request: Request, pk: int) -> Response:
-        """Hand it back: the assistant answers what the customer writes next."""
-        handover.hand_back(self.get_object().pk, self.key.created_by)
-        return self.answer()
+        """Hand a conversation back to the assistant.
+
+        The assistant replies to the customer's next message.
+        """
+        handover.hand_back(self.get_object().pk)
+        return Response(ConversationSerializer(self.get_object()).data)

@@ -1,6 +1,4 @@
-"""What a program may ask about its own key."""
-
-from typing import Any
+"""The API key that a request uses."""
 
 from django.db.models import Model
 from rest_framework import serializers
@@ -18,10 +16,13 @@ class KeySerializer(serializers.ModelSerializer[ApiKey]):
         read_only_fields = fields
 
 
-class KeyView(ApiView):
+class KeyView(ApiView[ApiKey]):
     serializer_class = KeySerializer
     pagination_class = None
 
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """This key: whose it is and what it may."""
+    def get(self, request: Request) -> Response:
+        """Retrieve your API key.
+
+        Its business and its scope, but not the key itself.
+        """
         return Response(KeySerializer(self.key).data)

@@ -1,4 +1,4 @@
-"""Leads for programs: read them, move them along, note what was learned."""
+"""Leads: list, retrieve, update."""
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -16,33 +16,39 @@ class LeadsQuery(PageQuery):
     stage = serializers.ChoiceField(Lead.Stage.choices, required=False)
     created_since = serializers.DateTimeField(required=False)
 
-    def matching(self, rows: "QuerySet[Lead]") -> "QuerySet[Lead]":
-        asked = self.validated_data
-        names = {"stage": "stage", "created_since": "created_at__gte"}
-        return rows.filter(**{column: asked[name] for name, column in names.items() if name in asked})
+    def filter(self, rows: "QuerySet[Lead]") -> "QuerySet[Lead]":
+        query = self.validated_data
+        lookups = {"stage": "stage", "created_since": "created_at__gte"}
+        return rows.filter(**{lookup: query[name] for name, lookup in lookups.items() if name in query})
 
 
-class LeadList(ApiView):
+class LeadsView(ApiView[Lead]):
     queryset = Lead.objects.all()
     serializer_class = LeadSerializer
     pagination_class = IdCursorPagination
 
     @extend_schema(operation_id="leads_list", parameters=[LeadsQuery], responses=LeadSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """Leads, the newest first."""
-        return self.page_of(self.asked(LeadsQuery).matching(self.get_queryset()))
+        """List leads.
+
+        Newest first.
+        """
+        return self.paginated(self.validated_query(LeadsQuery).filter(self.get_queryset()))
 
 
-class LeadDetail(ApiView):
+class LeadView(ApiView[Lead]):
     queryset = Lead.objects.all()
     serializer_class = LeadSerializer
 
     def get(self, request: Request, pk: int) -> Response:
-        """One lead."""
+        """Retrieve a lead."""
         return Response(LeadSerializer(self.get_object()).data)
 
     def patch(self, request: Request, pk: int) -> Response:
-        """Change `stage`, `notes` or `fields`."""
+        """Update a lead.
+
+        You can change `name`, `phone`, `stage`, `notes` and `fields`.
+        """
         changes = LeadSerializer(self.get_object(), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)
         self.get_queryset().filter(pk=pk).update(**changes.validated_data)

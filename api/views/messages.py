@@ -1,108 +1,127 @@
-"""The messages of a conversation for programs: read them, send whatever WhatsApp takes."""
-
-from typing import Any
+"""The messages of a conversation: list and send them, and list the templates that can be sent."""
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import idempotency
 from api.base import ApiView
 from api.exceptions import Conflict
+from api.idempotency import HEADER, PATTERN, IdempotentRequest
 from api.pagination import OrderedQuery, TimeCursorPagination
-from api.parsers import FormParser
+from api.parsers import check_form_size
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
-from api.serializers.rows import MessageSerializer, SentSerializer
-from conversations.desk.views import why_no_reply
+from api.serializers.rows import MessageSerializer, SentMessagesSerializer
 from conversations.files import uploads
-from conversations.models import Conversation, ConversationMessage, lock
-from conversations.outbox import queue as outbox
-from conversations.outbox.contents import Content, Template
+from conversations.models import Conversation, ConversationMessage
+from conversations.outbox.contents import Content
+from conversations.replies import ReplyRefused, reply
 
 IDEMPOTENCY_KEY = OpenApiParameter(
-    idempotency.HEADER,
-    {"type": "string", "pattern": f"^{idempotency.PATTERN}$"},
+    HEADER,
+    {"type": "string", "pattern": f"^{PATTERN}$"},
     OpenApiParameter.HEADER,
-    description="The same key sends once a day and gets the same answer.",
+    description="Makes the request safe to retry: for 24 hours, the same key sends the message only once and "
+    "returns the same response.",
 )
 
 
-class MessagesView(ApiView):
+class ConversationMessagesView(ApiView[ConversationMessage]):
     queryset = ConversationMessage.objects.select_related("author").defer("raw_json")
     serializer_class = MessageSerializer
     tenant_path = "conversation__tenant"
     pagination_class = TimeCursorPagination
 
     def conversation(self, pk: int) -> Conversation:
-        return get_object_or_404(self.of_tenant(Conversation.objects.all()), pk=pk)
+        return get_object_or_404(self.visible(Conversation.objects.all()), pk=pk)
 
     def send(self, pk: int, content: str | Content, reply_to: str) -> Response:
-        """Queue it as the person who made the key. Call it in a transaction. Raises Conflict."""
-        lock(pk=pk)
-        conversation = Conversation.objects.select_related("operator").get(pk=pk)
-        person = self.key.created_by
-        words = content if isinstance(content, str) else content.words
-        if refusal := why_no_reply(conversation, person, words, at_any_time=isinstance(content, Template)):
-            raise Conflict(refusal)
-        if reply_to and not conversation.messages.filter(external_id=reply_to).exists():
-            raise ValidationError({"reply_to": ["No message of this conversation has this external_id."]})
-        queued = outbox.say(conversation, content, person, reply_to)
+        """Queue a message from the user who created the key. Raises Conflict."""
+        if reply_to and not ConversationMessage.objects.filter(conversation=pk, external_id=reply_to).exists():
+            raise ValidationError({"reply_to": ["This conversation has no message with this external_id."]})
+        try:
+            queued = reply(pk, self.key.created_by, content, reply_to)
+        except ReplyRefused as refusal:
+            raise Conflict(str(refusal)) from refusal
         sent = self.get_queryset().filter(pk__in=[message.pk for message in queued]).order_by("id")
-        return Response(SentSerializer({"messages": sent}).data, status=201)
+        return Response(SentMessagesSerializer({"messages": sent}).data, status=201)
 
 
-class Messages(MessagesView):
+class MessagesView(ConversationMessagesView):
     @extend_schema(operation_id="messages_list", parameters=[OrderedQuery], responses=MessageSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
-        """The messages of a conversation, the newest first."""
-        self.asked(OrderedQuery)
-        return self.page_of(self.get_queryset().filter(conversation=self.conversation(pk)))
+        """List the messages of a conversation.
 
-    @extend_schema(request=NewMessageSerializer, responses={201: SentSerializer}, parameters=[IDEMPOTENCY_KEY])
+        Newest first unless `order` says otherwise.
+        """
+        self.validated_query(OrderedQuery)
+        return self.paginated(self.get_queryset().filter(conversation=self.conversation(pk)))
+
+    @extend_schema(
+        operation_id="messages_send",
+        request=NewMessageSerializer,
+        responses={201: SentMessagesSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, pk: int) -> Response:
-        """Send a message as the person who made the key, who has the conversation from then on."""
+        """Send a message.
+
+        It's sent in the name of the user who created the API key. If the assistant is handling the conversation, that
+        user takes it over.
+        """
         conversation = self.conversation(pk)
         new = NewMessageSerializer(data=request.data)
         new.is_valid(raise_exception=True)
-        once = idempotency.Once(request, self.key.tenant_id, request.data)
-        if known := once.known():
-            return known  # what was sent is not looked up at Meta again
+        idempotent = IdempotentRequest(request, self.key.tenant_id, request.data)
+        if stored := idempotent.stored_response():
+            return stored  # without asking Meta for the template again
         content = new.content(conversation)
-        return once.act(lambda: self.send(pk, content, new.validated_data.get("reply_to", "")))
+        return idempotent.run(lambda: self.send(pk, content, new.validated_data.get("reply_to", "")))
 
 
-class Files(MessagesView):
-    parser_classes = [FormParser]
+class FilesView(ConversationMessagesView):
+    parser_classes = [MultiPartParser]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        super().initial(request, *args, **kwargs)
+        check_form_size(request)
 
     @extend_schema(
         operation_id="files_send",
         request={"multipart/form-data": NewFileSerializer},
-        responses={201: SentSerializer},
+        responses={201: SentMessagesSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Send a file, as a form; otherwise as any message."""
+        """Send a file.
+
+        Upload the file as a form. It's sent in the name of the user who created the API key. If the assistant is
+        handling the conversation, that user takes it over.
+        """
         self.conversation(pk)
         new = NewFileSerializer(data=request.data)
         new.is_valid(raise_exception=True)
-        given: dict[str, Any] = new.validated_data
-        file, reply_to = given["file"], given.get("reply_to", "")
+        form = new.validated_data
+        file, reply_to = form["file"], form.get("reply_to", "")
         try:
-            upload = uploads.keep(file, given.get("caption", ""), file.content_type or "", given.get("kind", ""))
+            upload = uploads.keep(file, form.get("caption", ""), file.content_type or "", form.get("kind", ""))
         except ValueError as error:
             raise ValidationError({"file": [str(error)]}) from error
-        wanted = [upload.sha256, upload.filename, upload.caption, upload.kind, reply_to]
+        payload = [upload.sha256, upload.filename, upload.caption, upload.kind, reply_to]
         try:
-            once = idempotency.Once(request, self.key.tenant_id, wanted)
-            return once.act(lambda: self.send(pk, upload, reply_to))
+            idempotent = IdempotentRequest(request, self.key.tenant_id, payload)
+            return idempotent.run(lambda: self.send(pk, upload, reply_to))
         finally:
             uploads.drop_unused(upload)
 
 
-class Templates(MessagesView):
+class TemplatesView(ConversationMessagesView):
     @extend_schema(operation_id="templates_list", responses=TemplatesSerializer)
     def get(self, request: Request, pk: int) -> Response:
-        """The approved templates of the conversation's number that can be filled here, asked of Meta."""
+        """List message templates.
+
+        The approved templates that you can send in this conversation, fetched from Meta.
+        """
         return Response(TemplatesSerializer({"templates": templates_of(self.conversation(pk))}).data)

@@ -15,12 +15,13 @@ from assistant.model import client as model_client
 from assistant.model import retries
 from assistant.model.client import ModelFailed
 from assistant.models import Assistant
-from assistant.turns import attachment_wait, opening
+from assistant.turns import policy
 from conversations.files.attachments import Attachment, opened, preview_name
 from conversations.files.file_types import extension
 from conversations.files.jobs import AttachmentJobs
 from conversations.outbox.pauses import active_pause
 from runtime.database import database_sync_to_async
+from runtime.notify import notify_workers_on_commit
 
 from . import documents, images
 
@@ -55,9 +56,9 @@ def wants(kind: str, mime_type: str) -> bool:
     return kind in ("audio", "image") or (kind == "document" and mime_type in documents.READABLE)
 
 
-def settled(attachment: Attachment) -> None:
-    """Nothing more comes of this file: the turn that waits for it may go on, once the transaction is committed."""
-    opening.wake(attachment_wait.due_turns(attachment.message_id).values_list("id", "due_at"))
+def settled() -> None:
+    """Nothing more comes of a file: a turn that waits for it may go on, once the transaction is committed."""
+    notify_workers_on_commit()
 
 
 async def read_one(attachment_id: int) -> None:
@@ -123,9 +124,9 @@ async def _heard(attachment: Attachment) -> str:
 def _listener(attachment: Attachment) -> Assistant:
     """The assistant whose model transcribes. Raises ReadFailed when it is not to be asked."""
     conversation = attachment.message.conversation
-    assistant = opening.assistant_of(conversation)
-    if reason := opening.over_budget(assistant, conversation.tenant_id):
-        raise ReadFailed(f"It was not transcribed: {reason}.")
+    assistant = policy.assistant_of(conversation)
+    if policy.is_over_budget(assistant, policy.tokens_today(conversation.tenant_id)):
+        raise ReadFailed(f"It was not transcribed: {policy.Silence.OUT_OF_BUDGET.label}.")
     if pause := active_pause([retries.scope(assistant)], assistant.key.strip()):
         raise ReadFailed(f"It was not transcribed: {pause.reason}")
     return assistant
@@ -150,7 +151,7 @@ def _failed(attachment: Attachment, failure: ReadFailed) -> None:
 def _ready(attachment: Attachment, **columns: str) -> None:
     with transaction.atomic():
         if Attachment.objects.held(attachment).update(state=State.READY, attempts=0, next_attempt_at=None, **columns):
-            settled(attachment)
+            settled()
             return
     if columns.get("preview") and not Attachment.objects.filter(pk=attachment.pk).exists():
         default_storage.delete(columns["preview"])  # its sender deleted the message meanwhile

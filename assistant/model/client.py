@@ -1,6 +1,5 @@
 """The only file that talks to a model: `chat_with_gpt` and `transcribe`, one attempt. Their callers repeat it."""
 
-import asyncio
 import functools
 import logging
 import re
@@ -15,9 +14,11 @@ from django.conf import settings
 from openai.types.chat import ChatCompletion
 
 from assistant.models import Assistant
-from runtime.http_clients import LoopClients, retry_after
+from runtime import http
+from runtime.http import Kind
 
 from .errors import RULES, Rule
+from .transport import HTTP
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,17 @@ BY_STATUS = {
     409: "server_error",
     429: "rate_limited",
 }
-# Raised before a byte of the request is written.
-UNASKED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*_]*(?=\s|$)|[。！？]")
 TOKEN_CHARACTERS = 4
 
-clients = LoopClients()
+FAILURES = {
+    Kind.BAD_REQUEST: "bad_request",
+    Kind.NOT_PUBLIC: "bad_request",
+    Kind.NO_CONNECTION: "no_connection",
+    Kind.TIMEOUT: "timeout",
+    Kind.LOST: "connection_lost",
+    Kind.TOO_LARGE: "unreadable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,6 @@ class ModelFailed(Exception):
         return RULES[self.kind]
 
 
-def set_transport(transport: httpx2.AsyncBaseTransport | None) -> None:
-    """Send through `transport` (tests: `httpx2.MockTransport`); None: through the network again."""
-    clients.set_transport(transport)
-    _client.cache_clear()
-
-
 async def chat_with_gpt(messages: Sequence[dict[str, object]], assistant: Assistant | None = None) -> Completion:
     """Ask the assistant's model once. The system prompt is added here, as the first message.
 
@@ -94,9 +94,7 @@ async def chat_with_gpt(messages: Sequence[dict[str, object]], assistant: Assist
     prompt: list[dict[str, object]] = [{"role": "system", "content": assistant.instructions}, *messages]
     started = time.monotonic()
     try:
-        # The client's own timeout is for each read; a body that trickles would never end.
-        async with asyncio.timeout(settings.MODEL_ATTEMPT_SECONDS):
-            answer = await _ask(prompt, assistant, key)
+        answer = await _ask(prompt, assistant, key)
     except Exception as error:  # noqa: BLE001 - a turn ends with a reason, whatever a service answers
         # Without the cause: its text may hold the key (an illegal header, for one).
         raise _failure(error, key) from None
@@ -111,13 +109,12 @@ async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assi
     assistant = assistant or Assistant()
     key = usable_key(assistant)
     try:
-        async with asyncio.timeout(settings.MODEL_TURN_SECONDS):
-            answer: object = await _client(clients.current(), key, assistant.endpoint).audio.transcriptions.create(
-                file=(name, file, mime_type),
-                model=settings.TRANSCRIPTION_MODEL,
-                language=assistant.transcription_language or openai.omit,
-                timeout=httpx2.Timeout(settings.MODEL_TURN_SECONDS, connect=settings.MODEL_CONNECT_SECONDS),
-            )
+        answer: object = await _client(key, assistant.endpoint).audio.transcriptions.create(
+            file=(name, file, mime_type),
+            model=settings.TRANSCRIPTION_MODEL,
+            language=assistant.transcription_language or openai.omit,
+            timeout=_limits(settings.MODEL_TURN_SECONDS),
+        )
     except Exception as error:  # noqa: BLE001 - as above
         raise _failure(error, key) from None
     text = getattr(answer, "text", None)
@@ -137,7 +134,7 @@ def usable_key(assistant: Assistant) -> str:
 
 
 async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) -> object:
-    client = _client(clients.current(), key, assistant.endpoint)
+    client = _client(key, assistant.endpoint)
     body: dict[str, object] = {
         "model": assistant.model_name,
         "messages": prompt,
@@ -145,18 +142,25 @@ async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) 
     }
     if assistant.temperature is not None:
         body["temperature"] = assistant.temperature
-    seconds = httpx2.Timeout(settings.MODEL_ATTEMPT_SECONDS, connect=settings.MODEL_CONNECT_SECONDS)
     # Not `chat.completions.create`: it walks through every message by its type, an eighth of this process's work.
     answer: object = await client.post(
-        "/chat/completions", cast_to=ChatCompletion, body=body, options={"timeout": seconds}
+        "/chat/completions",
+        cast_to=ChatCompletion,
+        body=body,
+        options={"timeout": _limits(settings.MODEL_ATTEMPT_SECONDS)},
     )
     return answer
 
 
+def _limits(seconds: float) -> httpx2.Timeout:
+    """For the whole call, and of it for the connection."""
+    return httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS)
+
+
 @functools.lru_cache(maxsize=256)
-def _client(http: httpx2.AsyncClient, key: str, endpoint: str) -> openai.AsyncOpenAI:
-    """One for each key and address; the connections are in `http`, so that dropping one here closes nothing."""
-    client = openai.AsyncOpenAI(api_key=key, base_url=endpoint, http_client=http, max_retries=0)
+def _client(key: str, endpoint: str) -> openai.AsyncOpenAI:
+    """One for each key and endpoint. It holds no connections, so dropping one closes none."""
+    client = openai.AsyncOpenAI(api_key=key, base_url=endpoint, http_client=HTTP, max_retries=0)
     # It takes these from the environment: the installation's, which no tenant's endpoint may see.
     client.organization = client.project = client.admin_api_key = None
     return client
@@ -165,35 +169,19 @@ def _client(http: httpx2.AsyncClient, key: str, endpoint: str) -> openai.AsyncOp
 def _failure(error: Exception, key: str) -> ModelFailed:
     if isinstance(error, ModelFailed):
         return error
-    if isinstance(error, TimeoutError):
-        return ModelFailed("timeout", f"no answer in {settings.MODEL_ATTEMPT_SECONDS:g} s")
     if isinstance(error, openai.APIStatusError):
         return _refusal(error, key)
-    if isinstance(error, openai.APIConnectionError):
-        return _unreached(error)
+    if isinstance(error, http.RequestFailed):
+        return ModelFailed(FAILURES[error.kind], error.detail)
     if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
         return ModelFailed("unreadable", "the answer is not JSON")
     logger.exception("[AI] not foreseen while the model was asked")
     return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
 
 
-def _unreached(error: openai.APIConnectionError) -> ModelFailed:
-    cause = error.__cause__
-    detail = type(cause).__name__
-    if isinstance(cause, UNASKED):
-        return ModelFailed("no_connection", f"no connection to the model: {detail}")
-    if isinstance(cause, httpx2.TimeoutException):
-        return ModelFailed("timeout", f"the model did not answer in time: {detail}")
-    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
-        return ModelFailed("bad_request", f"the model's address is of no use: {detail}")
-    if isinstance(cause, httpx2.DecodingError):
-        return ModelFailed("unreadable", "the answer could not be decompressed")
-    return ModelFailed("connection_lost", f"the connection broke before the answer was read: {detail}")
-
-
 def _refusal(error: openai.APIStatusError, key: str) -> ModelFailed:
     detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
-    return ModelFailed(_refused_kind(error), detail, retry_after(error.response.headers))
+    return ModelFailed(_refused_kind(error), detail, http.retry_after(error.response.headers))
 
 
 def _refused_kind(error: openai.APIStatusError) -> str:

@@ -49,23 +49,28 @@ class Outcome:
     cost_unknown: bool
 
 
-async def complete(messages: Messages, assistant: Assistant | None = None) -> Outcome:
-    """Ask until there is an answer or the table says to stop, in `settings.MODEL_TURN_SECONDS` at most."""
-    question = _Question(messages, assistant or Assistant())
-    return await question.ask()
+async def complete(
+    messages: Messages, assistant: Assistant | None = None, pauses: Sequence[Pause] | None = None
+) -> Outcome:
+    """Ask until there is an answer or the table says to stop, in `settings.MODEL_TURN_SECONDS` at most.
+
+    pauses: the active ones of model endpoints; read from the database when they're not given.
+    """
+    return await ModelRequest(messages, assistant or Assistant(), pauses).run()
 
 
 @dataclass(slots=True)
-class _Question:
+class ModelRequest:
     messages: Messages
     assistant: Assistant
+    pauses: Sequence[Pause] | None
     started: float = field(default_factory=time.monotonic)
     attempts: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     history_halved: bool = False
     cost_unknown: bool = False
 
-    async def ask(self) -> Outcome:
+    async def run(self) -> Outcome:
         failure = await self._refused_beforehand()
         while failure is None:
             try:
@@ -83,7 +88,11 @@ class _Question:
         except ModelFailed as failure:
             self._warn(failure)
             return failure
-        pause = await database_sync_to_async(active_pause)([scope(self.assistant)], key)
+        if self.pauses is None:
+            pause = await database_sync_to_async(active_pause)([scope(self.assistant)], key)
+        else:
+            mine = scope(self.assistant)
+            pause = next((each for each in self.pauses if each.scope == mine and each.holds(key)), None)
         if pause is None:
             return None
         paused = ModelFailed("endpoint_paused", f"not asked: {pause.reason}")

@@ -1,10 +1,10 @@
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from assistant.model import client as model_client
+from tests.fake_network import FakeNetwork
 
 from .fake_model import Answer, FakeModel
 
@@ -22,16 +22,14 @@ def model_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def fake_model(model_settings: Settings) -> Iterator[Callable[..., FakeModel]]:
+def fake_model(model_settings: Settings, network: FakeNetwork) -> Callable[..., FakeModel]:
     """Make the model answer as given."""
 
     def answers(*given: Answer) -> FakeModel:
-        model = FakeModel(*given)
-        model_client.set_transport(model)
+        network.model = model = FakeModel(*given)
         return model
 
-    yield answers
-    model_client.set_transport(None)
+    return answers
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A model behind a fake transport: it gives the answers it was told to give, and keeps what it was asked."""
+"""A model behind a fake network: it gives the answers it was told to give, and keeps what it was asked."""
 
 import json
 from typing import Any
@@ -39,15 +39,14 @@ def refused(
     return httpx2.Response(status, json={"error": error}, headers=headers)
 
 
-class FakeModel(httpx2.MockTransport):
+class FakeModel:
     """Give the answers in this order, and the last one for ever."""
 
     def __init__(self, *answers: Answer) -> None:
-        super().__init__(self._answer)
         self.answers = list(answers) or [said()]
         self.requests: list[httpx2.Request] = []
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

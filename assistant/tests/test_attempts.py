@@ -9,9 +9,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
-from assistant.model import client as model_client
 from assistant.model.retries import Outcome, complete
 from assistant.models import Assistant
+from tests.fake_network import FakeNetwork
 
 from .fake_model import FakeModel, choice, refused, said
 
@@ -167,7 +167,7 @@ def test_it_cannot_halve_a_single_message(fake_model: Fake) -> None:
     assert (len(model.requests), outcome.history_halved) == (1, False)
 
 
-def test_it_keeps_to_the_turns_time(model_settings: Settings) -> None:
+def test_it_keeps_to_the_turns_time(model_settings: Settings, network: FakeNetwork) -> None:
     """A model that hangs: the second attempt gets only what is left."""
     model_settings.MODEL_ATTEMPT_SECONDS = 0.3
     model_settings.MODEL_TURN_SECONDS = 0.4
@@ -178,9 +178,8 @@ def test_it_keeps_to_the_turns_time(model_settings: Settings) -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    model_client.set_transport(httpx2.MockTransport(hang))
+    network.model = hang
     outcome = ask(HISTORY, Assistant())
-    model_client.set_transport(None)
     assert (len(asked), kind(outcome), outcome.cost_unknown) == (2, "timeout", True)
     assert 0.3 < outcome.seconds < 2
 

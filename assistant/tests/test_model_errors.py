@@ -37,8 +37,8 @@ def failure(fake_model: Fake, answer: httpx2.Response | Exception) -> ModelFaile
         (httpx2.RemoteProtocolError("hung up", request=REQUEST), "connection_lost"),
         (httpx2.ReadTimeout("slow", request=REQUEST), "timeout"),
         (httpx2.WriteTimeout("slow", request=REQUEST), "timeout"),
-        (httpx2.DecodingError("not gzip", request=REQUEST), "unreadable"),
-        (RuntimeError("never seen"), "bad_request"),
+        (httpx2.DecodingError("not gzip", request=REQUEST), "connection_lost"),
+        (RuntimeError("never seen"), "connection_lost"),
     ],
 )
 def test_it_tells_broken_connections_apart(fake_model: Fake, error: Exception, kind: str) -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 from pytest_django import Settings
 
-from assistant.model import client as model_client
 from assistant.model.client import ModelFailed, chat_with_gpt
 from assistant.models import Assistant
+from runtime import http
+from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request, reset
 
 from .fake_model import said
-from .local_server import Serve, json_response, local_server, nobody_listens, read_request
 
 HISTORY: list[dict[str, object]] = [{"role": "user", "content": "Until when?"}]
 
@@ -20,8 +20,6 @@ async def failure_of(address: str, settings: Settings) -> ModelFailed:
         await chat_with_gpt(HISTORY)
     except ModelFailed as failure:
         return failure
-    finally:
-        await model_client.clients.close()
     raise AssertionError("it answered")
 
 
@@ -60,6 +58,31 @@ def test_it_says_so_when_the_answer_is_cut_in_the_middle(model_settings: Setting
     assert failure.rule.cost_unknown
 
 
+def test_it_knows_that_a_request_may_have_arrived_when_the_connection_is_lost_after_it(
+    model_settings: Settings,
+) -> None:
+    """The openai client's own transport calls this a timeout while connecting."""
+
+    async def take_and_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        reset(writer)
+
+    failure = failure_from(take_and_reset, model_settings)
+    assert failure.kind == "connection_lost"
+    assert failure.rule.cost_unknown
+
+
+def test_it_does_not_ask_again_where_it_is_redirected(model_settings: Settings) -> None:
+    requests: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+
+    assert failure_from(redirect, model_settings).kind == "bad_request"
+    assert len(requests) == 1
+
+
 def test_it_says_so_when_nobody_listens(model_settings: Settings) -> None:
     async def call() -> ModelFailed:
         return await failure_of(await nobody_listens(), model_settings)
@@ -94,11 +117,10 @@ def test_it_keeps_connections_within_an_event_loop_and_works_in_the_next(model_s
             writer.write(json_response(said("Hi").content))
 
     async def twice() -> None:
-        async with local_server(serve) as address:
+        async with local_server(serve) as address, http.keep_connections():
             model_settings.OPENAI_BASE_URL = f"{address}/v1"
             await chat_with_gpt(HISTORY)
             await chat_with_gpt(HISTORY, Assistant(api_key="sk-another-tenant", base_url=f"{address}/v1"))
-            await model_client.clients.close()
 
     asyncio.run(twice())
     asyncio.run(twice())

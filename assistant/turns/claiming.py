@@ -1,80 +1,220 @@
-"""Taking a due turn, and what is to be known of it: one statement.
-
-It is SQL since the compare-and-set and the reading are one wait for the database, and since Django would take longer to
-write this statement than PostgreSQL to run it. `tests/test_taking.py` holds its conditions against `waiting`.
-"""
+"""Claiming due turns: one statement for the turns and their settings, one for their messages."""
 
 import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
 
-from assistant.models import Assistant
-from conversations.files.attachments import OPEN
-from conversations.models import Conversation
+from assistant.model import context
+from assistant.models import Assistant, Turn
+from conversations.files import attachments
+from conversations.history.messages import last_messages_of
+from conversations.models import Conversation, ConversationMessage
+from conversations.outbox.pauses import Pause
+from runtime.dispatching import Claimed, Shares
 from tenants.models import Tenant
 
-from . import attachment_wait
+from .policy import Silence, is_over_budget, silence_of
 
-_TAKE = """
-WITH taken AS (
-    UPDATE turns AS t SET state = 'generating', generation = t.generation + 1,
-        lease_until = statement_timestamp() + %(lease)s * interval '1 second'
-    WHERE t.id = %(turn)s AND t.state = 'collecting' AND t.due_at <= statement_timestamp()
-        AND NOT EXISTS (  -- a file of its messages that is still worth waiting for
-            SELECT FROM attachments f JOIN conversation_messages m ON m.id = f.message_id
-            WHERE f.state = ANY (%(open)s) AND f.kind = ANY (%(kinds)s)
-                AND f.created_at > statement_timestamp() - %(patience)s * interval '1 second'
-                AND m.id BETWEEN t.first_message_id AND t.last_message_id AND m.conversation_id = t.conversation_id)
-    RETURNING t.id, t.generation, t.first_message_id, t.conversation_id
-)
-SELECT a.*, taken.id AS turn_id, taken.generation, taken.first_message_id, c.id AS conversation_id,
-    c.tenant_id AS conversation_tenant_id, tenant.is_active AS tenant_is_active, c.phone_number_id, c.handled_by,
-    c.is_active, c.last_inbound_at
-FROM taken JOIN conversations c ON c.id = taken.conversation_id
-LEFT JOIN tenants tenant ON tenant.id = c.tenant_id
-LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
-"""
+MAX_LOST_LEASES = 5  # a turn that kills its workers must not do so forever
+FILE_KINDS = ("audio", "image", "document")  # what the model is shown something of
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A turn that is ours now. `conversation`: what `why_silent` asks of it, and no more."""
+class ClaimedTurn:
+    """The right to write one reply, until the lease ends or someone else holds a later generation.
+
+    When `silence` or `is_exhausted` is set, the turn is only to be closed.
+    """
 
     turn_id: int
     generation: int
-    first_message_id: int
-    conversation: Conversation
+    conversation_id: int
+    tenant_id: int
     assistant: Assistant
+    phone_number_id: str
+    pauses: Sequence[Pause]  # active ones of model endpoints
+    silence: Silence | None
+    is_exhausted: bool  # too many workers lost their lease on it
+    messages: list[dict[str, object]]  # for the model, oldest first
+    seen_ids: list[int]  # the rows behind them, all kinds
+    newest: str  # wamid of the customer's newest message; '' when it has none
+    quotable: str  # wamid of the newest one that a reply can quote; '' when there is none
+    is_ambiguous: bool  # other messages are open besides: a reply says which one it answers
 
 
-def take(turn_id: int) -> Taken | None:
-    """*collecting* to *generating*, with a lease; None when it is not due, or waits for a file, or is no more."""
-    parameters = {
-        "turn": turn_id,
+_CLAIM = """
+WITH RECURSIVE head AS (  -- each business's next turn: one index probe per business
+    (SELECT tenant_id, due_at FROM turns WHERE state = 'collecting' ORDER BY tenant_id, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.tenant_id, following.due_at FROM head CROSS JOIN LATERAL (
+        SELECT t.tenant_id, t.due_at FROM turns t WHERE t.state = 'collecting' AND t.tenant_id > head.tenant_id
+        ORDER BY t.tenant_id, t.due_at LIMIT 1) AS following
+), share AS (
+    SELECT head.tenant_id, LEAST(COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s),
+        GREATEST(1, %(limit)s / count(*) OVER ())) AS places
+    FROM head WHERE head.due_at <= statement_timestamp()
+        AND COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s) > 0
+    ORDER BY head.due_at LIMIT %(limit)s
+), due AS MATERIALIZED (
+    SELECT turn.id, share.places FROM share CROSS JOIN LATERAL (
+        SELECT t.id FROM turns t
+        WHERE t.state = 'collecting' AND t.tenant_id = share.tenant_id AND t.due_at <= statement_timestamp()
+            AND NOT EXISTS (  -- a file of its messages that's still worth waiting for
+                SELECT FROM attachments f JOIN conversation_messages m ON m.id = f.message_id
+                WHERE f.state IN ('pending', 'reading') AND f.kind = ANY (%(file_kinds)s)
+                    AND f.created_at > statement_timestamp() - %(patience)s * interval '1 second'
+                    AND m.id BETWEEN t.first_message_id AND t.last_message_id
+                    AND m.conversation_id = t.conversation_id)
+        ORDER BY t.due_at LIMIT share.places FOR UPDATE SKIP LOCKED) AS turn
+), expired AS MATERIALIZED (
+    SELECT id, lost_leases + 1 >= %(max_lost)s AS is_exhausted FROM turns
+    WHERE state = 'generating' AND lease_until < statement_timestamp()
+    ORDER BY lease_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), recovered AS (  -- due again; the next claim shares them out like the others
+    UPDATE turns SET state = 'collecting', due_at = statement_timestamp(), lease_until = NULL,
+        lost_leases = lost_leases + 1
+    WHERE id IN (SELECT id FROM expired WHERE NOT is_exhausted) RETURNING id
+), exhausted AS (
+    UPDATE turns AS t SET generation = t.generation + 1, lost_leases = t.lost_leases + 1,
+        lease_until = statement_timestamp() + %(lease)s * interval '1 second'
+    WHERE id IN (SELECT id FROM expired WHERE is_exhausted)
+    RETURNING t.id, t.generation, t.first_message_id, t.conversation_id, t.tenant_id, true AS is_exhausted, 0 AS places
+), fresh AS (
+    UPDATE turns AS t SET state = 'generating', generation = t.generation + 1,
+        lease_until = statement_timestamp() + %(lease)s * interval '1 second'
+    FROM due WHERE t.id = due.id
+    RETURNING t.id, t.generation, t.first_message_id, t.conversation_id, t.tenant_id, false AS is_exhausted, due.places
+)
+SELECT look.*, claimed.id AS turn_id, claimed.generation, claimed.first_message_id, claimed.tenant_id,
+    claimed.is_exhausted, claimed.places, c.id AS conversation_id, c.phone_number_id, c.handled_by, c.is_active,
+    c.last_inbound_at, tenant.is_active AS tenant_is_active, to_jsonb(a) AS assistant, usage.tokens
+FROM (
+    SELECT (SELECT count(*) FROM recovered) AS recovered, (
+        SELECT EXTRACT(EPOCH FROM min(later.due_at) - statement_timestamp())::float FROM head CROSS JOIN LATERAL (
+            SELECT t.due_at FROM turns t WHERE t.state = 'collecting' AND t.tenant_id = head.tenant_id
+                AND t.due_at > statement_timestamp() ORDER BY t.due_at LIMIT 1) AS later
+    ) AS next_in, (
+        SELECT jsonb_agg(jsonb_build_object('scope', scope, 'reason', reason, 'credential', credential)) FROM pauses p
+        WHERE p.scope LIKE 'model:%%' AND (p.until IS NULL OR p.until > statement_timestamp())
+    ) AS pauses
+) AS look
+LEFT JOIN (SELECT * FROM fresh UNION ALL SELECT * FROM exhausted) AS claimed ON true
+LEFT JOIN conversations c ON c.id = claimed.conversation_id
+LEFT JOIN tenants tenant ON tenant.id = claimed.tenant_id
+LEFT JOIN assistants a ON a.tenant_id = claimed.tenant_id
+LEFT JOIN daily_usage usage
+    ON usage.tenant_id = claimed.tenant_id AND usage.day = (statement_timestamp() AT TIME ZONE 'UTC')::date
+"""
+
+
+class _Row(NamedTuple):
+    """A row of the statement, in the order of its columns; all but the first three are NULL when nothing is due."""
+
+    recovered: int
+    next_in: float | None
+    pauses: str | None  # JSON
+    turn_id: int
+    generation: int
+    first_message_id: int
+    tenant_id: int
+    is_exhausted: bool
+    places: int  # how many turns this business could get
+    conversation_id: int
+    phone_number_id: str
+    handled_by: str
+    is_active: bool
+    last_inbound_at: dt.datetime | None
+    tenant_is_active: bool
+    assistant: str | None  # JSON
+    tokens_today: int | None
+
+
+def claim(shares: Shares) -> Claimed[ClaimedTurn]:
+    """Take due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
+    parameters: dict[str, str | int | float | list[str]] = {
+        "shares": json.dumps(dict(shares.by_tenant)),
+        "anyone_else": shares.anyone_else,
+        "limit": shares.limit,
         "lease": float(settings.TURN_LEASE_SECONDS),
-        "open": list(OPEN),
-        "kinds": list(attachment_wait.KINDS),
+        "max_lost": MAX_LOST_LEASES,
+        "file_kinds": list(FILE_KINDS),
         "patience": float(settings.ATTACHMENT_WAIT_SECONDS),
     }
-    found = list(Assistant.objects.raw(_TAKE, parameters))
-    return _taken(found[0]) if found else None
-
-
-def _taken(row: Assistant) -> Taken:
-    known = row.__dict__
-    tenant_id = known["conversation_tenant_id"]
-    tenant = Tenant(pk=tenant_id, is_active=known["tenant_is_active"]) if tenant_id is not None else None
-    last_inbound_at: dt.datetime | None = known["last_inbound_at"]
-    conversation = Conversation(
-        pk=known["conversation_id"],
-        tenant=tenant,
-        phone_number_id=known["phone_number_id"],
-        handled_by=known["handled_by"],
-        is_active=known["is_active"],
-        last_inbound_at=last_inbound_at,
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        look, *_ = found = [_Row(*columns) for columns in cursor.fetchall()]
+    rows = [row for row in found if row.turn_id is not None]
+    fresh = Counter((row.tenant_id, row.places) for row in rows if not row.is_exhausted)
+    return Claimed(
+        _loaded(rows, [Pause(**pause) for pause in json.loads(look.pauses or "[]")]),
+        # A business that got all it could get may have more.
+        more=bool(look.recovered) or any(count >= places for (_, places), count in fresh.items()),
+        next_in=look.next_in,
     )
-    assistant = row if row.pk is not None else Assistant()
-    if tenant is not None:
-        assistant.tenant = tenant
-    return Taken(known["turn_id"], known["generation"], known["first_message_id"], conversation, assistant)
+
+
+def _loaded(rows: Sequence[_Row], pauses: Sequence[Pause]) -> list[ClaimedTurn]:
+    assistants = {row.tenant_id: Assistant.from_json(row.assistant, row.tenant_id) for row in rows}
+    limits = {row.conversation_id: assistants[row.tenant_id].history_limit for row in rows if not row.is_exhausted}
+    histories = last_messages_of(limits)
+    files = attachments.of([message for history in histories.values() for message in history])
+    return [
+        _claimed(row, assistants[row.tenant_id], histories.get(row.conversation_id, []), files, pauses) for row in rows
+    ]
+
+
+def _claimed(
+    row: _Row,
+    assistant: Assistant,
+    history: Sequence[ConversationMessage],
+    files: context.Files,
+    pauses: Sequence[Pause],
+) -> ClaimedTurn:
+    conversation = Conversation(
+        pk=row.conversation_id,
+        tenant=Tenant(pk=row.tenant_id, is_active=row.tenant_is_active),
+        handled_by=row.handled_by,
+        is_active=row.is_active,
+        last_inbound_at=row.last_inbound_at,
+    )
+    silence = silence_of(conversation)
+    if silence is None and is_over_budget(assistant, row.tokens_today or 0):
+        silence = Silence.OUT_OF_BUDGET
+    theirs = [message for message in history if message.role == "user" and message.external_id]
+    spoken = [message for message in history if message.kind not in context.SILENT]
+    asked = [message for message in spoken if message in theirs]
+    open_ones = [message for message in asked if message.pk >= row.first_message_id]
+    return ClaimedTurn(
+        turn_id=row.turn_id,
+        generation=row.generation,
+        conversation_id=row.conversation_id,
+        tenant_id=row.tenant_id,
+        assistant=assistant,
+        phone_number_id=row.phone_number_id,
+        pauses=pauses,
+        silence=silence,
+        is_exhausted=row.is_exhausted,
+        messages=context.build(history, row.first_message_id, files, assistant.sees_images),
+        seen_ids=[message.pk for message in history],
+        newest=(theirs[-1].external_id or "") if theirs else "",
+        quotable=(asked[-1].external_id or "") if asked else "",
+        is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
+    )
+
+
+def release(turns: Sequence[ClaimedTurn]) -> None:
+    """Give claimed turns back, due at once: this process stops before their answers are here."""
+    mine = Q()
+    for turn in turns:
+        mine |= Q(pk=turn.turn_id, generation=turn.generation)
+    if turns:
+        held = Turn.objects.filter(mine, state=Turn.State.GENERATING)
+        held.update(state=Turn.State.COLLECTING, lease_until=None, due_at=Now())

@@ -1,4 +1,4 @@
-"""The assistant comes back: a conversation that a person took over is its again after the time that the tenant sets."""
+"""Handing conversations back to the assistant automatically, and answering what's still open then."""
 
 import datetime as dt
 import logging
@@ -7,18 +7,20 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from assistant.model import context
+from conversations import handover
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
+from runtime.notify import notify_workers_on_commit
 
-from . import opening
+from . import opening, policy
 from .opening import UnansweredMessage
 
 logger = logging.getLogger(__name__)
 
-SWEPT_AT_ONCE = 500
-LOOKED_THROUGH = 50  # messages: so many of the newest are looked at for what is unanswered
+BATCH = 500
+LOOKED_THROUGH = 50  # the newest messages that are searched for unanswered ones
 
-# From the few tenants that set a time, into the index conversation_with_person.
+# From the few businesses that set a time, into the index conversation_with_person.
 _DUE = """
 SELECT c.id, c.person_at FROM assistants a JOIN conversations c ON c.tenant_id = a.tenant_id
 WHERE a.returns_after_minutes IS NOT NULL AND c.handled_by = 'operator'
@@ -27,30 +29,39 @@ ORDER BY c.person_at LIMIT %s
 """
 
 
-def sweep() -> int:
-    """Give the assistant what no person has written in for long enough. How many conversations."""
+def hand_back_due() -> int:
+    """Hand back every conversation in which no one from the team wrote for long enough. How many."""
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, [SWEPT_AT_ONCE])
+        cursor.execute(_DUE, [BATCH])
         due = cursor.fetchall()
-    return sum(_come_back(pk, person_at) for pk, person_at in due)
+    return sum(_hand_back(pk, person_at) for pk, person_at in due)
 
 
-def _come_back(conversation_id: int, person_at: dt.datetime) -> bool:
-    """False when a person wrote after all, or another worker was first."""
+def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
+    """False when someone wrote after all, or another worker was first."""
     with transaction.atomic():
-        # The row's lock: what the customer writes is either stored by now and seen here, or finds the assistant back.
+        # With the row's lock, a message from the customer is either stored by now and seen here, or it finds the
+        # conversation handed back.
         moved = Conversation.objects.filter(
             pk=conversation_id, handled_by=Conversation.Handler.OPERATOR, person_at=person_at
         ).update(handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now())
-        if moved and Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
-            opening.open_for(_unanswered(conversation_id))
+        if moved:
+            answer_open_messages(conversation_id)
     if moved:
-        logger.info("conv_id=%s: no person wrote for long; the assistant has it again", conversation_id)
+        logger.info("conv_id=%s: handed back to the assistant automatically", conversation_id)
     return bool(moved)
 
 
+@handover.on_hand_back
+def answer_open_messages(conversation_id: int) -> None:
+    """Open a turn for what the customer wrote since our last message. Lock the conversation first."""
+    if not Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
+        return
+    if opening.open_for(_unanswered(conversation_id)):
+        notify_workers_on_commit()
+
+
 def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
-    """What the customer said after the last message of ours that was not given up."""
     found = []
     for message in reversed(get_last_messages(conversation_id, LOOKED_THROUGH)):
         if message.role == "assistant" and message.status != Status.FAILED:
@@ -61,8 +72,8 @@ def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
 
 
 def returns_at(conversation: Conversation) -> dt.datetime | None:
-    """When the assistant has this conversation again; None: not before a person hands it back."""
+    """When this conversation is handed back automatically; None when only a person does it."""
     if conversation.handled_by != Conversation.Handler.OPERATOR or conversation.person_at is None:
         return None
-    minutes = opening.assistant_of(conversation).returns_after_minutes
+    minutes = policy.assistant_of(conversation).returns_after_minutes
     return None if minutes is None else conversation.person_at + dt.timedelta(minutes=minutes)

@@ -1,82 +1,95 @@
-"""What the apps above show on the desk: they register here, because this app may not import them."""
+"""What other apps add to the desk. They register it here because this app can't import them.
+
+Everything for a list or a transcript gets a whole page of rows, so that it needs one query.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from conversations.models import Conversation, ConversationMessage
 from tenants.empty_states import EmptyState
 
-# Where there is no conversation yet: what is to be done first, if anything.
+# While there are no conversations: what to do first, if anything.
 FirstStep = Callable[[HttpRequest], EmptyState | None]
-
-first_steps: list[FirstStep] = []
-
-# Beside the transcript: HTML about a conversation, "" for nothing.
+# Beside the transcript: HTML about the conversation, or "".
 Panel = Callable[[Conversation], str]
-# Under a message: a line about each, by message id, for a whole page in one query.
-Notes = Callable[[Sequence[ConversationMessage]], dict[int, str]]
-
-# In the list: a word about each conversation, by its id, for a whole page in one query.
+# In a message's details: one line each, by message ID.
+MessageInfo = Callable[[Sequence[ConversationMessage]], dict[int, str]]
+# In the list: one label each, by conversation ID.
 Badges = Callable[[Sequence[Conversation]], dict[int, str]]
+# Beside the name of the handler: what happens next, or "".
+StatusLine = Callable[[Conversation], str]
+# A page of its own at <conversation>/<path>/, for those who may reply. Gets the context that every admin page needs.
+PageView = Callable[[HttpRequest, Conversation, dict[str, Any]], HttpResponse]
 
-# Beside the name of who has the conversation: a few words about what comes next, "" for none.
-Outlook = Callable[[Conversation], str]
+_first_steps: list[FirstStep] = []
+_panels: list[Panel] = []
+_message_info: list[MessageInfo] = []
+_badges: list[Badges] = []
+_status_lines: list[StatusLine] = []
+pages: dict[str, PageView] = {}
 
-outlooks: list[Outlook] = []
-panels: list[Panel] = []
-notes: list[Notes] = []
-badges: list[Badges] = []
+
+def register_first_step(first_step: FirstStep) -> FirstStep:
+    _first_steps.append(first_step)
+    return first_step
 
 
 def register_panel(panel: Panel) -> Panel:
-    panels.append(panel)
+    _panels.append(panel)
     return panel
 
 
-def register_first_step(step: FirstStep) -> FirstStep:
-    first_steps.append(step)
-    return step
+def register_message_info(info: MessageInfo) -> MessageInfo:
+    _message_info.append(info)
+    return info
 
 
-def register_status_line(outlook: Outlook) -> Outlook:
-    outlooks.append(outlook)
-    return outlook
+def register_badges(badges: Badges) -> Badges:
+    _badges.append(badges)
+    return badges
 
 
-def register_message_info(note: Notes) -> Notes:
-    notes.append(note)
-    return note
+def register_status_line(status_line: StatusLine) -> StatusLine:
+    _status_lines.append(status_line)
+    return status_line
 
 
-def register_badges(badge: Badges) -> Badges:
-    badges.append(badge)
-    return badge
+def register_page(path: str) -> Callable[[PageView], PageView]:
+    """The URL's name is `admin:conversations_<path>`."""
+
+    def register(view: PageView) -> PageView:
+        pages[path] = view
+        return view
+
+    return register
 
 
-def panels_of(conversation: Conversation) -> list[str]:
-    return [html for panel in panels if (html := panel(conversation))]
+def first_step_for(request: HttpRequest) -> EmptyState | None:
+    return next((found for first_step in _first_steps if (found := first_step(request))), None)
 
 
-def first_step_of(request: HttpRequest) -> EmptyState | None:
-    return next((found for step in first_steps if (found := step(request))), None)
+def panels_for(conversation: Conversation) -> list[str]:
+    return [html for panel in _panels if (html := panel(conversation))]
 
 
-def status_line_of(conversation: Conversation) -> str:
-    return " · ".join(words for outlook in outlooks if (words := outlook(conversation)))
+def status_line_for(conversation: Conversation) -> str:
+    return " · ".join(text for status_line in _status_lines if (text := status_line(conversation)))
 
 
-def message_info_of(messages: Sequence[ConversationMessage]) -> dict[int, str]:
+def message_info_for(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for note in notes:
-        found.update(note(messages))
+    for info in _message_info:
+        found.update(info(messages))
     return found
 
 
-def badges_of(conversations: Sequence[Conversation]) -> dict[int, list[str]]:
+def badges_for(conversations: Sequence[Conversation]) -> dict[int, list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
-    for badge in badges:
-        for pk, word in badge(conversations).items():
-            found[pk].append(word)
+    for badges in _badges:
+        for pk, label in badges(conversations).items():
+            found[pk].append(label)
     return found

@@ -1,4 +1,4 @@
-"""What the list of conversations shows beside the columns of their rows: read once for a whole page."""
+"""The last message and the unread count of each conversation in the list, read in one query per page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from django.db import connection
 
 from conversations.models import Conversation
 
-SNIPPET = 90
-MANY = 100  # unread messages are counted up to here
+SNIPPET_LENGTH = 90
+MAX_UNREAD = 100  # unread messages are counted up to this number
 
-# Two look-ups in the index message_history a row of the page, whatever the length of the conversation.
+# Two lookups in the index message_history per conversation, however long it is.
 _ROWS = """
 SELECT c.id, last.text, last.role, unread.number
 FROM conversations c
@@ -22,7 +22,7 @@ LEFT JOIN LATERAL (
     SELECT count(*) AS number FROM (
         SELECT 1 FROM conversation_messages m
         WHERE m.conversation_id = c.id AND m.role = 'user'
-            AND m.created_at > coalesce(c.seen_at, '-infinity') LIMIT %(many)s
+            AND m.created_at > coalesce(c.seen_at, '-infinity') LIMIT %(max_unread)s
     ) capped
 ) unread ON true
 WHERE c.id = ANY(%(ids)s)
@@ -37,18 +37,20 @@ class ListRow:
 
     @property
     def snippet(self) -> str:
-        words = " ".join(self.text.split())
-        who = {"assistant": "→ ", "system": "· "}.get(self.role, "")
-        return f"{who}{words[:SNIPPET]}{'…' if len(words) > SNIPPET else ''}" if words else "—"
+        text = " ".join(self.text.split())
+        if not text:
+            return "—"
+        prefix = {"assistant": "→ ", "system": "· "}.get(self.role, "")
+        return f"{prefix}{text[:SNIPPET_LENGTH]}{'…' if len(text) > SNIPPET_LENGTH else ''}"
 
     @property
     def unread_label(self) -> str:
-        return "99+" if self.unread >= MANY else str(self.unread or "")
+        return "99+" if self.unread >= MAX_UNREAD else str(self.unread or "")
 
 
-def rows_of(conversations: Sequence[Conversation]) -> dict[int, ListRow]:
-    """The last message and the number of unread ones of each, by conversation id."""
+def rows_for(conversations: Sequence[Conversation]) -> dict[int, ListRow]:
+    """By conversation ID."""
     ids = [conversation.pk for conversation in conversations]
     with connection.cursor() as cursor:
-        cursor.execute(_ROWS, {"ids": ids, "length": SNIPPET * 3, "many": MANY})
+        cursor.execute(_ROWS, {"ids": ids, "length": SNIPPET_LENGTH * 3, "max_unread": MAX_UNREAD})
         return {pk: ListRow(text or "", role or "", unread) for pk, text, role, unread in cursor.fetchall()}

@@ -1,6 +1,6 @@
-"""Notes: what people who work here write to each other about a conversation.
+"""Internal notes: what team members write to each other about a conversation.
 
-A table of its own, so that no note can ever be sent, shown to the model, counted as a message or told to a program.
+They have their own table, so a note can never be sent, shown to the model, counted as a message or read by the API.
 """
 
 import datetime as dt
@@ -10,13 +10,10 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Exists, F, Q
 
-LONGEST = 4096
-SHOWN_AT_ONCE = 200
+from tenants.users import display_name
 
-
-def name_of(person: User) -> str:
-    """As people here call each other."""
-    return person.get_full_name() or person.get_username()
+MAX_LENGTH = 4096
+MAX_PER_PAGE = 200
 
 
 class ConversationNote(models.Model):
@@ -30,7 +27,7 @@ class ConversationNote(models.Model):
     class Meta:
         db_table = "conversation_notes"
         indexes = [
-            # The transcript: the notes of the time that its page covers.
+            # The transcript: the notes from the time that a page covers.
             models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history"),
         ]
 
@@ -38,12 +35,12 @@ class ConversationNote(models.Model):
         return self.text[:40]
 
     @property
-    def written_by(self) -> str:
-        return name_of(self.author) if self.author else "Somebody who left"
+    def author_name(self) -> str:
+        return display_name(self.author) if self.author else "Former member"
 
 
 def add(conversation_id: int, author: User, text: str) -> ConversationNote:
-    return ConversationNote.objects.create(conversation_id=conversation_id, author=author, text=text[:LONGEST])
+    return ConversationNote.objects.create(conversation_id=conversation_id, author=author, text=text[:MAX_LENGTH])
 
 
 def between(
@@ -52,13 +49,13 @@ def between(
     before: dt.datetime | None,
     earlier: "models.QuerySet[models.Model]",
 ) -> list[ConversationNote]:
-    """The notes of one page of the transcript, oldest first: from its first message to the next page's.
+    """The notes on one page of the transcript, oldest first: from its `first` message until the next page begins.
 
-    With no message `earlier` than the first, the notes from before it too. Of very many the newest.
+    If no message is `earlier` than the first, notes from before it are included. At most the newest MAX_PER_PAGE.
     """
     rows = ConversationNote.objects.filter(conversation_id=conversation_id).select_related("author")
     if first is not None:
         rows = rows.filter(Q(created_at__gte=first) | ~Exists(earlier.filter(created_at__lt=first)))
     if before is not None:
         rows = rows.filter(created_at__lt=before)
-    return list(rows.order_by("-created_at", "-id")[:SHOWN_AT_ONCE])[::-1]
+    return list(rows.order_by("-created_at", "-id")[:MAX_PER_PAGE])[::-1]

@@ -1,4 +1,4 @@
-"""A page of a conversation as a person reads it: bubbles, oldest first, with what belongs to each."""
+"""One page of a conversation as the desk shows it: messages and notes, oldest first."""
 
 import datetime as dt
 import re
@@ -11,12 +11,12 @@ from django.db.models import Q, QuerySet
 from conversations.files import attachments
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage, ConversationNote, Status
+from tenants.users import display_name
 
 from . import extensions, notes
-from .notes import name_of
 
-PAGE = 50
-LIVE_LIMIT = 200  # what one live update may bring
+PAGE_SIZE = 50
+MAX_LIVE = 200  # messages in one live update
 SIDES = {"user": "in", "assistant": "out", "system": "middle"}
 TICKS = {
     Status.QUEUED: ("schedule", "Queued"),
@@ -25,20 +25,20 @@ TICKS = {
     Status.DELIVERED: ("done_all", "Delivered"),
     Status.READ: ("done_all", "Read"),
     Status.FAILED: ("error", "Not sent"),
-    Status.UNCERTAIN: ("help", "May not have arrived"),
+    Status.UNCERTAIN: ("help", "Unconfirmed"),
 }
 
 
 @dataclass(slots=True)
 class Bubble:
-    """One message with everything the template shows."""
+    """One message with everything that the template shows."""
 
     message: ConversationMessage
     sender: str
-    new_day: dt.date | None = None  # the day to announce above it
+    new_day: dt.date | None = None  # the date to show above it
     quote: ConversationMessage | None = None
     reactions: list[str] = field(default_factory=list)
-    note: str = ""
+    info: str = ""  # how the assistant made it: model, tokens, cost
     attachments: list[Attachment] = field(default_factory=list)
 
     @property
@@ -50,8 +50,8 @@ class Bubble:
         return SIDES[self.message.role]
 
     @property
-    def words(self) -> str:
-        """Without "[image]" in front where the picture itself stands above it."""
+    def text(self) -> str:
+        """Without its "[image]" prefix if the image itself is shown."""
         return re.sub(r"^\[[a-z ]+\]\s*", "", self.message.text) if self.attachments else self.message.text
 
     @property
@@ -59,21 +59,19 @@ class Bubble:
         return TICKS[Status(self.message.status)] if self.message.status else None
 
     @property
-    def is_held_up(self) -> bool:
-        """Queued, and the last attempt said why it waits."""
+    def is_delayed(self) -> bool:
+        """Queued after an attempt that failed for the reason in `error_detail`."""
         return self.message.status == Status.QUEUED and bool(self.message.error_detail)
 
 
 @dataclass(slots=True)
 class NoteEntry:
-    """A note of a person, in its place between the messages."""
-
-    remark: ConversationNote
+    note: ConversationNote
     new_day: dt.date | None = None
 
     @property
     def created_at(self) -> dt.datetime:
-        return self.remark.created_at
+        return self.note.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +79,30 @@ class Page:
     bubbles: list[Bubble]
     has_older: bool
     first_id: int | None
-    entries: list[Bubble | NoteEntry] = field(default_factory=list)  # the bubbles, and the notes between them
+    entries: list[Bubble | NoteEntry] = field(default_factory=list)  # bubbles and notes
 
 
-def newest(conversation: Conversation, size: int = PAGE) -> Page:
+def newest(conversation: Conversation, size: int = PAGE_SIZE) -> Page:
     return _page(conversation, _newest_first(conversation), size)
 
 
-def older(conversation: Conversation, before_id: int, size: int = PAGE) -> Page:
-    """The page before that message; empty when this conversation has no such message."""
+def older(conversation: Conversation, before_id: int, size: int = PAGE_SIZE) -> Page:
+    """The page before that message; empty if the conversation has no such message."""
     mark = conversation.messages.filter(pk=before_id).values_list("created_at", flat=True).first()
     if mark is None:
         return Page([], False, None)
-    # Two conditions instead of one OR: the first is a range of the index, the second thins out one instant.
+    # Two conditions instead of one OR: the first uses the index, the second filters messages of the same instant.
     earlier = _newest_first(conversation).filter(Q(created_at__lt=mark) | Q(pk__lt=before_id), created_at__lte=mark)
     return _page(conversation, earlier, size, mark)
 
 
 def since(conversation: Conversation, first_id: int) -> Page:
-    """From that message to the newest: what a page that is open shows now."""
+    """From that message to the newest, to update an open page."""
     mark = conversation.messages.filter(pk=first_id).values_list("created_at", flat=True).first()
     if mark is None:
         return newest(conversation)
     later = _newest_first(conversation).filter(Q(created_at__gt=mark) | Q(pk__gte=first_id), created_at__gte=mark)
-    return _page(conversation, later, LIVE_LIMIT)
+    return _page(conversation, later, MAX_LIVE)
 
 
 def _newest_first(conversation: Conversation) -> "QuerySet[ConversationMessage]":
@@ -127,12 +125,12 @@ def _page(
         bubbles=bubbles,
         has_older=len(rows) > size,
         first_id=messages[0].pk if messages else None,
-        entries=_in_order(bubbles, [NoteEntry(note) for note in written]),
+        entries=_merge(bubbles, [NoteEntry(note) for note in written]),
     )
 
 
-def _in_order(bubbles: list[Bubble], remarks: list[NoteEntry]) -> list[Bubble | NoteEntry]:
-    entries: list[Bubble | NoteEntry] = sorted([*bubbles, *remarks], key=lambda entry: entry.created_at)
+def _merge(bubbles: list[Bubble], note_entries: list[NoteEntry]) -> list[Bubble | NoteEntry]:
+    entries: list[Bubble | NoteEntry] = sorted([*bubbles, *note_entries], key=lambda entry: entry.created_at)
     day = None
     for entry in entries:
         if entry.created_at.date() != day:
@@ -142,13 +140,13 @@ def _in_order(bubbles: list[Bubble], remarks: list[NoteEntry]) -> list[Bubble | 
 
 def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) -> list[Bubble]:
     quotes, reactions = _quoted(conversation, messages), _reactions(conversation, messages)
-    shown_on_target = {message.external_id for message in messages}
-    origins, files = extensions.message_info_of(messages), attachments.of(messages)
+    wamids = {message.external_id for message in messages}
+    info, files = extensions.message_info_for(messages), attachments.of(messages)
     bubbles: list[Bubble] = []
     for message in messages:
-        if message.kind == "reaction" and message.reply_to in shown_on_target:
-            continue  # it stands on the message it is about
-        bubble = Bubble(message, sender(conversation, message), note=origins.get(message.pk, ""))
+        if message.kind == "reaction" and message.reply_to in wamids:
+            continue  # shown on the message it reacts to
+        bubble = Bubble(message, sender(conversation, message), info=info.get(message.pk, ""))
         bubble.quote = quotes.get(message.reply_to) if message.reply_to else None
         bubble.attachments = files.get(message.pk, [])
         bubble.reactions = reactions.get(message.external_id or "", [])
@@ -160,8 +158,8 @@ def sender(conversation: Conversation, message: ConversationMessage) -> str:
     if message.role == "user":
         return str(conversation)
     if message.author:
-        return name_of(message.author)
-    return {"app": "From the WhatsApp app", "system": "System", "operator": "A person"}.get(
+        return display_name(message.author)
+    return {"app": "WhatsApp app", "system": "System", "operator": "Former member"}.get(
         message.origin, "Assistant" if message.role == "assistant" else "System"
     )
 
@@ -175,7 +173,7 @@ def _quoted(conversation: Conversation, messages: Sequence[ConversationMessage])
 
 
 def _reactions(conversation: Conversation, messages: Sequence[ConversationMessage]) -> dict[str, list[str]]:
-    """The newest reaction of each side, by the wamid it is about; a removed one is gone."""
+    """The latest reaction from each side, by the wamid of the message, without removed ones."""
     wamids = [message.external_id for message in messages if message.external_id]
     rows = conversation.messages.filter(kind="reaction", reply_to__in=wamids).order_by("created_at", "id")
     latest: defaultdict[str, dict[str, str]] = defaultdict(dict)

@@ -1,7 +1,7 @@
-"""The buttons of the conversation page: each is a POST, answered by going back to the page."""
+"""The pages and buttons of a conversation. Each button is a POST that redirects back to the conversation."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -15,25 +15,17 @@ from django.views.decorators.http import require_POST
 from conversations import handover
 from conversations.files import uploads
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import queue as outbox
-from conversations.outbox import splitting
+from conversations.replies import ReplyRefused, reply
+from tenants.scoped_admin import TenantScopedAdmin
+from tenants.users import user_of
 
 from . import extensions, notes, transcript
-from .notes import name_of
-from .transcript_marks import digest
-
-if TYPE_CHECKING:
-    from tenants.scoped_admin import TenantScopedAdmin
-
-    Base = TenantScopedAdmin
-else:
-    Base = object
-
-WINDOW_CLOSED = "The customer wrote more than 24 hours ago: WhatsApp takes no free text until they write again."
+from .digest import digest
+from .extensions import PageView
 
 
-class DeskViews(Base):
-    """What a person does on the page of one conversation; mixed into its admin, which says who may."""
+class DeskViews(TenantScopedAdmin):
+    """A mixin for the conversation admin, which decides who has access."""
 
     def get_urls(self) -> list[URLPattern]:
         posts: list[tuple[str, Callable[..., HttpResponse], str]] = [
@@ -49,13 +41,17 @@ class DeskViews(Base):
         return [
             path("<int:pk>/transcript/", wrap(self.transcript_view), name="conversations_transcript"),
             *(
-                path(f"<int:pk>/{address}/", wrap(require_POST(view)), name=f"conversations_{name}")
-                for address, view, name in posts
+                path(f"<int:pk>/{url}/", wrap(require_POST(view)), name=f"conversations_{name}")
+                for url, view, name in posts
+            ),
+            *(
+                path(f"<int:pk>/{name}/", wrap(partial(self.extension_view, view)), name=f"conversations_{name}")
+                for name, view in extensions.pages.items()
             ),
             *super().get_urls(),
         ]
 
-    # --- who ---
+    # --- access ---
 
     def readable(self, request: HttpRequest, pk: int) -> Conversation:
         found: Conversation = get_object_or_404(self.get_queryset(request), pk=pk)
@@ -67,14 +63,13 @@ class DeskViews(Base):
             raise PermissionDenied
         return conversation
 
-    def back_to(self, conversation: Conversation, part: str = "") -> HttpResponseRedirect:
-        page = reverse("admin:conversations_conversation_change", args=[conversation.pk])
-        return HttpResponseRedirect(page + part)
+    def back_to(self, conversation: Conversation, fragment: str = "") -> HttpResponseRedirect:
+        return HttpResponseRedirect(page_url(conversation) + fragment)
 
-    # --- reading ---
+    # --- pages ---
 
     def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A part of the transcript: older messages (`before`), or what changed since it was drawn (`since`)."""
+        """Part of the transcript: older messages (`before`), or an update of an open page (`since`)."""
         conversation = self.readable(request, pk)
         may_write = self.has_change_permission(request, conversation)
         if (before := request.GET.get("before", "")).isdecimal():
@@ -85,25 +80,32 @@ class DeskViews(Base):
         page = transcript.since(conversation, int(since)) if since.isdecimal() else transcript.newest(conversation)
         seen = digest(conversation, page)
         if seen == request.GET.get("seen"):
-            return HttpResponse(status=204)  # htmx leaves the page as it is
+            return HttpResponse(status=204)  # htmx leaves the page unchanged
         if may_write:
             mark_seen(conversation, page)
         context = {"conversation": conversation, "page": page, "may_write": may_write, "seen": seen}
-        context |= {"live": True, **standing(conversation)}  # the head with it: somebody may have taken it over
+        context |= {"live": True, **header_context(conversation)}  # someone may have taken over
         return render(request, "conversations/newest.html", context)
 
-    # --- doing ---
+    def extension_view(self, view: PageView, request: HttpRequest, pk: int) -> HttpResponse:
+        conversation = self.writable(request, pk)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "conversation": conversation}
+        return view(request, conversation, context)
+
+    # --- buttons ---
 
     def take_over_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
-        handover.take_over(conversation.pk, _person(request))
-        messages.success(request, "You have this conversation. The assistant is silent until you hand it back.")
+        handover.take_over(conversation.pk, user_of(request))
+        messages.success(
+            request, "You've taken over this conversation. The assistant won't reply until you hand it back."
+        )
         return self.back_to(conversation)
 
     def hand_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
-        handover.hand_back(conversation.pk, _person(request))
-        messages.success(request, "The assistant has it again: it answers what the customer writes next.")
+        handover.hand_back(conversation.pk)
+        messages.success(request, "Handed back. The assistant will answer any open and future messages.")
         return self.back_to(conversation)
 
     def clear_needs_person_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -114,36 +116,36 @@ class DeskViews(Base):
     def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
         text, file = _text_of(request), request.FILES.get("file")
-        if refusal := why_no_reply(conversation, request.user, text or ("a file" if file else "")):
-            messages.error(request, f"{refusal} Nothing was sent.")
-            return self.back_to(conversation)
         try:
-            upload = uploads.keep(file, text, file.content_type or "") if file else None
-        except ValueError as error:
-            messages.error(request, f"{error} Nothing was sent.")
+            if file:
+                with uploads.kept(file, text, file.content_type or "") as upload:
+                    reply(conversation.pk, user_of(request), upload)
+            else:
+                reply(conversation.pk, user_of(request), text)
+        except (ReplyRefused, ValueError) as error:
+            messages.error(request, f"Not sent. {error}")
             return self.back_to(conversation)
-        outbox.say(conversation, upload or text, _person(request))
-        return self.back_to(conversation, "#sent")  # desk.js forgets the draft
+        return self.back_to(conversation, "#sent")  # desk.js deletes the draft
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A note is for the people here: whoever has the conversation, and whether the window is open or not."""
+        """Notes can always be added, whoever handles the conversation and whether or not the window is open."""
         conversation = self.writable(request, pk)
         if text := _text_of(request):
-            notes.add(conversation.pk, _person(request), text)
+            notes.add(conversation.pk, user_of(request), text)
         else:
-            messages.error(request, "Write something first: an empty note is not kept.")
+            messages.error(request, "Enter some text before saving the note.")
         return self.back_to(conversation)
 
     def send_again_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
         conversation, message = self._message(request, pk, message_id)
-        if not handover.send_again(message.pk, _person(request)):
-            messages.warning(request, "That message is no longer failed or uncertain; nothing was sent again.")
+        if not handover.send_again(message.pk, user_of(request)):
+            messages.warning(request, "Not sent again: the status of this message has changed.")
         return self.back_to(conversation)
 
     def mark_delivered_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
         conversation, message = self._message(request, pk, message_id)
-        if not handover.mark_delivered(message.pk, _person(request)):
-            messages.warning(request, "That message is no longer uncertain.")
+        if not handover.mark_delivered(message.pk, user_of(request)):
+            messages.warning(request, "The delivery of this message has already been confirmed.")
         return self.back_to(conversation)
 
     def _message(self, request: HttpRequest, pk: int, message_id: int) -> tuple[Conversation, ConversationMessage]:
@@ -151,8 +153,12 @@ class DeskViews(Base):
         return conversation, get_object_or_404(conversation.messages, pk=message_id)
 
 
+def page_url(conversation: Conversation) -> str:
+    return reverse("admin:conversations_conversation_change", args=[conversation.pk])
+
+
 def mark_seen(conversation: Conversation, page: transcript.Page) -> None:
-    """What is on the page was seen by somebody who answers: it is not unread any more."""
+    """Someone who can reply has seen this page: its messages are no longer unread."""
     if page.bubbles:
         newest = page.bubbles[-1].message.created_at
         unseen = Q(seen_at__isnull=True) | Q(seen_at__lt=newest)
@@ -160,33 +166,16 @@ def mark_seen(conversation: Conversation, page: transcript.Page) -> None:
 
 
 def _text_of(request: HttpRequest) -> str:
-    # A browser sends each new line as two characters.
+    # Browsers send line breaks as CRLF.
     return request.POST.get("text", "").replace("\x00", "").replace("\r\n", "\n").strip()
 
 
-def _person(request: HttpRequest) -> Any:
-    return request.user
-
-
-def why_no_reply(conversation: Conversation, person: Any, text: str, at_any_time: bool = False) -> str:
-    """Why that person's reply cannot be sent, in words; "" when it can. `at_any_time`: it needs no open window."""
-    taken_by = conversation.operator
-    if not text:
-        return "Write something first."
-    if len(text) > splitting.LIMIT * 10:
-        return f"That is too long: at most {splitting.LIMIT * 10} characters."
-    if taken_by and taken_by.pk != person.pk and conversation.handled_by == Conversation.Handler.OPERATOR:
-        return f"{name_of(taken_by)} has this conversation. Take it over first."
-    return "" if at_any_time or conversation.window_is_open() else WINDOW_CLOSED
-
-
-def standing(conversation: Conversation) -> dict[str, str]:
-    """What the head of the page says besides who has it."""
-    return {"window_left": window_left(conversation), "outlook": extensions.status_line_of(conversation)}
+def header_context(conversation: Conversation) -> dict[str, str]:
+    return {"window_left": window_left(conversation), "status_line": extensions.status_line_for(conversation)}
 
 
 def window_left(conversation: Conversation) -> str:
-    """How long the customer can still be answered freely; "" when the window is closed."""
+    """For how long free-form replies are still possible; "" when the window is closed."""
     if not conversation.window_is_open() or conversation.window_closes_at is None:
         return ""
     return str(naturaltime(conversation.window_closes_at)).removesuffix(" from now")

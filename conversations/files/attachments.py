@@ -14,7 +14,7 @@ written afterwards. Rows are the truth, jobs are wake-ups, and a sweep finds wha
 import functools
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import File
@@ -156,17 +156,18 @@ def attach(message_id: int, upload: FileUpload) -> Attachment:
         size=upload.size,
         sha256=upload.sha256,
         filename=upload.filename,
-        file=upload.stored,
+        file=upload.storage_name,
         state=Attachment.State.READY,
     )
 
 
-def of_ours(message_id: int) -> Attachment | None:
-    """The file of a message of ours, without the channel's id where the channel has forgotten it."""
-    attachment = Attachment.objects.filter(message=message_id).first()
-    if attachment and (attachment.media_id_until is None or attachment.media_id_until < timezone.now()):
-        attachment.media_id = ""
-    return attachment
+def ours(message_ids: Sequence[int]) -> list[Attachment]:
+    """The files of messages of ours, without the channel's id where the channel has forgotten it."""
+    found = list(Attachment.objects.filter(message__in=message_ids))
+    for attachment in found:
+        if attachment.media_id_until is None or attachment.media_id_until < timezone.now():
+            attachment.media_id = ""
+    return found
 
 
 def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:

@@ -1,6 +1,8 @@
-"""A file that a person or a program of the business sends: looked at and kept, before it is queued."""
+"""Files that the team or an API client sends: checked and stored before their message is queued."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from conversations.outbox.contents import FileUpload
 from .attachments import Attachment, stored_name
 from .file_types import HEAD, real_type, sniffed
 
-# What Meta takes from a business; the rest goes as a document.
+# What Meta accepts from a business. Everything else is sent as a document.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 KINDS = {
     **dict.fromkeys(("image/jpeg", "image/png"), "image"),
@@ -23,34 +25,44 @@ REFUSED = ("text/html", "application/x-executable")
 
 
 def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> FileUpload:
-    """Keep a file for `outbox.send_message`. Raises ValueError, in words for its sender, when WhatsApp takes no such.
+    """Store a file for `outbox.send_message`. Raises ValueError, with a message for the sender, if WhatsApp rejects it.
 
-    claimed: the type that its sender says it has. kind: image, audio, video or document; empty: what it is.
+    claimed: the MIME type according to the sender. kind: image, audio, video or document; empty: detected.
     """
     head = file.read(HEAD)
     kind = kind or KINDS.get(sniffed(head), "document")
     _check_size(file, kind)
     mime_type = real_type(kind, claimed, head)
     if mime_type is None or (kind != "document" and KINDS.get(mime_type) != kind):
-        raise ValueError(f"This file is no {kind} that WhatsApp takes.")
-    if sniffed(head) in REFUSED:  # whatever its sender calls it
-        raise ValueError("WhatsApp takes no programs and no web pages.")
+        raise ValueError(f"WhatsApp doesn't support this {kind} format.")
+    if sniffed(head) in REFUSED:  # whatever type the sender claims
+        raise ValueError("Executable and HTML files can't be sent.")
     upload = FileUpload(
         kind=kind,
-        stored="",
+        storage_name="",
         mime_type=mime_type,
         size=file.size,
         sha256=_digest(file),
         caption=caption.strip(),
         filename=_name(file),
     )
-    return replace(upload, stored=default_storage.save(stored_name(mime_type), file))
+    return replace(upload, storage_name=default_storage.save(stored_name(mime_type), file))
+
+
+@contextmanager
+def kept(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> Iterator[FileUpload]:
+    """A kept file, deleted on leaving the block unless a message was queued with it. Raises ValueError as `keep`."""
+    upload = keep(file, caption, claimed, kind)
+    try:
+        yield upload
+    finally:
+        drop_unused(upload)
 
 
 def drop_unused(upload: FileUpload) -> None:
-    """Remove a file from the storage that no message took."""
-    if not Attachment.objects.filter(file=upload.stored).exists():
-        default_storage.delete(upload.stored)
+    """Delete a stored file that no message uses."""
+    if not Attachment.objects.filter(file=upload.storage_name).exists():
+        default_storage.delete(upload.storage_name)
 
 
 def _check_size(file: "File[bytes]", kind: str) -> None:
@@ -58,7 +70,7 @@ def _check_size(file: "File[bytes]", kind: str) -> None:
     if not file.size:
         raise ValueError("The file is empty.")
     if file.size > largest * 1024 * 1024:
-        raise ValueError(f"The file is too large: WhatsApp takes {largest} MB of this kind.")
+        raise ValueError(f"The file is too large. WhatsApp's limit for this type is {largest} MB.")
 
 
 def _digest(file: "File[bytes]") -> str:

@@ -5,7 +5,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -55,13 +56,34 @@ def insert_messages(messages: Sequence[ConversationMessage]) -> list[Conversatio
     return ConversationMessage.objects.bulk_create(messages)
 
 
+_LAST = """
+SELECT m.id, m.conversation_id, m.tenant_id, m.role, m.text, m.created_at, m.external_id, m.kind, m.origin, m.sent_at,
+    m.reply_to, m.revoked_at, m.status
+FROM jsonb_to_recordset(%s) AS wanted(conversation_id bigint, number int)
+CROSS JOIN LATERAL (
+    SELECT * FROM conversation_messages WHERE conversation_id = wanted.conversation_id
+    ORDER BY created_at DESC, id DESC LIMIT wanted.number
+) AS m
+ORDER BY m.conversation_id, m.created_at, m.id
+"""
+
+
 def get_last_messages(conversation_id: int, limit: int = 20) -> list[ConversationMessage]:
     """The last `limit` messages, oldest first, ordered by (created_at, id): one index scan at any length.
 
-    The raw item from Meta (`raw_json`), many times as long as the text, is loaded on access.
+    Fields that the history doesn't need, such as the long `raw_json`, are loaded when they're asked for.
     """
-    newest_first = ConversationMessage.objects.filter(conversation_id=conversation_id).order_by("-created_at", "-id")
-    return list(newest_first.defer("raw_json")[:limit])[::-1]
+    return last_messages_of({conversation_id: limit}).get(conversation_id, [])
+
+
+def last_messages_of(limits: Mapping[int, int]) -> dict[int, list[ConversationMessage]]:
+    """`get_last_messages` of many conversations (id: limit) in one statement, by conversation id."""
+    found: defaultdict[int, list[ConversationMessage]] = defaultdict(list)
+    if limits:
+        wanted = json.dumps([{"conversation_id": pk, "number": number} for pk, number in limits.items()])
+        for message in ConversationMessage.objects.raw(_LAST, [wanted]):
+            found[message.conversation_id].append(message)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

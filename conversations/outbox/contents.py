@@ -1,7 +1,7 @@
-"""What can be sent besides text, as frozen values that cannot exist outside of Meta's limits: `outbox.send_message`.
+"""Everything that can be sent besides text, as frozen values that always respect Meta's limits.
 
-`message_kind` is the kind of the message's row, `words` how a person and the model read it in the history. A limit
-that is broken raises ValueError, in words for the person who wrote it.
+`message_kind` becomes the kind of the message's row; `as_text` is how the team and the model read it in the history.
+Breaking a limit raises ValueError with a message for whoever wrote the content.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
 """
 
@@ -11,72 +11,72 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, get_args
 
 FILE_KINDS = ("image", "video", "audio", "document")
-MOST_BUTTONS, MOST_ROWS = 3, 10
+MAX_BUTTONS, MAX_ROWS = 3, 10
 CAPTION, BODY, LIST_BODY, BUTTON, TITLE, DESCRIPTION = 1024, 1024, 4096, 20, 24, 72
 BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID = 256, 200, 512, 15, 255
 URL_END, COUPON = 2000, 15
-_BROKEN = re.compile(r"[\r\n\t]| {5}")  # Meta refuses these in what fills a template
+_NOT_IN_PARAMETERS = re.compile(r"[\r\n\t]| {5}")  # Meta rejects these in template parameters
 
 
-def _fits(what: str, value: str, limit: int) -> None:
+def _check_length(what: str, value: str, limit: int) -> None:
     if not value.strip():
         raise ValueError(f"{what} is missing.")
     if len(value) > limit:
-        raise ValueError(f"{what} has {len(value)} characters; WhatsApp takes {limit}.")
+        raise ValueError(f"{what} has {len(value)} characters; WhatsApp allows {limit}.")
 
 
-def _counted(what: str, values: Sequence[object], most: int) -> None:
-    if not 1 <= len(values) <= most:
-        raise ValueError(f"{len(values)} {what}; WhatsApp takes 1 to {most}.")
+def _check_count(what: str, values: Sequence[object], maximum: int) -> None:
+    if not 1 <= len(values) <= maximum:
+        raise ValueError(f"{len(values)} {what}; WhatsApp allows 1 to {maximum}.")
 
 
-def _differ(what: str, values: Sequence[str]) -> None:
+def _check_unique(what: str, values: Sequence[str]) -> None:
     if len(set(values)) != len(values):
         raise ValueError(f"Two {what} are the same.")
 
 
-def _is_file(kind: str, caption: str) -> None:
+def _check_file(kind: str, caption: str) -> None:
     if kind not in FILE_KINDS:
-        raise ValueError(f"A file is one of {', '.join(FILE_KINDS)}, not {kind!r}.")
+        raise ValueError(f"The kind of a file must be one of {', '.join(FILE_KINDS)}, not {kind!r}.")
     if caption:
-        _fits("The caption", caption, CAPTION)
+        _check_length("The caption", caption, CAPTION)
     if caption and kind == "audio":
-        raise ValueError("WhatsApp shows no caption with audio.")
+        raise ValueError("WhatsApp doesn't show captions on audio files.")
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A file that Meta fetches itself from a public address."""
+    """A file that Meta downloads from a public URL."""
 
-    name: ClassVar = "file"
-    kind: str  # of FILE_KINDS
+    type: ClassVar = "file"
+    kind: str  # one of FILE_KINDS
     link: str
     caption: str = ""
-    filename: str = ""  # of a document: what the customer sees
+    filename: str = ""  # documents only: shown to the customer
 
     def __post_init__(self) -> None:
         if not self.link.startswith("https://"):
-            raise ValueError("The address of a file begins with https://.")
-        _is_file(self.kind, self.caption)
+            raise ValueError("The file URL must start with https://.")
+        _check_file(self.kind, self.caption)
         if self.filename and self.kind != "document":
-            raise ValueError("Only a document has a file name.")
+            raise ValueError("Only documents can have a file name.")
 
     @property
     def message_kind(self) -> str:
         return self.kind
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         return _labelled(self.kind, self.filename, self.caption, self.link)
 
 
 @dataclass(frozen=True, slots=True)
 class FileUpload:
-    """A file of ours, kept in the storage by `uploads.keep`, which makes these; Meta gets the bytes."""
+    """A file in our storage, created by `uploads.keep`; its bytes are uploaded to Meta."""
 
-    name: ClassVar = "upload"
-    kind: str  # of FILE_KINDS
-    stored: str  # its name in the storage
+    type: ClassVar = "upload"
+    kind: str  # one of FILE_KINDS
+    storage_name: str
     mime_type: str
     size: int
     sha256: str
@@ -84,14 +84,14 @@ class FileUpload:
     filename: str = ""
 
     def __post_init__(self) -> None:
-        _is_file(self.kind, self.caption)
+        _check_file(self.kind, self.caption)
 
     @property
     def message_kind(self) -> str:
         return self.kind
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         return _labelled(self.kind, self.filename if self.kind == "document" else "", self.caption)
 
 
@@ -101,30 +101,30 @@ class Button:
     title: str
 
     def __post_init__(self) -> None:
-        _fits("A button's id", self.id, BUTTON_ID)
-        _fits("A button's title", self.title, BUTTON)
+        _check_length("A button's id", self.id, BUTTON_ID)
+        _check_length("A button's title", self.title, BUTTON)
 
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """A text with up to three buttons to answer with."""
+    """A text with up to three reply buttons."""
 
-    name: ClassVar = "buttons"
+    type: ClassVar = "buttons"
     text: str
     buttons: tuple[Button, ...]
 
     def __post_init__(self) -> None:
-        _fits("The text", self.text, BODY)
-        _counted("buttons", self.buttons, MOST_BUTTONS)
-        _differ("button ids", [button.id for button in self.buttons])
-        _differ("button titles", [button.title for button in self.buttons])
+        _check_length("The text", self.text, BODY)
+        _check_count("buttons", self.buttons, MAX_BUTTONS)
+        _check_unique("button ids", [button.id for button in self.buttons])
+        _check_unique("button titles", [button.title for button in self.buttons])
 
     @property
     def message_kind(self) -> str:
         return "interactive"
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         return "\n".join([self.text, *(f"[button] {button.title}" for button in self.buttons)])
 
 
@@ -135,53 +135,53 @@ class Row:
     description: str = ""
 
     def __post_init__(self) -> None:
-        _fits("A row's id", self.id, ROW_ID)
-        _fits("A row's title", self.title, TITLE)
+        _check_length("A row's id", self.id, ROW_ID)
+        _check_length("A row's title", self.title, TITLE)
         if self.description:
-            _fits("A row's description", self.description, DESCRIPTION)
+            _check_length("A row's description", self.description, DESCRIPTION)
 
 
 @dataclass(frozen=True, slots=True)
 class ListMessage:
-    """A text with a list of up to ten rows, opened by one button."""
+    """A text with a button that opens a list of up to ten rows."""
 
-    name: ClassVar = "list"
+    type: ClassVar = "list"
     text: str
     button: str
     rows: tuple[Row, ...]
 
     def __post_init__(self) -> None:
-        _fits("The text", self.text, LIST_BODY)
-        _fits("The button", self.button, BUTTON)
-        _counted("rows", self.rows, MOST_ROWS)
-        _differ("row ids", [row.id for row in self.rows])
+        _check_length("The text", self.text, LIST_BODY)
+        _check_length("The button", self.button, BUTTON)
+        _check_count("rows", self.rows, MAX_ROWS)
+        _check_unique("row ids", [row.id for row in self.rows])
 
     @property
     def message_kind(self) -> str:
         return "interactive"
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         rows = (" ".join(filter(None, (f"- {row.title}", row.description))) for row in self.rows)
         return "\n".join([self.text, f"[list] {self.button}", *rows])
 
 
 @dataclass(frozen=True, slots=True)
 class LocationRequest:
-    """A text with a button that sends the customer's place."""
+    """A text with a button that lets the customer share their location."""
 
-    name: ClassVar = "location_request"
+    type: ClassVar = "location_request"
     text: str
 
     def __post_init__(self) -> None:
-        _fits("The text", self.text, BODY)
+        _check_length("The text", self.text, BODY)
 
     @property
     def message_kind(self) -> str:
         return "interactive"
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         return f"{self.text}\n[button] Send location"
 
 
@@ -195,61 +195,65 @@ class Location:
     address: str = ""
 
     def __post_init__(self) -> None:
-        for what, degrees, most in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
-            if not -most <= degrees <= most:
-                raise ValueError(f"The {what} is a number from -{most} to {most}.")
+        for what, degrees, limit in (("latitude", self.latitude, 90), ("longitude", self.longitude, 180)):
+            if not -limit <= degrees <= limit:
+                raise ValueError(f"The {what} must be between -{limit} and {limit}.")
 
     @property
-    def words(self) -> str:
+    def as_text(self) -> str:
         return _labelled("location", self.title, self.address, f"{self.latitude}, {self.longitude}")
 
 
 @dataclass(frozen=True, slots=True)
-class ButtonParameter:
-    """What one button of a template takes from us: the end of its address, or the code that it copies."""
+class Parameter:
+    """The value of one placeholder in a template's header or body."""
 
-    index: int  # among all its buttons, from 0
+    value: str
+    name: str = ""  # empty: the placeholder is numbered
+
+    def __post_init__(self) -> None:
+        _check_length("A template parameter", self.value, BODY)
+        if _NOT_IN_PARAMETERS.search(self.value):
+            raise ValueError("Template parameters can't contain line breaks, tabs, or more than four spaces in a row.")
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonParameter:
+    """The value for a template's button: the end of its URL, or the code that it copies."""
+
+    index: int  # among all the template's buttons, from 0
     kind: str  # url, copy_code or flow
-    value: str = ""  # a flow takes none, and is named all the same
+    value: str = ""  # a flow has none, but still has to be listed
 
     def __post_init__(self) -> None:
         if self.kind != "flow":
-            _fits("The value of a button", self.value, COUPON if self.kind == "copy_code" else URL_END)
+            _check_length("The value of a button", self.value, COUPON if self.kind == "copy_code" else URL_END)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An approved template: the one content that may go out when the window is closed."""
+    """An approved template: the only content that can be sent after the 24-hour window has closed."""
 
-    name: ClassVar = "template"
-    template: str
+    type: ClassVar = "template"
+    name: str
     language: str
-    parameters: tuple[str, ...] = ()  # of its body, in their order
-    header: tuple[str, ...] = ()  # of its header, when that is a text
-    text: str = ""  # how it reads with them: for our own history, Meta makes it itself
-    names: tuple[str, ...] = ()  # of the places in its body, when they have names; else they are numbered
-    header_names: tuple[str, ...] = ()
-    above: FileLink | FileUpload | Location | None = None  # its header, when that is no text
-    open_buttons: tuple[ButtonParameter, ...] = ()
+    body: tuple[Parameter, ...] = ()
+    header: tuple[Parameter, ...] = ()  # of a text header
+    header_media: FileLink | FileUpload | Location | None = None
+    button_parameters: tuple[ButtonParameter, ...] = ()
+    text: str = ""  # the filled template, for our own history: Meta renders the message
 
     def __post_init__(self) -> None:
-        _fits("The template's name", self.template, TEMPLATE_NAME)
-        _fits("The template's language", self.language, LANGUAGE)
-        for parameter in (*self.parameters, *self.header):
-            _fits("A parameter of the template", parameter, BODY)
-            if _BROKEN.search(parameter):
-                raise ValueError("A parameter of a template has no line break, no tab and no five spaces in a row.")
-        for values, names in ((self.parameters, self.names), (self.header, self.header_names)):
-            if names and len(names) != len(values):
-                raise ValueError(f"{len(values)} values for the {len(names)} names of the template's places.")
+        _check_length("The template's name", self.name, TEMPLATE_NAME)
+        _check_length("The template's language", self.language, LANGUAGE)
 
     @property
     def message_kind(self) -> str:
         return "template"
 
     @property
-    def words(self) -> str:
-        return self.text or _labelled("template", self.template, ", ".join(self.parameters))
+    def as_text(self) -> str:
+        return self.text or _labelled("template", self.name, ", ".join(parameter.value for parameter in self.body))
 
 
 def _labelled(label: str, *parts: str) -> str:
@@ -257,38 +261,40 @@ def _labelled(label: str, *parts: str) -> str:
 
 
 Content = FileLink | FileUpload | Buttons | ListMessage | LocationRequest | Template
-_BY_NAME: dict[str, type[Content]] = {content.name: content for content in get_args(Content)}
-_PARTS: dict[str, type[Button] | type[Row] | type[ButtonParameter]] = {
+_BY_TYPE: dict[str, type[Content]] = {content.type: content for content in get_args(Content)}
+_PARTS: dict[str, type[Button] | type[Row] | type[Parameter] | type[ButtonParameter]] = {
     "buttons": Button,
     "rows": Row,
-    "open_buttons": ButtonParameter,
+    "body": Parameter,
+    "header": Parameter,
+    "button_parameters": ButtonParameter,
 }
 
 
 def upload_in(content: Content | None) -> FileUpload | None:
-    """The file of ours that goes out with it, if one does."""
-    file = content.above if isinstance(content, Template) else content
+    """The uploaded file that the content contains, if any."""
+    file = content.header_media if isinstance(content, Template) else content
     return file if isinstance(file, FileUpload) else None
 
 
 def to_json(content: Content) -> dict[str, Any]:
-    """As a JSON column keeps it; `from_json` reads it again."""
-    return {"content": content.name, **asdict(content)}
+    """The content as stored in a JSON column; `from_json` reads it back."""
+    return {"type": content.type, **asdict(content)}
 
 
 def from_json(stored: dict[str, Any]) -> Content:
-    """Raises ValueError for what `to_json` never wrote."""
-    fields = {name: _read(name, value) for name, value in stored.items() if name != "content"}
+    """Raises ValueError for anything `to_json` doesn't produce."""
     try:
-        return _BY_NAME[stored["content"]](**fields)
+        fields = {name: _read(name, value) for name, value in stored.items() if name != "type"}
+        return _BY_TYPE[stored["type"]](**fields)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"This is no content: {error}") from error
+        raise ValueError(f"Not a valid content: {error}") from error
 
 
 def _read(name: str, value: Any) -> Any:
     if name in _PARTS:
         return tuple(_PARTS[name](**part) for part in value)
-    if name == "above" and value:
-        kind = FileLink if "link" in value else FileUpload if "stored" in value else Location
+    if name == "header_media" and value:
+        kind = FileLink if "link" in value else FileUpload if "storage_name" in value else Location
         return kind(**value)
-    return tuple(value) if isinstance(value, list) else value
+    return value

@@ -1,12 +1,13 @@
-"""The way out of Parley: the one call that goes up.
+"""The one call that goes up: `settings.MESSAGE_SENDER` names what sends, as a dotted path like Django's EMAIL_BACKEND.
 
-`settings.MESSAGE_SENDER` names the sender (a dotted path, as Django's `EMAIL_BACKEND` does), because the channel
-stands above this app and may not be imported from here.
+The channel's app is above this one, so it can't be imported here.
 """
 
 import functools
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from django.conf import settings
@@ -22,6 +23,7 @@ class Outbound:
     """One message as a sender needs it."""
 
     message_id: int
+    tenant_id: int
     channel: str
     phone_number_id: str
     phone: str | None  # the contact's number, digits
@@ -33,38 +35,37 @@ class Outbound:
     media_id: str = ""  # the channel's id of that file, where it has it already
 
 
-class SendFailed(Exception):
-    """A message was not sent, or nobody knows whether it was.
+class Policy(Enum):
+    """What becomes of a message that was not sent, or may not have been."""
 
-    permanent: trying again is of no use.
-    uncertain: bytes went out and no answer was learned; it may have arrived, so it is never sent again by itself.
-    waits: seconds before the second, third, … attempt; when they are used up the failure is permanent.
-    retry_in: seconds; the channel holds back (a pause): again after that, and no attempt is counted.
-    on_hold: not before a person acts (a refused token): the message stays queued.
-    needs_person: a person should look at the conversation.
+    RETRY = "retry"  # again after the failure's waits, one per attempt; when they're used up, it has failed
+    WAIT = "wait"  # the channel is throttled: again after `retry_in`, without counting an attempt
+    HOLD = "hold"  # not before someone acts (a refused token, say): it stays queued
+    FAIL = "fail"  # trying again is pointless
+    UNCERTAIN = "uncertain"  # bytes went out and no answer came back: it may have arrived, so it's never repeated
+
+
+class SendFailed(Exception):
+    """A message was not sent, or no one knows whether it was.
+
+    code: the channel's. waits: for RETRY, seconds before the second, third, … attempt. retry_in: for WAIT, seconds.
     """
 
     def __init__(
         self,
         detail: str,
+        policy: Policy,
         *,
         code: int | None = None,
-        permanent: bool = False,
-        uncertain: bool = False,
         waits: tuple[float, ...] = (),
-        retry_in: float | None = None,
-        on_hold: bool = False,
-        needs_person: bool = False,
+        retry_in: float = 0,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.policy = policy
         self.code = code
-        self.permanent = permanent
-        self.uncertain = uncertain
         self.waits = waits
         self.retry_in = retry_in
-        self.on_hold = on_hold
-        self.needs_person = needs_person
 
 
 class Sender(Protocol):
@@ -76,6 +77,12 @@ class Sender(Protocol):
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
         """Mark a customer's message as read and show that an answer is being written. Raises SendFailed."""
 
+    def held_numbers(self) -> Mapping[str, float | None]:
+        """The phone number IDs that must not send now: seconds until they may, None for not before someone acts.
+
+        Called in a database thread.
+        """
+
 
 class ConsoleSender:
     """Writes to the log instead of sending: for work without any channel."""
@@ -85,7 +92,10 @@ class ConsoleSender:
         return f"console.{outbound.message_id}"
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
-        logger.info("typing to the writer of %s", wamid)
+        logger.info("typing to the author of %s", wamid)
+
+    def held_numbers(self) -> Mapping[str, float | None]:
+        return {}
 
 
 @functools.cache

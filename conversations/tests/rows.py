@@ -20,6 +20,12 @@ def conversation(tenant: Tenant | None, number: str = "4915112345", **columns: A
     )
 
 
+def owner(of: Conversation) -> Tenant:
+    """The business of a conversation, which the contract lets be empty."""
+    assert of.tenant is not None
+    return of.tenant
+
+
 def message(of: Conversation, text: str, role: str = "user", **columns: Any) -> ConversationMessage:
     origin = {"user": "customer"}.get(role, role)
     return ConversationMessage.objects.create(conversation=of, text=text, role=role, **{"origin": origin, **columns})

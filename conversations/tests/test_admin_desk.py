@@ -1,4 +1,4 @@
-"""What a person does on the page of a conversation, and who may not."""
+"""The buttons of a conversation: what they do, and who may use them."""
 
 import datetime as dt
 
@@ -34,7 +34,7 @@ def test_takes_over_and_hands_back(businesses: TwoBusinesses, ours: Conversation
     assert (ours.handled_by, ours.operator) == ("assistant", None)
 
 
-def test_sends_a_reply_and_takes_the_conversation_over(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_sending_a_reply_takes_over_the_conversation(businesses: TwoBusinesses, ours: Conversation) -> None:
     press(businesses.browser("operator"), ours, "reply", text="I am a person.")
     reply = ConversationMessage.objects.get(conversation=ours)
     assert (reply.text, reply.origin, reply.status) == ("I am a person.", "operator", "queued")
@@ -43,12 +43,12 @@ def test_sends_a_reply_and_takes_the_conversation_over(businesses: TwoBusinesses
     assert ours.handled_by == "operator"
 
 
-def test_tells_the_second_person_who_has_it(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_someone_else_is_told_who_handles_the_conversation(businesses: TwoBusinesses, ours: Conversation) -> None:
     press(businesses.browser("operator"), ours, "take-over")
     second = browser_of(person("second", ours=Role.OPERATOR))
     address = f"/admin/conversations/conversation/{ours.pk}/reply/"
     response = second.post(address, {"text": "Me too"}, follow=True)
-    assert "our-operator has this conversation" in response.content.decode()
+    assert "Not sent. our-operator is handling this conversation. Take over to reply." in response.content.decode()
     assert not ConversationMessage.objects.exists()
 
 
@@ -57,14 +57,14 @@ def test_refuses_a_reply_when_the_window_is_closed(businesses: TwoBusinesses, ou
     ours.save()
     client = businesses.browser("operator")
     page = client.get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
-    assert "more than 24 hours ago" in page
+    assert "The 24-hour window has closed." in page
     assert 'id="reply-text"' not in page
     press(client, ours, "reply", text="Too late")
     assert not ConversationMessage.objects.exists()
 
 
 def test_refuses_an_empty_reply(businesses: TwoBusinesses, ours: Conversation) -> None:
-    press(businesses.browser("operator"), ours, "reply", text="  \n ")
+    assert press(businesses.browser("operator"), ours, "reply", text="  \n ") == 302
     assert not ConversationMessage.objects.exists()
 
 
@@ -82,7 +82,7 @@ def test_settles_an_uncertain_message(businesses: TwoBusinesses, ours: Conversat
     assert uncertain.status == "delivered"
 
 
-def test_clears_the_sign(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_clears_the_flag(businesses: TwoBusinesses, ours: Conversation) -> None:
     press(businesses.browser("operator"), ours, "clear-needs-person")
     ours.refresh_from_db()
     assert ours.needs_person == ""
@@ -100,19 +100,19 @@ def test_refuses_every_button(
 
 
 @pytest.mark.parametrize("button", BUTTONS)
-def test_acts_on_a_post_alone(businesses: TwoBusinesses, ours: Conversation, button: str) -> None:
+def test_requires_post(businesses: TwoBusinesses, ours: Conversation, button: str) -> None:
     client = businesses.browser("operator")
     assert client.get(f"/admin/conversations/conversation/{ours.pk}/{button}/").status_code == 405
 
 
 @pytest.mark.parametrize("button", BUTTONS)
-def test_asks_for_the_csrf_token(businesses: TwoBusinesses, ours: Conversation, button: str) -> None:
+def test_requires_the_csrf_token(businesses: TwoBusinesses, ours: Conversation, button: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(businesses.people["operator"])
     assert press(client, ours, button) == 403
 
 
-def test_settles_no_message_through_another_conversation(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_refuses_messages_of_other_conversations(businesses: TwoBusinesses, ours: Conversation) -> None:
     theirs = message(conversation(businesses.theirs), "Hi", "assistant", status="failed")
     client = businesses.browser("operator")
     assert press(client, ours, f"messages/{theirs.pk}/send-again") == 404

@@ -81,7 +81,7 @@ def test_puts_a_reaction_on_its_message_and_marks_what_was_taken_back(
     assert "👍" in page
     assert "[reaction]" not in page
     assert "We open at ten." in page
-    assert "Deleted by its sender" in page
+    assert "This message was deleted" in page
     assert re.search(r"<blockquote>We open at nine\.</blockquote>", page)
 
 

@@ -142,7 +142,7 @@ def test_the_transcript_shows_each_kind_and_why_one_is_missing(businesses: TwoBu
     assert "“I would like &lt;b&gt;two&lt;/b&gt; cakes”" in page
     assert f'href="{address(document, ours)}">&lt;i&gt;bill.pdf' in page
     assert "<video" in page
-    assert "The file is not available. Meta does not have the file any more." in page
+    assert "File not available. Meta does not have the file any more." in page
 
 
 def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusinesses, ours: Conversation) -> None:
@@ -151,7 +151,7 @@ def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusiness
     live = f"/admin/conversations/conversation/{ours.pk}/transcript/"
     first = client.get(live)
     seen = first.context["seen"]
-    assert "being fetched" in first.content.decode()
+    assert "Downloading the file…" in first.content.decode()
     assert client.get(live, {"seen": seen}).status_code == 204
     Attachment.objects.filter(pk=file.pk).update(state="ready")
     assert client.get(live, {"seen": seen}).status_code == 200

@@ -1,4 +1,4 @@
-"""A person sends a file from the desk."""
+"""Sending files from the desk."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def send(businesses: TwoBusinesses, of: Conversation, data: bytes, mime_type: st
     return str(response.content.decode())
 
 
-def test_a_file_is_queued_with_the_text_as_its_caption_and_shown(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_the_text_becomes_the_caption_of_the_file(businesses: TwoBusinesses, ours: Conversation) -> None:
     page = send(businesses, ours, PDF, "application/pdf", "Your bill")
     message = ConversationMessage.objects.get()
     assert (message.kind, message.status, message.text) == ("document", "queued", "[document] bill.pdf Your bill")
@@ -43,13 +43,15 @@ def test_a_file_is_queued_with_the_text_as_its_caption_and_shown(businesses: Two
     assert ours.handled_by == "operator"
 
 
-def test_a_file_needs_no_text(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_a_file_can_be_sent_without_text(businesses: TwoBusinesses, ours: Conversation) -> None:
     send(businesses, ours, PDF, "application/pdf")
     assert ConversationMessage.objects.get().kind == "document"
 
 
-def test_what_whatsapp_does_not_take_is_refused(businesses: TwoBusinesses, ours: Conversation) -> None:
-    assert "no web pages. Nothing was sent." in send(businesses, ours, b"<html>", "text/html")
-    assert "no document that WhatsApp takes. Nothing was sent." in send(businesses, ours, b"<html>", "application/pdf")
+def test_unsupported_files_are_refused(businesses: TwoBusinesses, ours: Conversation) -> None:
+    assert "Not sent. Executable and HTML files can&#x27;t be sent." in send(businesses, ours, b"<html>", "text/html")
+    assert "Not sent. WhatsApp doesn&#x27;t support this document format." in send(
+        businesses, ours, b"<html>", "application/pdf"
+    )
     assert not ConversationMessage.objects.exists()
     assert not Attachment.objects.exists()

@@ -59,5 +59,5 @@ def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, djan
     for number in range(12):
         lead(businesses.ours, f"No. {number}", f"49{number}")
         if number in (0, 11):
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(8):
                 client.get(LIST)

@@ -1,11 +1,11 @@
-"""The awkward deliveries, and how a good bot shows that it copes."""
+"""Difficult deliveries, and what a correct bot does with them."""
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from sandbox.conformance.wire import Answer, Person, Seen, Wire, message
+from sandbox.conformance.client import Answer, Client, Person, Seen, message
 from sandbox.identifiers import new_wamid
 from sandbox.phone.posting import sign
 
@@ -13,11 +13,11 @@ OK = 200
 
 
 class Check(Protocol):
-    """`send` posts; `missed` says what is missing, '' when nothing is."""
+    """`send` posts the deliveries. `missed` returns what the bot got wrong, or ''."""
 
     says: ClassVar[str]
 
-    def send(self, wire: Wire) -> None: ...
+    def send(self, client: Client) -> None: ...
     def missed(self, seen: Seen) -> str: ...
 
 
@@ -37,12 +37,12 @@ def no_reply(seen: Seen, person: Person) -> str:
 
 def not_ok(answers: list[Answer]) -> str:
     bad = sorted({answer.status for answer in answers if answer.status != OK})
-    return f"answered {', '.join(map(str, bad))} instead of 200: Meta would deliver again for 7 days" if bad else ""
+    return f"answered with {', '.join(map(str, bad))} instead of 200, so Meta would retry for 7 days" if bad else ""
 
 
 @dataclass
 class Deliveries:
-    """What most checks keep between sending and judging."""
+    """What most checks keep between sending and evaluating."""
 
     person: Person = field(default_factory=Person)
     answers: list[Answer] = field(default_factory=list)
@@ -51,8 +51,8 @@ class Deliveries:
 class OneReply(Deliveries):
     says: ClassVar[str] = "a text gets one reply"
 
-    def send(self, wire: Wire) -> None:
-        self.answers.append(wire.post(wire.say(self.person)))
+    def send(self, client: Client) -> None:
+        self.answers.append(client.post(client.say(self.person)))
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or one_reply(seen, self.person)
@@ -61,11 +61,11 @@ class OneReply(Deliveries):
 class Duplicates(Deliveries):
     says: ClassVar[str] = "the same delivery five times, three of them at once, gets one reply"
 
-    def send(self, wire: Wire) -> None:
-        body = wire.say(self.person)
-        self.answers += [wire.post(body), wire.post(body)]
+    def send(self, client: Client) -> None:
+        body = client.say(self.person)
+        self.answers += [client.post(body), client.post(body)]
         with ThreadPoolExecutor(3) as pool:
-            self.answers += pool.map(wire.post, [body] * 3)
+            self.answers += pool.map(client.post, [body] * 3)
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or one_reply(seen, self.person)
@@ -76,11 +76,11 @@ class Batch(Deliveries):
     says: ClassVar[str] = "every entry, change and message of a batch is handled"
     others: list[Person] = field(default_factory=lambda: [Person(), Person()])
 
-    def send(self, wire: Wire) -> None:
-        value = wire.say(self.person)
-        changes = [*value["entry"][0]["changes"], *wire.say(self.others[0])["entry"][0]["changes"]]
+    def send(self, client: Client) -> None:
+        value = client.say(self.person)
+        changes = [*value["entry"][0]["changes"], *client.say(self.others[0])["entry"][0]["changes"]]
         value["entry"][0]["changes"] = changes
-        self.answers.append(wire.post(wire.batch(value, wire.say(self.others[1]))))
+        self.answers.append(client.post(client.batch(value, client.say(self.others[1]))))
 
     def missed(self, seen: Seen) -> str:
         without = [p for p in (self.person, *self.others) if not seen.replies(p)]
@@ -88,9 +88,9 @@ class Batch(Deliveries):
 
 
 class Neighbours(Deliveries):
-    says: ClassVar[str] = "a broken message does not stop the one beside it"
+    says: ClassVar[str] = "a broken message doesn't affect the others in the delivery"
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         broken: list[Any] = [
             None,
             17,
@@ -98,34 +98,38 @@ class Neighbours(Deliveries):
             {"id": {}, "type": []},
             {"from": self.person.phone, "type": "text", "text": None},
         ]
-        body = wire.say(self.person)
+        body = client.say(self.person)
         body["entry"][0]["changes"][0]["value"]["messages"][:0] = broken
         body["entry"][0]["changes"][:0] = [{"field": "messages", "value": None}]
-        self.answers.append(wire.post(body))
+        self.answers.append(client.post(body))
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or ("" if seen.replies(self.person) else "the good message got no reply")
 
 
 class UnknownKinds(Deliveries):
-    says: ClassVar[str] = "unknown types and fields are accepted, and the next text still gets its reply"
+    says: ClassVar[str] = "unknown types and fields are accepted, and the next text gets a reply"
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         odd = message(self.person, type="hologram", hologram={"colour": "blue"})
         odd.pop("text")
-        other = wire.say(self.person)
+        other = client.say(self.person)
         other["entry"][0]["changes"][0] = {"field": "weather_update", "value": {"event": "RAIN"}}
-        self.answers += [wire.post(wire.say(self.person, odd)), wire.post(other), wire.post(wire.say(self.person))]
+        self.answers += [
+            client.post(client.say(self.person, odd)),
+            client.post(other),
+            client.post(client.say(self.person)),
+        ]
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or ("" if seen.replies(self.person) else "no reply")
 
 
 class UserIdOnly(Deliveries):
-    says: ClassVar[str] = "a customer without a phone number is answered by `recipient`"
+    says: ClassVar[str] = "a customer without a phone number is addressed by `recipient`"
 
-    def send(self, wire: Wire) -> None:
-        self.answers.append(wire.post(wire.say(self.person, phone=False)))
+    def send(self, client: Client) -> None:
+        self.answers.append(client.post(client.say(self.person, phone=False)))
 
     def missed(self, seen: Seen) -> str:
         replies = seen.replies(self.person)
@@ -134,17 +138,17 @@ class UserIdOnly(Deliveries):
         if not replies:
             return "no reply"
         right = replies[0].get("recipient") == self.person.user_id and not replies[0].get("to")
-        return "" if right else "answered by `to`: Meta accepts that and never delivers it"
+        return "" if right else "addressed by `to`, which Meta accepts but never delivers"
 
 
 class BothIds(Deliveries):
-    says: ClassVar[str] = "a customer seen with both ids, then with one, is the same customer"
+    says: ClassVar[str] = "a customer seen first with both IDs, then with one, is recognized"
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         self.first, self.second = (f"{self.person.word()}{n}" for n in ("alpha", "omega"))
         later = message(self.person, self.second, phone=False)
-        self.answers.append(wire.post(wire.say(self.person, message(self.person, self.first))))
-        self.answers.append(wire.post(wire.say(self.person, later, phone=False)))
+        self.answers.append(client.post(client.say(self.person, message(self.person, self.first))))
+        self.answers.append(client.post(client.say(self.person, later, phone=False)))
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or together(seen, self.person, self.first, self.second)
@@ -154,16 +158,16 @@ def together(seen: Seen, person: Person, *texts: str) -> str:
     if not seen.replies(person):
         return "no reply"
     if seen.asks_the_model() and not seen.model_saw_together(*texts):
-        return "the model was not shown the earlier message: the conversation was lost"
+        return "the model didn't get the earlier message, so the conversation was lost"
     return ""
 
 
 @dataclass
 class NumberChange(Deliveries):
-    says: ClassVar[str] = "a changed phone number takes the conversation along"
+    says: ClassVar[str] = "a customer who changes the phone number keeps the conversation"
     new: Person = field(default_factory=Person)
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         old, new = self.person, self.new
         system = {
             "type": "user_changed_number",
@@ -174,18 +178,18 @@ class NumberChange(Deliveries):
         }
         change = message(old, type="system", system=system)
         change.pop("text")
-        told = wire.say(old, change)
+        told = client.say(old, change)
         told["entry"][0]["changes"][0]["value"].pop("contacts")
-        self.answers += [wire.post(wire.say(old)), wire.post(told), wire.post(wire.say(new))]
+        self.answers += [client.post(client.say(old)), client.post(told), client.post(client.say(new))]
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or together(seen, self.new, self.person.word(), self.new.word())
 
 
 class Silence(Deliveries):
-    says: ClassVar[str] = "reactions, edits and deletions start no reply"
+    says: ClassVar[str] = "reactions, edits and deletions get no reply"
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         target = new_wamid()
         edited: dict[str, Any] = {"original_message_id": target, "message": {"type": "text", "text": {"body": "x"}}}
         for kind, content in (
@@ -195,73 +199,73 @@ class Silence(Deliveries):
         ):
             odd = message(self.person, type=kind) | {kind: content}
             odd.pop("text")
-            self.answers.append(wire.post(wire.say(self.person, odd)))
+            self.answers.append(client.post(client.say(self.person, odd)))
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or no_reply(seen, self.person)
 
 
 class Statuses(Deliveries):
-    says: ClassVar[str] = "statuses out of order, repeated and of unknown messages are accepted"
+    says: ClassVar[str] = "statuses that are out of order, repeated or for unknown messages are accepted"
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         wamid = new_wamid()
         for state in ("read", "delivered", "sent", "sent", "teleported"):
-            self.answers.append(wire.post(wire.status(self.person, wamid, state)))
+            self.answers.append(client.post(client.status(self.person, wamid, state)))
 
     def missed(self, seen: Seen) -> str:
         return not_ok(self.answers) or no_reply(seen, self.person)
 
 
 class BadBodies(Deliveries):
-    says: ClassVar[str] = "bodies that are no deliveries never break it"
+    says: ClassVar[str] = "invalid bodies don't cause server errors"
 
-    def send(self, wire: Wire) -> None:
-        nul = wire.say(self.person, message(self.person, "nul \0 here"))
+    def send(self, client: Client) -> None:
+        nul = client.say(self.person, message(self.person, "nul \0 here"))
         bodies = [b"", b"{", b"null", b"[]", b"17", b"[" * 100_000, b'{"entry": NaN}', b"\xff\xfe", b'{"entry": [1]}']
-        self.answers += [wire.post(body) for body in bodies]
-        self.nul = wire.post(nul)
+        self.answers += [client.post(body) for body in bodies]
+        self.nul = client.post(nul)
 
     def missed(self, seen: Seen) -> str:
         broken: list[Any] = [answer.status for answer in self.answers if answer.status >= 500 or answer.status == 0]
         if broken:
-            return f"answered {broken[0] or 'nothing'} to {len(broken)} of {len(self.answers)} of them"
+            return f"answered {broken[0] or 'nothing'} to {len(broken)} of {len(self.answers)} invalid bodies"
         return not_ok([self.nul])
 
 
 class BadSignatures(Deliveries):
-    says: ClassVar[str] = "unsigned and wrongly signed deliveries are refused, and get no reply"
+    says: ClassVar[str] = "unsigned and incorrectly signed deliveries are refused and get no reply"
 
-    def send(self, wire: Wire) -> None:
-        body = wire.say(self.person)
-        raw = Wire.raw(body)
-        right = sign(raw, wire.secret)
+    def send(self, client: Client) -> None:
+        body = client.say(self.person)
+        raw = Client.raw(body)
+        right = sign(raw, client.secret)
         flipped = right[:-1] + ("0" if right[-1] != "0" else "1")
         for value in ("", flipped, right.removeprefix("sha256="), right[:20], "sha1=" + right[7:], sign(raw, "other")):
-            self.answers.append(wire.post(raw, {"X-Hub-Signature-256": value}))
-        self.answers.append(wire.post(raw, {}))
+            self.answers.append(client.post(raw, {"X-Hub-Signature-256": value}))
+        self.answers.append(client.post(raw, {}))
 
     def missed(self, seen: Seen) -> str:
         taken = [answer.status for answer in self.answers if not refused(answer)]
         if taken:
-            return f"{len(taken)} of {len(self.answers)} were answered {taken[0]} instead of 403: anybody gets in"
+            return f"{len(taken)} of {len(self.answers)} got {taken[0]} instead of 403, so anyone can post"
         return no_reply(seen, self.person)
 
 
 @dataclass
 class Handshake(Deliveries):
-    says: ClassVar[str] = "the handshake gives the challenge to the right verify token only"
+    says: ClassVar[str] = "the handshake returns the challenge only for the correct verify token"
     token: str = ""
 
-    def send(self, wire: Wire) -> None:
+    def send(self, client: Client) -> None:
         self.challenge = str(secrets.randbelow(10**9))
         asked = {"hub_mode": "subscribe", "hub_challenge": self.challenge}
-        self.wrong = wire.get(**asked, hub_verify_token="not the token")  # noqa: S106
-        self.right = wire.get(**asked, hub_verify_token=self.token) if self.token else None
+        self.wrong = client.get(**asked, hub_verify_token="not the token")  # noqa: S106
+        self.right = client.get(**asked, hub_verify_token=self.token) if self.token else None
 
     def missed(self, seen: Seen) -> str:
         if self.wrong.status == OK:
             return "a wrong verify token was accepted"
         if self.right and (self.right.status, self.right.text) != (OK, self.challenge):
-            return f"the right verify token got {self.right.status} {self.right.text[:40]!r}"
+            return f"the correct verify token got {self.right.status} {self.right.text[:40]!r}"
         return ""

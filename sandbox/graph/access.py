@@ -1,4 +1,4 @@
-"""Who may ask the Graph API stand-in, and what every answer of it goes through."""
+"""Access tokens, JSON bodies and the log of the Graph API stand-in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,13 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from sandbox.graph.errors import GraphRefusal
-from sandbox.json_in import loads
 from sandbox.log import begin_request, finish
 from sandbox.models import PhoneNumber
+from sandbox.stored_json import loads
 
 
 def token_of(request: HttpRequest) -> str:
-    """The bearer token; raises GraphRefusal when there is none."""
+    """The bearer token. Raises GraphRefusal if there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise GraphRefusal(190, "Invalid OAuth access token - Cannot parse access token")
@@ -23,7 +23,7 @@ def token_of(request: HttpRequest) -> str:
 def check_token(request: HttpRequest, number: PhoneNumber) -> None:
     token = token_of(request)
     if number.access_token and token != number.access_token:
-        raise GraphRefusal(190, "Error validating access token: the token is not the one of this number.")
+        raise GraphRefusal(190, "Error validating access token: the token doesn't belong to this number.")
 
 
 def json_of(request: HttpRequest) -> Any:
@@ -34,7 +34,7 @@ def json_of(request: HttpRequest) -> Any:
 
 
 def logged(request: HttpRequest, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    """The answer or Meta's error body, noted in the log."""
+    """The response or Meta's error body, written to the log."""
     entry = begin_request("graph", request)
     try:
         response, outcome = answer(), "answered"

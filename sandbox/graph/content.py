@@ -1,4 +1,4 @@
-"""The limits of each kind of outbound message; every check raises GraphRefusal."""
+"""The limits of each kind of outbound message. Checks raise GraphRefusal."""
 
 from collections.abc import Callable
 from typing import Any

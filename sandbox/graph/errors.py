@@ -1,4 +1,4 @@
-"""Meta's error codes and the body they come in.
+"""Meta's error codes and error bodies.
 
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
@@ -73,14 +73,14 @@ HREF = "https://developers.facebook.com/documentation/business-messaging/whatsap
 
 
 class GraphRefusal(Exception):
-    """The stand-in refuses a request, as Meta would: a code, and words for the developer."""
+    """The stand-in refuses a request as Meta would: with a code, and a message for the developer."""
 
     def __init__(self, code: int, message: str = "", details: str = "", subcode: int | None = None) -> None:
         known = KNOWN.get(code, Known(400, "Unknown error", "Unknown error."))
         self.code = code
         self.status = known.status
         self.message = message or f"(#{code}) {known.title}"
-        # Errors of a parameter say everything in the message; the others carry details.
+        # Errors about a parameter have only a message, the others also have details.
         self.details = details or ("" if message else known.details)
         self.subcode = subcode
         super().__init__(self.message)
@@ -95,7 +95,7 @@ class GraphRefusal(Exception):
 
 
 def status_error(code: int) -> dict[str, Any]:
-    """The error as a `failed` status webhook carries it."""
+    """The error as it appears in a `failed` status."""
     known = KNOWN.get(code, Known(400, "Unknown error", "Unknown error."))
     return {
         "code": code,

@@ -1,4 +1,4 @@
-"""Files on "Meta's" servers: upload, where to fetch, and the bytes for who has the token.
+"""Files on "Meta's" servers: upload, URL, and download with the token.
 
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 """
@@ -22,7 +22,7 @@ from sandbox.weather.rules import take
 
 URL_SECONDS = 300
 MB = 1024 * 1024
-# The largest file of each type that a business may upload.
+# The size limit of each type that a business can upload.
 LIMITS = {
     **dict.fromkeys(("image/jpeg", "image/png"), 5 * MB),
     **dict.fromkeys(("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg", "audio/opus"), 16 * MB),
@@ -56,7 +56,7 @@ def keep(number: PhoneNumber, data: bytes, mime_type: str, filename: str = "", s
 
 
 def upload(request: HttpRequest, phone_number_id: str) -> dict[str, str]:
-    """The id of an uploaded file; raises GraphRefusal."""
+    """Stores an uploaded file. Returns its ID. Raises GraphRefusal."""
     number = PhoneNumber.known_as(phone_number_id)
     check_token(request, number)
     if request.POST.get("messaging_product") != "whatsapp":
@@ -102,7 +102,7 @@ def delete_media(file: Media) -> dict[str, bool]:
 
 @csrf_exempt
 def media_bytes(request: HttpRequest, media_id: str) -> HttpResponseBase:
-    """GET with the token, within 5 minutes of asking for the address."""
+    """GET with the token, within 5 minutes of requesting the URL."""
     return logged(request, lambda: _bytes(request, media_id))
 
 

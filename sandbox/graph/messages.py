@@ -1,4 +1,4 @@
-"""POST /<phone_number_id>/messages, in good and bad weather."""
+"""POST /<phone_number_id>/messages, with and without injected faults."""
 
 import json
 import time
@@ -13,11 +13,11 @@ from django.http.response import HttpResponseBase
 from sandbox.graph.access import check_token, json_of
 from sandbox.graph.errors import GraphRefusal
 from sandbox.graph.requests import ReadRequest, SendRequest, parse
-from sandbox.hangup import Severed
 from sandbox.models import Message, PhoneNumber
-from sandbox.phone.accepting import accept, mark_read
+from sandbox.phone.outbound import accept, mark_read
 from sandbox.phone.statuses import announce, announce_failure
 from sandbox.pool import pool
+from sandbox.severed import Severed
 from sandbox.weather.rules import KINDS, Params, Rule, take
 
 BAD = [kind for kind in KINDS["graph"] if kind != "slow"]
@@ -32,7 +32,7 @@ class Answer:
 
 
 def answer(request: HttpRequest, phone_number_id: str) -> Answer:
-    """Raises GraphRefusal. The weather spoils messages only, so that a count of `times` means messages."""
+    """Raises GraphRefusal. Rules apply only to messages, so `times` counts messages."""
     number = PhoneNumber.known_as(phone_number_id)
     check_token(request, number)
     body = json_of(request)
@@ -69,7 +69,7 @@ def _read(number: PhoneNumber, body: object) -> Answer:
 
 def _send(number: PhoneNumber, body: object, rule: Rule | None) -> Answer:
     wanted = parse(body)
-    assert isinstance(wanted, SendRequest)  # noqa: S101  `status: read` went the other way
+    assert isinstance(wanted, SendRequest)  # noqa: S101  `status: read` is handled in `_read`
     message = _store(number, wanted, rule)
     whole = accepted(wanted, message)
     if rule is None or rule.kind == "failed":
@@ -92,7 +92,7 @@ def _store(number: PhoneNumber, wanted: SendRequest, rule: Rule | None) -> Messa
 
 
 def accepted(wanted: SendRequest, message: Message) -> dict[str, Any]:
-    """The answer of Meta; `user_id` stands in for `wa_id` when a user id was addressed."""
+    """Meta's response. It has `user_id` instead of `wa_id` if the recipient was a user ID."""
     given = wanted.recipient
     found = {"wa_id": given.phone or given.given} if given.phone or given.lost else {"user_id": given.user_id}
     sent = {"id": message.wamid}

@@ -1,4 +1,4 @@
-"""The objects one can read from the Graph API stand-in."""
+"""The objects that can be read from the Graph API stand-in."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from django.http import HttpRequest
 
 from sandbox.graph.access import check_token
 from sandbox.graph.errors import GraphRefusal
-from sandbox.message_templates.known import TEMPLATES
+from sandbox.message_templates.approved import TEMPLATES
 from sandbox.models import PhoneNumber
 
 ALWAYS = ("id",)
 NUMBER_FIELDS = ("display_phone_number", "verified_name", "quality_rating")
-# Fields that exist and are empty here: Meta leaves such out of its answers.
+# Fields that exist but are empty here. Meta leaves empty fields out.
 EMPTY_FIELDS = frozenset(
     (
         "certificate",
@@ -39,7 +39,7 @@ def unknown_object(object_id: str) -> GraphRefusal:
 
 
 def node(request: HttpRequest, object_id: str) -> dict[str, Any]:
-    """The asked fields of a phone number."""
+    """The requested fields of a phone number."""
     if not object_id.isdigit():
         raise unknown_object(object_id)
     number = PhoneNumber.known_as(object_id)

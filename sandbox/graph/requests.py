@@ -1,4 +1,4 @@
-"""What a bot posts to /messages, checked as Meta checks it, as frozen values.
+"""What a bot posts to /messages, validated as Meta does.
 
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/reference/whatsapp-business-phone-number/message-api
 """
@@ -15,7 +15,7 @@ OPAQUE_LIMIT = 512
 
 @dataclass(frozen=True)
 class Recipient:
-    """Who is to get it: a phone number, or a user id; `lost` when Meta would accept and never deliver."""
+    """A phone number or a user ID. `lost` if Meta would accept the message but never deliver it."""
 
     given: str
     phone: str = ""
@@ -75,7 +75,7 @@ def _send(body: dict[str, Any]) -> SendRequest:
 
 
 def _recipient(body: dict[str, Any]) -> Recipient:
-    """`to` wins over `recipient`, as Meta has it."""
+    """`to` takes precedence over `recipient`, as with Meta."""
     if body.get("recipient_type", "individual") != "individual":
         raise GraphRefusal(100, "(#100) Param recipient_type must be one of {INDIVIDUAL}.")
     to, user_id = body.get("to"), body.get("recipient")
@@ -88,7 +88,7 @@ def _recipient(body: dict[str, Any]) -> Recipient:
     if not isinstance(user_id, str) or not user_id:
         raise missing("to")
     if not is_bsuid(user_id):
-        raise GraphRefusal(131009, details=f"Param recipient: '{user_id[:40]}' is not a business-scoped user id.")
+        raise GraphRefusal(131009, details=f"Param recipient: '{user_id[:40]}' is not a business-scoped user ID.")
     return Recipient(user_id, user_id=user_id)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP of the Graph API stand-in."""
+"""The views of the Graph API stand-in."""
 
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -9,9 +9,9 @@ from sandbox.graph.errors import GraphRefusal
 from sandbox.graph.media import delete_media, media_json, upload
 from sandbox.graph.messages import Answer, answer
 from sandbox.graph.nodes import node, phone_numbers, subscribed_apps, template_list
-from sandbox.hangup import Severed, sever
 from sandbox.log import begin_request, finish, storable
 from sandbox.models import Media
+from sandbox.severed import Severed, sever
 
 
 @csrf_exempt
@@ -35,13 +35,13 @@ def messages(request: HttpRequest, version: str, phone_number_id: str) -> HttpRe
 
 @csrf_exempt
 def media(request: HttpRequest, version: str, phone_number_id: str) -> HttpResponseBase:
-    """POST: upload a file; its id can be sent for 30 days."""
+    """POST: upload a file. Its ID can be sent for 30 days."""
     return logged(request, lambda: JsonResponse(upload(request, phone_number_id)))
 
 
 @csrf_exempt
 def graph_object(request: HttpRequest, version: str, object_id: str) -> HttpResponseBase:
-    """GET: the fields of a phone number, or where the bytes of a file are; DELETE: a file."""
+    """GET: the fields of a phone number, or the URL of a file. DELETE: delete a file."""
 
     def found() -> HttpResponseBase:
         token_of(request)
@@ -55,7 +55,7 @@ def graph_object(request: HttpRequest, version: str, object_id: str) -> HttpResp
 
 @csrf_exempt
 def account(request: HttpRequest, version: str, waba_id: str, edge: str) -> HttpResponseBase:
-    """GET: what belongs to a WhatsApp Business Account; POST to subscribed_apps subscribes."""
+    """GET: the edges of a WhatsApp Business Account. POST to subscribed_apps: subscribe."""
 
     def found() -> HttpResponseBase:
         token_of(request)

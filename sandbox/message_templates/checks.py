@@ -1,21 +1,21 @@
-"""A message that names a template, held against the template; every check raises GraphRefusal as Meta does.
+"""Checks a template message against its template. Raises GraphRefusal as Meta does.
 
-Its words are Meta's where somebody wrote down what Meta answered:
+The error texts are Meta's where someone has reported them:
 https://github.com/netflie/laravel-notification-whatsapp/issues/36 (a header of the wrong kind)
-https://github.com/netflie/laravel-notification-whatsapp/issues/41 (a parameter without its name)
-https://github.com/chatwoot/chatwoot/issues/12393 (a link without its end)
-https://github.com/Secreto31126/whatsapp-api-js/issues/175 (parameters for a button that takes none)
-https://github.com/shridarpatil/frappe_whatsapp/issues/188 (a sub_type that there is not)
+https://github.com/netflie/laravel-notification-whatsapp/issues/41 (a parameter without a name)
+https://github.com/chatwoot/chatwoot/issues/12393 (a URL button without its parameter)
+https://github.com/Secreto31126/whatsapp-api-js/issues/175 (parameters for a button without placeholders)
+https://github.com/shridarpatil/frappe_whatsapp/issues/188 (an unknown sub_type)
 """
 
 from typing import Any
 
 from sandbox.graph.content import Content
 from sandbox.graph.errors import GraphRefusal
-from sandbox.message_templates.given import LOCALIZED, Given, GivenButton, Parameters, given, text_of
+from sandbox.message_templates.parameters import LOCALIZED, Given, GivenButton, Parameters, given, text_of
 from sandbox.message_templates.shape import Template, find, places
 
-# As the details of an error call the buttons.
+# How error details name the buttons.
 CALLED = {"QUICK_REPLY": "QuickReply", "URL": "Url", "COPY_CODE": "CopyCode", "FLOW": "Flow"}
 CODE_LIMIT = 15
 
@@ -26,7 +26,7 @@ def check(content: Content) -> None:
     if template is None:
         raise GraphRefusal(132001, details=f"template name ({name}) does not exist in {language}")
     if template.strange:
-        raise GraphRefusal(132018, details=f"The sandbox lists templates with a {template.strange} and sends none.")
+        raise GraphRefusal(132018, details=f"The sandbox can't send templates with a {template.strange}.")
     filled = given(content)
     _check_header(template, filled)
     _check_texts("body", template.body, filled.body, template.named)

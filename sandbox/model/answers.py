@@ -1,4 +1,4 @@
-"""The shapes of OpenAI's chat completions.
+"""The request and response format of OpenAI's chat completions.
 
 Source: https://platform.openai.com/docs/api-reference/chat
 """
@@ -36,7 +36,7 @@ class ModelRefusal(Exception):
 
 
 def check(body: object) -> JSON:
-    """The request, or ModelRefusal as OpenAI says it."""
+    """The parsed request. Raises ModelRefusal with OpenAI's texts."""
     if not isinstance(body, dict):
         raise ModelRefusal(400, "We could not parse the JSON body of your request.")
     if not isinstance(body.get("model"), str) or not body["model"]:
@@ -79,7 +79,7 @@ def _check_message(index: int, message: object) -> None:
 
 
 def tokens(text: str) -> int:
-    """About four characters each, as a rule of thumb."""
+    """A token is about four characters."""
     return (len(text) + 3) // 4
 
 
@@ -92,7 +92,7 @@ def _content_tokens(content: Any) -> int:
 
 
 def usage(body: JSON, answer: str) -> JSON:
-    """Counts that behave like OpenAI's: a long prompt is cached in steps of 128 tokens from 1,024 on."""
+    """Counts like OpenAI's: prompts are cached from 1,024 tokens on, in steps of 128."""
     prompt = sum(4 + _content_tokens(m.get("content")) for m in body["messages"]) + 3
     cached = prompt // 128 * 128 if prompt >= 1024 else 0
     completion = tokens(answer)
@@ -106,7 +106,7 @@ def usage(body: JSON, answer: str) -> JSON:
 
 
 def cut(body: JSON, answer: str) -> tuple[str, str]:
-    """The answer within the asked limit of tokens, and why it ends."""
+    """The answer cut to the requested token limit, and the finish reason."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if isinstance(limit, int) and tokens(answer) > limit:
         return answer[: limit * 4], "length"
@@ -135,7 +135,7 @@ def _head(body: JSON, kind: str) -> JSON:
 
 
 def stream(body: JSON, answer: str, finish_reason: str) -> Iterator[str]:
-    """Server-sent events, a word at a time."""
+    """Server-sent events, one word at a time."""
     head = _head(body, "chat.completion.chunk")
     options = body.get("stream_options") or {}
 

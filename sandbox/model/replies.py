@@ -1,4 +1,4 @@
-"""What the model stand-in says: deterministic, from the messages alone, so that a demo can be followed."""
+"""The replies of the model stand-in. They depend only on the messages, so a demo is easy to follow."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ BUSINESS = re.compile(r"\b(?:assistant|support|receptionist|concierge)\s+(?:of|f
 
 @dataclass(frozen=True)
 class Talk:
-    """The conversation as the model was shown it."""
+    """The conversation as the model got it."""
 
     instructions: str
     said: list[str]
@@ -33,7 +33,7 @@ class Talk:
 
     @property
     def name(self) -> str:
-        """The name the customer told last, or ''."""
+        """The last name the customer gave, or ''."""
         found = [match.group(1) for text in self.said for match in NAME_TOLD.finditer(text)]
         return found[-1].capitalize() if found else ""
 
@@ -66,7 +66,7 @@ def _images(content: Any) -> int:
 
 
 def reply(talk: Talk) -> str:
-    """One short answer to the latest message."""
+    """A short answer to the latest message."""
     latest = talk.latest
     if talk.images:
         return _about_images(talk)
@@ -76,10 +76,10 @@ def reply(talk: Talk) -> str:
         (LAST, _say_last),
         (COUNT, _say_count),
         (RECALL, _say_all),
-        (THANKS, lambda _: "You are welcome!"),
+        (THANKS, lambda _: "You're welcome!"),
         (BYE, lambda t: f"Goodbye{_comma(t.name)}!"),
-        (PERSON, lambda _: "Of course. I will ask a colleague to write to you here."),
-        (NAME_TOLD, lambda t: f"Nice to meet you, {t.name}. I will remember your name."),
+        (PERSON, lambda _: "Of course. I'll ask a colleague to reply to you here."),
+        (NAME_TOLD, lambda t: f"Nice to meet you, {t.name}. I'll remember your name."),
         (GREETING, _greet),
     ):
         if pattern.search(latest):
@@ -90,11 +90,11 @@ def reply(talk: Talk) -> str:
 def _greet(talk: Talk) -> str:
     who = f"the assistant of {talk.business}" if talk.business else "the assistant"
     again = " Good to hear from you again." if len(talk.said) > 1 else " How can I help?"
-    return f"Hello{_comma(talk.name)}! I am {who}.{again}"
+    return f"Hello{_comma(talk.name)}! I'm {who}.{again}"
 
 
 def _say_name(talk: Talk) -> str:
-    return f"Your name is {talk.name}." if talk.name else "You have not told me your name yet."
+    return f"Your name is {talk.name}." if talk.name else "You haven't told me your name yet."
 
 
 def _say_first(talk: Talk) -> str:
@@ -104,7 +104,7 @@ def _say_first(talk: Talk) -> str:
 def _say_last(talk: Talk) -> str:
     if len(talk.said) < 2:
         return "This is your first message."
-    return f"Your message before this one was: “{_short(talk.said[-2])}”."
+    return f"Your previous message was: “{_short(talk.said[-2])}”."
 
 
 def _say_count(talk: Talk) -> str:
@@ -112,7 +112,7 @@ def _say_count(talk: Talk) -> str:
 
 
 def _count(talk: Talk) -> str:
-    """Of what the bot showed: it may leave out the oldest."""
+    """Only counts what the bot sent: it may leave out the oldest messages."""
     count = len(talk.said)
     return f"{count} message{'' if count == 1 else 's'} of yours"
 
@@ -120,7 +120,7 @@ def _count(talk: Talk) -> str:
 def _say_all(talk: Talk) -> str:
     before = talk.said[:-1]
     if not before:
-        return "This is the first message I see from you, so there is nothing to remember yet."
+        return "This is your first message, so there's nothing to remember yet."
     lines = "\n".join(f"{number}. {_short(text, 80)}" for number, text in enumerate(before, 1))
     return f"I remember what you wrote in this conversation:\n{lines}"
 

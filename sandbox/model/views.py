@@ -1,4 +1,4 @@
-"""The HTTP of the model stand-in."""
+"""The views of the model stand-in."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from sandbox.hangup import Severed, sever
-from sandbox.json_in import loads
 from sandbox.log import begin_request, finish, storable
 from sandbox.model import answers
 from sandbox.model.answers import ModelRefusal
-from sandbox.model.hearing import hear
 from sandbox.model.replies import read, reply
+from sandbox.model.transcription import hear
 from sandbox.model.weather import before, spoil
+from sandbox.severed import Severed, sever
+from sandbox.stored_json import loads
 
 
 def check_key(request: HttpRequest) -> None:
@@ -39,9 +39,9 @@ def _json_body(raw: bytes) -> Any:
 
 @csrf_exempt
 def chat_completions(request: HttpRequest) -> HttpResponseBase:
-    """POST, streaming when asked."""
+    """POST. Streams if requested."""
     response: HttpResponseBase
-    # Not request.body: pictures are larger than the limit for webhooks.
+    # Not request.body: images can exceed its size limit, which is meant for webhooks.
     raw = request.read()
     entry = begin_request("model", request, storable(raw))
     try:
@@ -60,7 +60,7 @@ def chat_completions(request: HttpRequest) -> HttpResponseBase:
 
 
 def _complete(body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
-    """The answer, and how it went for the log."""
+    """The response, and the outcome for the log."""
     rule = before(body)
     answer, reason = answers.cut(body, reply(read(body["messages"])))
     if rule is not None:
@@ -73,7 +73,7 @@ def _complete(body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
 
 @csrf_exempt
 def transcriptions(request: HttpRequest) -> HttpResponseBase:
-    """POST multipart: what a voice note says."""
+    """POST multipart: transcribe a voice note."""
     entry = begin_request(
         "model", request, {"model": request.POST.get("model"), "language": request.POST.get("language")}
     )

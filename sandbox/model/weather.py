@@ -1,4 +1,4 @@
-"""The model stand-in behaving badly."""
+"""Fault injection for the model stand-in."""
 
 import json
 import time
@@ -8,9 +8,9 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from sandbox.hangup import Severed
 from sandbox.model import answers
 from sandbox.model.answers import JSON, ModelRefusal
+from sandbox.severed import Severed
 from sandbox.weather.rules import KINDS, Rule, take
 
 HTML = "<!doctype html><title>502 Bad Gateway</title><h1>Bad Gateway</h1>"
@@ -23,7 +23,7 @@ def facts_of(body: JSON) -> dict[str, Any]:
 
 
 def before(body: JSON) -> Rule | None:
-    """Wait when it is slow; the rule that spoils the answer, if any. Raises ModelRefusal for errors."""
+    """Wait if a rule says so. Returns the rule that changes the response, if any. Raises ModelRefusal for errors."""
     facts = facts_of(body)
     if slow := take("model", ["slow"], facts):
         time.sleep(slow["seconds"])
@@ -83,7 +83,7 @@ REFUSALS = {
 
 
 def spoil(rule: Rule, body: JSON, answer: str) -> HttpResponseBase:
-    """The answer as this rule has it."""
+    """The response that this rule asks for."""
     whole = answers.completion(body, answer)
     match rule.kind:
         case "cut":

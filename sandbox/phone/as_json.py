@@ -1,4 +1,4 @@
-"""What the phone in the browser shows, as JSON."""
+"""The phone's contents as JSON, for the browser."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from django.db.models import Count, OuterRef, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
-from sandbox.message_templates.shown import buttons_of as template_buttons
-from sandbox.message_templates.shown import media_of, parts_of
+from sandbox.message_templates.rendering import buttons_of as template_buttons
+from sandbox.message_templates.rendering import media_of, parts_of
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
 from sandbox.phone.messages import CHANGES
 
@@ -30,7 +30,7 @@ def chat_json(chat: Chat) -> dict[str, Any]:
 
 
 def _trouble(chat: Chat) -> str:
-    """A reaction, edit or deletion that did not arrive has no bubble to say so."""
+    """The problem of a reaction, edit or deletion that wasn't delivered: it has no bubble to show it."""
     last = chat.messages.filter(kind__in=CHANGES).order_by("-pk").first()
     return last.problem if last is not None and last.state == "refused" else ""
 
@@ -60,7 +60,7 @@ def message_json(message: Message, files: dict[str, Media], texts: dict[str, str
 
 
 def _media_id(message: Message) -> str:
-    """Of the file that it is, or that stands at the top of a template; '' when it has none."""
+    """The URL of the message's file or of its template header's file, or ''."""
     content = media_of(message.content)[1] if message.kind == "template" else message.content
     return str(content.get("id") or "")
 
@@ -76,7 +76,7 @@ def _file_json(file: Media) -> dict[str, str]:
 
 
 def text_of(message: Message) -> str:
-    """The words of a bubble."""
+    """The text of a bubble."""
     content = message.content
     match message.kind:
         case "text":
@@ -91,14 +91,14 @@ def text_of(message: Message) -> str:
         case "template":
             return parts_of(content)[1]
         case "unsupported":
-            return "A message that Meta's API cannot carry (a poll, for example)"
+            return "A message that Meta's API doesn't support, such as a poll"
     return str(content.get("caption", ""))
 
 
 def buttons_of(message: Message) -> list[dict[str, Any]]:
-    """What can be tapped under a business's message: id, title, and a description for rows of a list.
+    """The buttons of a business's message: ID, title, and a description for list rows.
 
-    Buttons of a template that send nothing have a `url`, `call`, `code` or `flow` instead of the id.
+    Template buttons that send nothing have a `url`, `call`, `code` or `flow` instead of an ID.
     """
     if message.from_customer:
         return []
@@ -112,7 +112,7 @@ def buttons_of(message: Message) -> list[dict[str, Any]]:
 
 
 def brief(message: Message) -> str:
-    """One line, for quotes and the list of chats."""
+    """A one-line preview, for quotes and the list of chats."""
     if message.deleted_at:
         return "Deleted"
     words = text_of(message) or {"image": "Photo", "audio": "Voice note"}.get(message.kind, message.kind.capitalize())
@@ -120,7 +120,7 @@ def brief(message: Message) -> str:
 
 
 def people_json() -> dict[str, Any]:
-    """Everybody one can be on the phone, the businesses, and the chats that have messages, newest first."""
+    """The customers, the business numbers, and the chats that have messages, newest first."""
     shown = Message.objects.exclude(kind__in=CHANGES)
     newest = shown.filter(chat=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     chats = (

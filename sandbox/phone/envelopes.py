@@ -1,4 +1,4 @@
-"""The webhooks Meta would send: one envelope per change.
+"""The webhooks Meta would send, one envelope per change.
 
 Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages
 """
@@ -14,7 +14,7 @@ Envelope = dict[str, Any]
 
 
 def envelope(number: PhoneNumber, **value: Any) -> Envelope:
-    """One change of the field `messages`; `value` holds contacts, messages, statuses."""
+    """A change of the field `messages`. `value` contains contacts, messages or statuses."""
     metadata = {
         "display_phone_number": number.display_phone_number,
         "phone_number_id": number.phone_number_id,
@@ -34,13 +34,13 @@ def contact(customer: Customer) -> dict[str, Any]:
 
 
 def sender(customer: Customer) -> dict[str, str]:
-    """`from` as far as the customer shows the number, and always the user id."""
+    """`from`, if the customer shows the phone number, and always the user ID."""
     shown = {"from": customer.wa_id} if customer.wa_id else {}
     return shown | {"from_user_id": customer.user_id}
 
 
 def context_of(message: Message, quoted: Message | None) -> dict[str, str]:
-    """The message a customer quotes or answers by a button: who wrote it, and its id."""
+    """The message that a customer quotes or whose button they tapped: its sender and its ID."""
     by_customer = quoted is not None and quoted.from_customer
     chat = message.chat
     writer = (chat.customer.wa_id or chat.customer.user_id) if by_customer else chat.number.display_phone_number
@@ -48,7 +48,7 @@ def context_of(message: Message, quoted: Message | None) -> dict[str, str]:
 
 
 def inbound(message: Message, extra: dict[str, Any]) -> Envelope:
-    """A customer's message, with `extra` fields such as context."""
+    """A customer's message. `extra` are fields such as `context`."""
     chat = message.chat
     item: dict[str, Any] = {
         **sender(chat.customer),
@@ -62,12 +62,12 @@ def inbound(message: Message, extra: dict[str, Any]) -> Envelope:
 
 
 def joined(envelopes: list[Envelope]) -> Envelope:
-    """Several deliveries in one, as Meta batches them."""
+    """Several deliveries in one, batched as Meta does."""
     return envelopes[0] | {"entry": [entry for each in envelopes for entry in each["entry"]]}
 
 
 def changed_identity(chat: Chat, old: Customer) -> Envelope:
-    """The customer has a new number (when businesses may see it) and with it a new user id."""
+    """The customer has a new user ID, and a new number if businesses can see it."""
     new = chat.customer
     system: dict[str, Any] = {"user_id": new.user_id, "previous_user_id": old.user_id}
     if new.wa_id and old.wa_id:
@@ -86,7 +86,7 @@ def changed_identity(chat: Chat, old: Customer) -> Envelope:
 
 
 def status(message: Message, state: str, error_code: int | None = None) -> Envelope:
-    """`sent`, `delivered`, `read` or `failed` of a business's message, with its opaque data."""
+    """The status `sent`, `delivered`, `read` or `failed` of a business's message, with its opaque data."""
     customer = message.chat.customer
     now = int(time.time())
     item: dict[str, Any] = {"id": message.wamid, "status": state, "timestamp": str(now)}

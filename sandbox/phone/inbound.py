@@ -1,4 +1,4 @@
-"""A customer's message on its way to the bot's webhook, in the present weather."""
+"""Delivers customers' messages to the bot's webhook, with the injected faults."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ OVERTAKEN_SECONDS = 5
 
 
 def send_off(message: Message) -> None:
-    """Post it from the background; held back while a batch fills."""
+    """Post it in the background, or hold it while a batch fills."""
     Chat.objects.filter(pk=message.chat_id).update(last_inbound_at=message.created_at)
     facts = {"phone_number_id": message.chat.number.phone_number_id, "text": str(message.content)}
     batch = WeatherRule.objects.filter(area="webhook", kind="batch").first()
@@ -33,7 +33,7 @@ def send_off(message: Message) -> None:
 
 
 def release_held() -> None:
-    """The weather changed: what waits for a batch goes now."""
+    """Post what's waiting for a batch, because the rules have changed."""
     if not WeatherRule.objects.filter(area="webhook", kind="batch").exists():
         for number in PhoneNumber.objects.filter(chats__messages__state="held").distinct():
             pool.submit(partial(_fill, number.pk, 1))
@@ -45,7 +45,7 @@ def again(message: Message) -> None:
 
 
 def _fill(number_id: int, size: int) -> None:
-    """Claim what is held, once there is enough; several processes may try at once."""
+    """Claim the held messages once there are enough. Safe if several processes try at once."""
     with transaction.atomic():
         held = Message.objects.select_for_update().filter(chat__number_id=number_id, state="held")
         ids = list(held.order_by("pk").values_list("pk", flat=True))
@@ -76,7 +76,7 @@ def _post_unless_delivered(ids: list[int], tries: int) -> None:
 
 
 def _note(ids: list[int], outcome: Outcome) -> None:
-    """The bot may have marked it as read before its webhook answered."""
+    """The bot can mark it as read before its webhook has answered."""
     rows = Message.objects.filter(pk__in=ids)
     if not outcome.ok:
         rows.update(state="refused", problem=outcome.words)

@@ -1,4 +1,4 @@
-"""What a customer does with the phone, as the message Meta would make of it."""
+"""What a customer does on the phone, as the message Meta would deliver."""
 
 import base64
 from collections.abc import Callable
@@ -7,24 +7,24 @@ from typing import Any
 
 from django.utils import timezone
 
-from sandbox.message_templates.shown import payload_of
+from sandbox.message_templates.rendering import payload_of
 from sandbox.models import Chat, Media, Message
 from sandbox.phone.envelopes import context_of
 
 Given = dict[str, Any]
-# Not bubbles of their own: they change another message.
+# These change another message instead of adding a bubble.
 CHANGES = ("reaction", "edit", "revoke")
 
 
 class BadGesture(ValueError):
-    """The phone cannot do this, in words."""
+    """The phone can't do this. The text says why."""
 
 
 def write(chat: Chat, given: Given) -> Message:
-    """Store what the customer did; raises BadGesture. `given["kind"]` is a key of GESTURES."""
+    """Store what the customer did. `given["kind"]` is a key of GESTURES. Raises BadGesture."""
     gesture = GESTURES.get(str(given.get("kind")))
     if gesture is None:
-        raise BadGesture(f"`kind` is one of {', '.join(GESTURES)}, not {given.get('kind')!r}.")
+        raise BadGesture(f"`kind` must be one of {', '.join(GESTURES)}, not {given.get('kind')!r}.")
     kind, content, quotes = gesture(chat, given)
     return Message.objects.create(
         chat=chat,
@@ -38,10 +38,10 @@ def write(chat: Chat, given: Given) -> Message:
 
 
 def _written_at(given: Given) -> datetime:
-    """`hours_ago` makes an old message, so that the 24-hour window can be seen closed."""
+    """`hours_ago` backdates a message, to try the closed 24-hour window."""
     hours = given.get("hours_ago", 0)
     if not isinstance(hours, int | float) or not 0 <= hours <= 24 * 30:
-        raise BadGesture("`hours_ago` is a number between 0 and 720.")
+        raise BadGesture("`hours_ago` must be a number between 0 and 720.")
     return timezone.now() - timedelta(hours=hours)
 
 
@@ -58,14 +58,14 @@ def _text_of(given: Given, key: str = "text", limit: int = 65_536) -> str:
 def _message(chat: Chat, given: Given) -> Message:
     found = Message.objects.filter(chat=chat, wamid=str(given.get("wamid"))).first()
     if found is None:
-        raise BadGesture("There is no such message in this chat.")
+        raise BadGesture("This chat has no such message.")
     return found
 
 
 def _own(chat: Chat, given: Given) -> Message:
     found = _message(chat, given)
     if not found.from_customer:
-        raise BadGesture("Customers can change their own messages only.")
+        raise BadGesture("Customers can only change their own messages.")
     return found
 
 
@@ -80,7 +80,7 @@ def _text(chat: Chat, given: Given) -> Made:
 def _media(chat: Chat, given: Given) -> Made:
     file = Media.objects.filter(media_id=str(given.get("media_id"))).defer("data").first()
     if file is None:
-        raise BadGesture("Upload the file first and give its `media_id`.")
+        raise BadGesture("Upload the file first, then send its `media_id`.")
     kind = str(given["kind"])
     content: dict[str, Any] = {"mime_type": file.mime_type, "sha256": _base64(file.sha256), "id": file.media_id}
     if kind == "audio":
@@ -93,7 +93,7 @@ def _media(chat: Chat, given: Given) -> Made:
 
 
 def _base64(sha256: str) -> str:
-    """Webhooks carry the checksum in base64; the media endpoint says it in hexadecimal."""
+    """Webhooks have the checksum in base64, the media endpoint in hexadecimal."""
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
@@ -101,7 +101,7 @@ def _location(chat: Chat, given: Given) -> Made:
     try:
         content: dict[str, Any] = {key: float(given[key]) for key in ("latitude", "longitude")}
     except (KeyError, TypeError, ValueError):
-        raise BadGesture("A location has `latitude` and `longitude`.") from None
+        raise BadGesture("A location needs `latitude` and `longitude`.") from None
     content |= {key: str(given[key]) for key in ("name", "address") if given.get(key)}
     return "location", content, _quotes(given)
 
@@ -117,7 +117,7 @@ def _contacts(chat: Chat, given: Given) -> Made:
 
 
 def _tap(chat: Chat, given: Given) -> Made:
-    """A button or a row of the business's message `wamid`; `id` names it."""
+    """Tap the button or row `id` of the business's message `wamid`."""
     asked = _message(chat, given)
     chosen = str(given.get("id"))
     if asked.kind == "template":
@@ -131,13 +131,13 @@ def _tap(chat: Chat, given: Given) -> Made:
         if row["id"] == chosen:
             reply = {key: row[key] for key in ("id", "title", "description") if row.get(key)}
             return "interactive", {"type": "list_reply", "list_reply": reply}, asked.wamid
-    raise BadGesture("That message has no such button.")
+    raise BadGesture("This message has no such button.")
 
 
 def _tap_template(asked: Message, chosen: str) -> Made:
     payload = payload_of(asked.content, chosen)
     if payload is None:
-        raise BadGesture("That template has no such quick reply.")
+        raise BadGesture("This template has no such quick reply.")
     return "button", {"payload": payload, "text": chosen}, asked.wamid
 
 
@@ -186,7 +186,7 @@ GESTURES: dict[str, Callable[[Chat, Given], Made]] = {
 
 
 def extras(message: Message) -> dict[str, Any]:
-    """What Meta adds beside the content: the message it quotes, or why it shows nothing."""
+    """What Meta adds to the content: the quoted message, or why there's no content."""
     if message.kind == "unsupported":
         details = {"details": "Message type is currently not supported."}
         title = "Message type unknown"

@@ -1,4 +1,4 @@
-"""Who can be on the phone: made by hand, changed by hand."""
+"""The business numbers and customers that you can add and change by hand."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ FIRST_NUMBER = "100000000000001"
 
 
 def first_people() -> None:
-    """Somebody to begin with, in an empty sandbox."""
+    """Create a first number and first customers in an empty sandbox."""
     if not PhoneNumber.objects.exists():
         PhoneNumber.objects.get_or_create(
             phone_number_id=FIRST_NUMBER,
@@ -35,7 +35,7 @@ def _text(given: dict[str, Any], key: str, limit: int = 100) -> str:
 def add_number(given: dict[str, Any]) -> PhoneNumber:
     phone_number_id = _text(given, "phone_number_id", 64)
     if not phone_number_id:
-        raise BadGesture("A business number has a `phone_number_id`.")
+        raise BadGesture("A business number needs a `phone_number_id`.")
     number = PhoneNumber.known_as(phone_number_id)
     changed = {
         "verified_name": _text(given, "name"),
@@ -50,13 +50,13 @@ def add_number(given: dict[str, Any]) -> PhoneNumber:
 
 
 def add_customer(given: dict[str, Any]) -> Customer:
-    """With a phone number, or with a username only. Raises BadGesture."""
+    """A customer needs a phone number or a username. Raises BadGesture."""
     name, username = _text(given, "name"), _text(given, "username", 64).lstrip("@")
     phone = digits_of(_text(given, "phone", 40))
     if _text(given, "phone") and not phone:
-        raise BadGesture("A phone number has 5 to 20 digits.")
+        raise BadGesture("A phone number must have 5 to 20 digits.")
     if not phone and not username:
-        raise BadGesture("Give a phone number or a username.")
+        raise BadGesture("Enter a phone number or a username.")
     return Customer.objects.create(
         name=name or username or f"+{phone}",
         phone=phone,
@@ -66,10 +66,10 @@ def add_customer(given: dict[str, Any]) -> Customer:
 
 
 def change_number(customer: Customer, given: dict[str, Any]) -> Customer:
-    """A new number brings a new user id; every business the customer wrote to is told."""
+    """A new number comes with a new user ID. Every business the customer wrote to gets a system message."""
     phone = digits_of(_text(given, "phone", 40))
     if not phone:
-        raise BadGesture("A phone number has 5 to 20 digits.")
+        raise BadGesture("A phone number must have 5 to 20 digits.")
     old = Customer(phone=customer.phone, user_id=customer.user_id, hides_phone=customer.hides_phone)
     customer.phone, customer.user_id = phone, new_bsuid()
     customer.save(update_fields=["phone", "user_id"])

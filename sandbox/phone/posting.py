@@ -1,4 +1,4 @@
-"""Posts a webhook as Meta does, signed over the raw bytes. The only way from here to the bot."""
+"""Posts webhooks as Meta does, signed over the raw bytes. The only connection from the sandbox to the bot."""
 
 import hashlib
 import hmac
@@ -14,14 +14,15 @@ from sandbox.phone.envelopes import Envelope
 from sandbox.weather.rules import take
 
 TIMEOUT_SECONDS = 10
-# Meta delivers again what was not answered 200, for 7 days; here it gives up sooner.
+# Meta retries for 7 days if the answer isn't 200. The sandbox gives up sooner.
 RETRY_SECONDS = (1.0, 4.0, 16.0, 60.0)
-_client = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+# The bot is on this machine: no proxy leads to it.
+_client = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the bot's webhook answered, in words a person can use."""
+    """The webhook's answer, with an explanation for the phone."""
 
     status: int | None
     words: str
@@ -32,7 +33,7 @@ class Outcome:
 
 
 def retry_after(tries: int) -> float | None:
-    """Seconds until a delivery is tried again after so many tries; None: no more."""
+    """Seconds until the next retry after this many attempts, or None to give up."""
     return RETRY_SECONDS[tries - 1] if tries <= len(RETRY_SECONDS) else None
 
 
@@ -42,7 +43,7 @@ def webhook_url() -> str:
 
 
 def secret_of(number: PhoneNumber) -> str:
-    """The app secret that signs this number's deliveries; '' when there is none."""
+    """The app secret that signs this number's deliveries, or ''."""
     return number.app_secret or next(iter(settings.WHATSAPP_APP_SECRETS), "")
 
 
@@ -51,7 +52,7 @@ def sign(body: bytes, secret: str) -> str:
 
 
 def deliver(payload: Envelope, number: PhoneNumber) -> Outcome:
-    """One delivery in the present weather; the first outcome counts."""
+    """A delivery with the injected faults. If it's posted several times, the first outcome counts."""
     facts = {"phone_number_id": number.phone_number_id}
     secret = secret_of(number)
     if take("webhook", ["bad_signature"], facts):
@@ -64,7 +65,7 @@ def deliver(payload: Envelope, number: PhoneNumber) -> Outcome:
 
 
 def post(payload: Envelope, secret: str) -> Outcome:
-    """One attempt; every outcome is in the log."""
+    """One attempt. Every outcome is logged."""
     body = json.dumps(payload, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua"}
     if secret:
@@ -80,18 +81,18 @@ def _attempt(url: str, body: bytes, headers: dict[str, str]) -> Outcome:
     try:
         status = _client.post(url, content=body, headers=headers).status_code
     except httpx2.ConnectError:
-        return Outcome(None, f"Nothing answers at {url}: is the bot running?")
+        return Outcome(None, f"Nothing responds at {url}. Is the bot running?")
     except httpx2.TimeoutException:
-        return Outcome(None, f"The webhook gave no answer within {TIMEOUT_SECONDS} seconds.")
+        return Outcome(None, f"The webhook didn't respond within {TIMEOUT_SECONDS} seconds.")
     except httpx2.HTTPError as error:
-        return Outcome(None, f"The connection to the webhook broke ({type(error).__name__}).")
+        return Outcome(None, f"The connection to the webhook failed ({type(error).__name__}).")
     return Outcome(status, WORDS.get(status, f"The webhook answered {status} instead of 200."))
 
 
 WORDS = {
     200: "delivered",
-    403: "The webhook refused the signature (403): the app secret of the sandbox is not the bot's.",
-    404: "There is no webhook at this address (404).",
-    413: "The webhook says the delivery is too large (413).",
-    503: "The webhook cannot store messages now (503). Meta would deliver again.",
+    403: "The webhook refused the signature (403). The sandbox and the bot have different app secrets.",
+    404: "There's no webhook at this URL (404).",
+    413: "The delivery is too large for the webhook (413).",
+    503: "The webhook can't store messages now (503). Meta would retry.",
 }

@@ -1,4 +1,4 @@
-"""The statuses of a business's message: Meta tells the bot how far it has come."""
+"""The statuses of a business's message, posted to the bot."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ States = tuple[str, ...]
 
 
 def announce(message_id: int) -> None:
-    """Post `sent` and `delivered`, each once the one before was taken; or what the weather makes of it."""
+    """Post `sent` and then `delivered`, each after the previous was accepted, or what a rule asks for instead."""
     message = _load(message_id)
     customer = message.chat.customer
     facts = {

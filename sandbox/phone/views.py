@@ -1,4 +1,4 @@
-"""The phone: its page, and the JSON behind it, which tests of a bot may use too (docs/sandbox.md)."""
+"""The phone's page and its JSON API, which a bot's tests can use too (docs/sandbox.md)."""
 
 from collections.abc import Callable
 from functools import partial, wraps
@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from sandbox.graph.media import keep
 from sandbox.identifiers import digits_of
-from sandbox.json_in import loads
 from sandbox.models import Chat, Customer, Media, Message, PhoneNumber
 from sandbox.phone.as_json import chat_json, customer_json, number_json, people_json
 from sandbox.phone.inbound import again, send_off
@@ -23,6 +22,7 @@ from sandbox.phone.people import add_customer, add_number, change_number, first_
 from sandbox.phone.posting import webhook_url
 from sandbox.phone.statuses import announce_read
 from sandbox.pool import pool
+from sandbox.stored_json import loads
 
 View = Callable[..., HttpResponseBase]
 
@@ -35,7 +35,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 
 
 def json_post(view: Callable[..., dict[str, Any]]) -> View:
-    """POST of a JSON object. Another site's page cannot send that content type without asking."""
+    """A POST of a JSON object. Pages of other sites can't send this content type without a CORS preflight."""
 
     @csrf_exempt
     @require_POST
@@ -43,7 +43,7 @@ def json_post(view: Callable[..., dict[str, Any]]) -> View:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             if request.content_type != "application/json":
-                raise BadGesture("Send JSON, with Content-Type: application/json.")
+                raise BadGesture("Send JSON with Content-Type: application/json.")
             given = loads(request.body or b"{}")
             if not isinstance(given, dict):
                 raise BadGesture("Send a JSON object.")
@@ -61,7 +61,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @json_post
 def numbers(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
-    """A business number; an existing id is updated."""
+    """Add a business number, or update the one with this ID."""
     return number_json(add_number(given))
 
 
@@ -71,27 +71,27 @@ def customers(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         with transaction.atomic():
             return customer_json(add_customer(given))
     except IntegrityError:
-        raise BadGesture("Somebody has this number already.") from None
+        raise BadGesture("Another customer already has this number.") from None
 
 
 @json_post
 def customer_number(request: HttpRequest, given: dict[str, Any], customer_id: int) -> dict[str, Any]:
-    """The customer changes the phone number: every business they wrote to is told."""
+    """Change a customer's phone number. Every business they wrote to gets a system message."""
     customer = get_object_or_404(Customer, pk=customer_id)
     try:
         with transaction.atomic():
             return customer_json(change_number(customer, given))
     except IntegrityError:
-        raise BadGesture("Somebody has this number already.") from None
+        raise BadGesture("Another customer already has this number.") from None
 
 
 def _chat(phone_number_id: str, person: str) -> Chat:
-    """`person` is a phone number or a user id; made when new, as Graph requests make them."""
+    """`person` is a phone number or a user ID. Created if new, as in Graph requests."""
     number = PhoneNumber.known_as(phone_number_id)
     customer = Customer.objects.filter(user_id=person).first()
     if customer is None:
         if not digits_of(person):
-            raise Http404(f"Nobody has the phone number or user id {person[:60]!r}.")
+            raise Http404(f"No customer has the phone number or user ID {person[:60]!r}.")
         customer = Customer.of_phone(person)
     return Chat.between(number, customer)
 
@@ -103,7 +103,7 @@ def chat(request: HttpRequest, phone_number_id: str, person: str) -> HttpRespons
 
 @json_post
 def messages(request: HttpRequest, given: dict[str, Any], phone_number_id: str, person: str) -> dict[str, Any]:
-    """The customer does something: see GESTURES; `{"kind": "again", "wamid": …}` posts it once more."""
+    """The customer does one of GESTURES. `{"kind": "again", "wamid": …}` posts a message once more."""
     found = _chat(phone_number_id, person)
     if given.get("kind") == "again":
         message = get_object_or_404(Message, chat=found, wamid=str(given.get("wamid")), from_customer=True)
@@ -117,7 +117,7 @@ def messages(request: HttpRequest, given: dict[str, Any], phone_number_id: str, 
 
 @json_post
 def seen(request: HttpRequest, given: dict[str, Any], phone_number_id: str, person: str) -> dict[str, Any]:
-    """The customer looks at the chat: what was delivered is read, and the business is told."""
+    """The customer opens the chat: delivered messages become read, and the business gets the statuses."""
     found = _chat(phone_number_id, person)
     if not found.customer.read_receipts:
         return {"read": 0}
@@ -131,15 +131,15 @@ def seen(request: HttpRequest, given: dict[str, Any], phone_number_id: str, pers
 @csrf_exempt
 @require_POST
 def files(request: HttpRequest, phone_number_id: str) -> HttpResponseBase:
-    """The bytes as the body, the type in X-File-Type; the answer has the media_id.
+    """Upload a file: its content is the body, its type is in X-File-Type. The response has the media_id.
 
-    `?filename=`, and `?spoken=`: what the transcription stand-in is to hear in a voice note.
+    `?filename=`, and `?spoken=` for what the transcription stand-in returns for a voice note.
     """
     mime_type = request.headers.get("X-File-Type", request.content_type or "application/octet-stream")
-    # Not request.body: that stops at the limit for webhooks.
+    # Not request.body, whose size limit is meant for webhooks.
     data = request.read()
     if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain"):
-        return JsonResponse({"error": "Send the bytes as application/octet-stream, with X-File-Type."}, status=400)
+        return JsonResponse({"error": "Send the file as application/octet-stream, with X-File-Type."}, status=400)
     number, asked = PhoneNumber.known_as(phone_number_id), request.GET
     file = keep(number, data, mime_type, asked.get("filename", ""), asked.get("spoken", ""))
     return JsonResponse({"media_id": file.media_id})
@@ -147,7 +147,7 @@ def files(request: HttpRequest, phone_number_id: str) -> HttpResponseBase:
 
 @require_GET
 def file(request: HttpRequest, media_id: str) -> HttpResponse:
-    """For the browser. Never as a page: customers may send HTML."""
+    """A file for the browser. Never shown as a page, because customers can send HTML."""
     found = get_object_or_404(Media, media_id=media_id)
     kind = found.mime_type.partition("/")[0]
     shown = kind in ("image", "audio", "video") and "svg" not in found.mime_type

@@ -1,4 +1,4 @@
-"""A real web server as the bot's webhook, and the sandbox's addresses mounted."""
+"""A real web server as the bot's webhook, and the sandbox's URLs."""
 
 import json
 import queue
@@ -17,7 +17,7 @@ from sandbox.pool import pool
 
 @dataclass
 class Received:
-    """One webhook as it came over the wire."""
+    """A webhook as the bot received it."""
 
     raw: bytes
     signature: str
@@ -30,7 +30,7 @@ class Received:
 
 @dataclass
 class Bot:
-    """Takes webhooks; answers with `answers` first and then always 200."""
+    """Receives webhooks. Answers with the statuses in `answers`, then always 200."""
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
@@ -75,7 +75,7 @@ def bot(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_collected_files() -> Iterator[None]:
-    """Whitenoise would warn of a folder that only `collectstatic` makes."""
+    """WhiteNoise would warn about a folder that only `collectstatic` creates."""
     with override_settings(WHITENOISE_AUTOREFRESH=True):
         yield
 

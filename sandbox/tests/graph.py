@@ -10,7 +10,7 @@ BSUID = "US.13491208655302741918"
 
 
 def send(body: Any = None, *, token: str = "any", number: str = NUMBER, **changes: Any) -> Any:
-    """POST a text to /messages, with changes; the response."""
+    """POST a text to /messages, with changes. Returns the response."""
     if body is None:
         body = {
             "messaging_product": "whatsapp",

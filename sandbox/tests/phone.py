@@ -8,7 +8,7 @@ from sandbox.tests.graph import NUMBER, PERSON
 
 
 def do(kind: str, *, person: str = PERSON, **given: Any) -> str:
-    """The wamid of what was done."""
+    """The wamid of the gesture."""
     response = Client().post(
         f"/sandbox/phone/{NUMBER}/{person}/messages", {"kind": kind, **given}, content_type="application/json"
     )

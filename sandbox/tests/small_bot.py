@@ -1,4 +1,4 @@
-"""A bot that does what Meta asks of one, in as few lines as that takes; and one that only says ok."""
+"""A minimal bot that handles everything Meta delivers, and one that only answers 200."""
 
 import json
 import threading
@@ -72,7 +72,7 @@ class SmallBot(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(**settings: Any) -> Iterator[str]:
-    """The address of a bot with these attributes."""
+    """The URL of a bot with these attributes."""
     kind = type("Bot", (SmallBot,), {"seen": set(), "lock": threading.Lock(), **settings})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What a business posts to send the templates of the sandbox, for tests."""
+"""Requests to send the sandbox's templates, for tests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A person uses the phone in a browser."""
+"""The phone in a browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def page(live_server: LiveServer, bot: Bot) -> Iterator[Page]:
 
 
 def send(server: LiveServer, **content: Any) -> dict[str, Any]:
-    """Over HTTP: Playwright's loop runs in this thread, and the ORM is not for such threads."""
+    """Over HTTP, because Playwright's event loop runs in this thread, where Django doesn't allow the ORM."""
     body = {"messaging_product": "whatsapp", "to": PERSON, **content}
     url = f"{server.url}/sandbox/graph/v24.0/{NUMBER}/messages"
     answer: dict[str, Any] = httpx2.post(url, json=body, headers={"Authorization": "Bearer any"}).json()
@@ -49,7 +49,7 @@ def send(server: LiveServer, **content: Any) -> dict[str, Any]:
 
 
 def posted(bot: Bot) -> str:
-    """The kind of the customer's next message on the wire."""
+    """The kind of the next customer's message that the bot received."""
     while True:
         value = bot.next().value
         if "messages" in value:
@@ -68,7 +68,7 @@ def test_a_person_writes_attaches_reacts_edits_and_deletes(page: Page, bot: Bot)
     page.keyboard.press("Enter")
     expect(page.locator(".bubble.mine", has_text="Two rolls")).to_be_visible()
     assert posted(bot) == "text"
-    expect(page.get_by_label("The webhook took it")).to_be_visible()
+    expect(page.get_by_label("Accepted by the webhook")).to_be_visible()
 
     page.locator("#file").set_input_files([])
     page.get_by_label("Attach").click()
@@ -121,10 +121,10 @@ def test_the_buttons_of_templates_link_copy_and_answer(page: Page, bot: Bot, liv
     assert posted(bot) == "button"
 
 
-def test_failures_and_weather_are_shown_in_words(page: Page, bot: Bot, live_server: LiveServer) -> None:
-    page.get_by_label("What goes wrong").select_option("graph/error")
+def test_it_explains_failures_and_shows_rules(page: Page, bot: Bot, live_server: LiveServer) -> None:
+    page.get_by_label("Fault").select_option("graph/error")
     page.locator("[name=code]").select_option("131056")
-    page.get_by_role("button", name="Make it so").click()
+    page.get_by_role("button", name="Add rule").click()
     expect(page.locator(".rules li")).to_contain_text("131056")
     assert send(live_server, type="text", text={"body": "Hello"})["error"]["code"] == 131056
     expect(page.get_by_text("The weather is fine")).to_be_visible()

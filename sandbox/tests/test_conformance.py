@@ -1,4 +1,4 @@
-"""`manage.py conformance` tells a good webhook from one that only says ok."""
+"""`manage.py conformance` distinguishes a correct bot from one that only answers 200."""
 
 import io
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 
 def conformance(url: str, sandbox: str, wait: float) -> str:
-    """What the command prints; raises SystemExit when something is missing."""
+    """What the command prints. Raises SystemExit if the bot misses something."""
     said = io.StringIO()
     options = {"secret": "newest", "verify_token": "v", "wait": wait, "settle": 0.1}
     try:
@@ -22,7 +22,7 @@ def conformance(url: str, sandbox: str, wait: float) -> str:
     return said.getvalue()
 
 
-def test_it_finds_nothing_missing_in_a_good_bot(live_server: LiveServer) -> None:
+def test_it_passes_a_correct_bot(live_server: LiveServer) -> None:
     sandbox = f"{live_server.url}/sandbox"
     with running(graph=f"{sandbox}/graph", secret="newest", token="v") as url:
         said = conformance(url, sandbox, wait=10)
@@ -30,7 +30,7 @@ def test_it_finds_nothing_missing_in_a_good_bot(live_server: LiveServer) -> None
     assert "✗" not in said
 
 
-def test_it_names_what_a_bot_misses_that_only_says_ok(live_server: LiveServer) -> None:
+def test_it_reports_what_a_bot_misses_that_only_answers_200(live_server: LiveServer) -> None:
     with running(blind=True) as url:
         said = conformance(url, f"{live_server.url}/sandbox", wait=0)
     assert said.startswith("exit 1")
@@ -40,6 +40,6 @@ def test_it_names_what_a_bot_misses_that_only_says_ok(live_server: LiveServer) -
         assert words in said
 
 
-def test_it_says_that_the_sandbox_is_not_there() -> None:
-    with pytest.raises(CommandError, match="does not answer"):
+def test_it_reports_that_the_sandbox_does_not_respond() -> None:
+    with pytest.raises(CommandError, match="doesn't respond"):
         call_command("conformance", "http://127.0.0.1:1/", sandbox="http://127.0.0.1:1/sandbox")

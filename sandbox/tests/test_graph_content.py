@@ -1,4 +1,4 @@
-"""Every outbound kind has Meta's limits."""
+"""The Graph API stand-in enforces Meta's limits for every kind of message."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("kind", "content"), TAKEN)
-def test_it_takes(kind: str, content: dict[str, Any]) -> None:
+def test_it_accepts(kind: str, content: dict[str, Any]) -> None:
     changes: dict[str, Any] = {"type": kind, kind: content}
     response = send(**changes)
     assert response.status_code == 200, response.content

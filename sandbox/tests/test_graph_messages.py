@@ -1,4 +1,4 @@
-"""The Graph stand-in takes and refuses messages as Meta does."""
+"""The Graph API stand-in accepts and refuses messages as Meta does."""
 
 from datetime import timedelta
 from typing import Any
@@ -77,12 +77,12 @@ ODD = ('{"x": NaN}', '{"x": "\\u0000"}', '{"x": "\\ud83d"}', "[" * 100_000)
 
 
 @pytest.mark.parametrize("raw", ["{", "[]", "null", '"text"', *ODD], ids=range(8))
-def test_it_refuses_what_is_no_json_object(raw: str) -> None:
+def test_it_refuses_what_is_not_a_json_object(raw: str) -> None:
     response = send(raw)
     assert (response.status_code, response.json()["error"]["code"]) == (400, 100)
 
 
-def test_it_takes_4096_characters() -> None:
+def test_it_accepts_4096_characters() -> None:
     assert send(text={"body": "x" * 4096}).status_code == 200
 
 

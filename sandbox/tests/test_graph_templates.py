@@ -1,4 +1,4 @@
-"""Templates are listed, taken and refused as Meta does."""
+"""The Graph API stand-in lists, accepts and refuses templates as Meta does."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ WIDE = "Param text cannot have new-line/tab characters or more than 4 consecutiv
 PICTURE = header("image", LINK)
 ANN_17 = body("Ann", "17")
 REFUSED: list[tuple[Part, int, str]] = [
-    # places by number
+    # numbered placeholders
     (template("order_shipped", PICTURE, body("Ann"), link_end("17")), 132000, f"body: {PARAMS.format(1, 2)}"),
     (template("order_shipped", PICTURE, body("1", "2", "2"), link_end("17")), 132000, f"body: {PARAMS.format(3, 2)}"),
     (template("summer_sale", body("Ann", "Sunday"), code("X")), 132000, f"header: {PARAMS.format(0, 1)}"),
@@ -64,7 +64,7 @@ REFUSED: list[tuple[Part, int, str]] = [
     ),
     (template("talk_again", {"type": "body", "parameters": [{"type": "image", "image": LINK}]}), 132012, "TEXT"),
     (template("talk_again", PICTURE, body("Ann")), 132012, "header: Format mismatch, expected TEXT, received IMAGE"),
-    # places by name
+    # named placeholders
     (template("see_you", title(day="Friday"), body("Ann", "10:30")), 100, "Parameter name is missing or empty"),
     (
         template("see_you", title("Friday"), body(customer_name="A", time="1")),
@@ -73,7 +73,7 @@ REFUSED: list[tuple[Part, int, str]] = [
     ),
     (template("see_you", title(day="Friday"), body(customer_name="Ann")), 132000, f"body: {PARAMS.format(1, 2)}"),
     (template("see_you", title(day="Friday"), body(customer_name="A", hour="1")), 100, "Parameter name time"),
-    # the file or the place at the top
+    # the file or location in the header
     (
         template("order_shipped", ANN_17, link_end("17")),
         132012,
@@ -108,7 +108,7 @@ REFUSED: list[tuple[Part, int, str]] = [
     (template("summer_sale", title("20%"), ANN_17, code("")), 131008, "requires a non-empty parameter coupon_code"),
     (template("summer_sale", title("20%"), ANN_17, code("X" * 16)), 132018, "length limit 15"),
     (template("summer_sale", title("20%"), ANN_17, code("X", 0)), 132018, "index 0 must be of type QuickReply"),
-    # what no template takes
+    # what no template accepts
     (template("new_in_the_shop", body("Ann")), 132018, "CAROUSEL"),
     (template("talk_again", {"type": "feet"}), 100, ""),
     (template("talk_again", {"type": "body", "parameters": "Ann"}), 100, ""),
@@ -123,7 +123,7 @@ def post(content: Part) -> Any:
 
 
 @pytest.mark.parametrize("content", TAKEN)
-def test_it_takes(content: Part) -> None:
+def test_it_accepts(content: Part) -> None:
     response = post(content)
     assert response.status_code == 200, response.content
 
@@ -136,19 +136,19 @@ def test_it_refuses(content: Part, error: int, details: str) -> None:
     assert details in said.get("error_data", {}).get("details", "")
 
 
-def test_it_says_it_as_meta_does() -> None:
+def test_it_answers_with_metas_texts() -> None:
     said = post(template("order_shipped", ANN_17, link_end("17"))).json()["error"]
     assert said["message"] == "(#132012) Parameter format does not match format in the created template"
     said = post(template("see_you", title(day="Friday"), body("Ann", "10:30"))).json()["error"]
     assert said["message"] == "(#100) Invalid parameter"
 
 
-def test_it_takes_a_file_that_was_uploaded() -> None:
+def test_it_accepts_an_uploaded_file() -> None:
     media_id = upload(b"%PDF", "application/pdf", "invoice.pdf")
     assert post(template("invoice_ready", header("document", {"id": media_id}), body(**ANN))).status_code == 200
 
 
-def test_it_lists_them_in_metas_shape() -> None:
+def test_it_lists_them_in_metas_format() -> None:
     found = {listed["name"]: listed for listed in read("102290129340398/message_templates").json()["data"]}
     parts = {name: {part["type"]: part for part in listed["components"]} for name, listed in found.items()}
     assert {listed["parameter_format"] for listed in found.values()} == {"NAMED", "POSITIONAL"}

@@ -1,4 +1,4 @@
-"""Files on the stand-in: uploaded, found by id, fetched with the token for five minutes."""
+"""Files on the stand-in: upload, lookup by ID, and download with the token for five minutes."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def fetched(url: str, token: str = "any") -> Any:
     return Client().get(url.removeprefix("http://testserver"), headers={"Authorization": f"Bearer {token}"})
 
 
-def test_it_keeps_a_file_and_gives_it_back() -> None:
+def test_it_stores_and_returns_a_file() -> None:
     media_id = uploaded().json()["id"]
     found = read(media_id).json()
     assert found == {
@@ -45,7 +45,7 @@ def test_it_keeps_a_file_and_gives_it_back() -> None:
     assert fetched(found["url"]).status_code == 404
 
 
-def test_it_gives_the_bytes_to_the_token_only_and_for_five_minutes() -> None:
+def test_it_serves_files_only_with_the_token_and_for_five_minutes() -> None:
     media_id = uploaded().json()["id"]
     url = read(media_id).json()["url"]
     assert Client().get(url).status_code == 401
@@ -68,7 +68,7 @@ def test_it_refuses_files_meta_refuses() -> None:
     assert send(type="image", image={"id": "17"}).json()["error"]["code"] == 100
 
 
-def test_it_makes_the_weather_of_files() -> None:
+def test_it_injects_faults_into_files() -> None:
     media_id = uploaded().json()["id"]
     set_weather({"area": "media", "kind": "wrong_sha256", "times": 1})
     assert read(media_id).json()["sha256"] != hashlib.sha256(b"pixels").hexdigest()

@@ -1,4 +1,4 @@
-"""The model stand-in speaks OpenAI's chat completions and can be followed in a demo."""
+"""The model stand-in implements OpenAI's chat completions, with replies that are easy to follow."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ SYSTEM = {"role": "system", "content": "You are the assistant of Mill Bakery. Be
 
 
 def said(*texts: str) -> list[dict[str, Any]]:
-    """A conversation in which each text was answered, but the last."""
+    """A conversation in which every text but the last has a reply."""
     turns: list[dict[str, Any]] = [SYSTEM]
     for text in texts[:-1]:
         turns += [{"role": "user", "content": text}, {"role": "assistant", "content": "…"}]
@@ -45,7 +45,7 @@ def test_it_answers_from_the_conversation(texts: list[str], words: str) -> None:
     assert words in reply(read(said(*texts)))
 
 
-def test_it_answers_in_openais_shape() -> None:
+def test_it_answers_in_openais_format() -> None:
     answer = complete({"model": "gpt-5.4-mini", "messages": said("two rolls")}).json()
     assert (answer["object"], answer["model"]) == ("chat.completion", "gpt-5.4-mini")
     assert answer["choices"][0]["finish_reason"] == "stop"
@@ -56,7 +56,7 @@ def test_it_answers_in_openais_shape() -> None:
     assert long["prompt_tokens_details"]["cached_tokens"] >= 1024
 
 
-def test_it_sees_pictures_and_does_not_log_them() -> None:
+def test_it_notices_images_and_does_not_log_them() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 6_000_000}}
     content = [{"type": "text", "text": "What is this?"}, picture]
     answer = complete({"model": "m", "messages": [{"role": "user", "content": content}]}).json()
@@ -66,7 +66,7 @@ def test_it_sees_pictures_and_does_not_log_them() -> None:
     assert len(json.dumps(entry)) < 2_000
 
 
-def test_it_ends_with_length_at_the_asked_limit() -> None:
+def test_it_stops_at_the_requested_token_limit() -> None:
     answer = complete({"model": "m", "messages": said("two rolls"), "max_completion_tokens": 3}).json()
     assert answer["choices"][0]["finish_reason"] == "length"
 
@@ -83,7 +83,7 @@ def test_it_ends_with_length_at_the_asked_limit() -> None:
         ({"model": "m", "messages": [SYSTEM]}, "", 401, None),
     ],
 )
-def test_it_refuses_in_openais_shape(body: Any, key: str, status: int, code: str | None) -> None:
+def test_it_refuses_in_openais_format(body: Any, key: str, status: int, code: str | None) -> None:
     response = complete(body, key)
     assert response.status_code == status
     error = response.json()["error"]

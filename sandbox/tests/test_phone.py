@@ -1,4 +1,4 @@
-"""What a customer does on the phone reaches the bot as Meta would post it."""
+"""What a customer does on the phone reaches the bot as Meta would deliver it."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ TIMES = {
 
 
 def posted(bot: Bot) -> dict[str, Any]:
-    """The next webhook with a message; its one message."""
+    """The only message of the next webhook that has one."""
     while True:
         value = bot.next().value
         if "messages" in value:
@@ -69,7 +69,7 @@ def test_it_posts_a_text_with_contact_and_ids(bot: Bot) -> None:
     assert chat()["messages"][0]["state"] == "delivered"
 
 
-def test_it_leaves_out_the_number_of_who_hides_it(bot: Bot) -> None:
+def test_it_leaves_out_a_hidden_number(bot: Bot) -> None:
     Customer.objects.create(name="Milo", username="milo", user_id=BSUID, phone="15550009999", hides_phone=True)
     do("text", text="Hello", person=BSUID)
     value = bot.next().value
@@ -78,7 +78,7 @@ def test_it_leaves_out_the_number_of_who_hides_it(bot: Bot) -> None:
     assert value["messages"][0]["from_user_id"] == BSUID
 
 
-def test_it_posts_files_locations_contacts_and_what_is_unsupported(bot: Bot) -> None:
+def test_it_posts_files_locations_contacts_and_unsupported_messages(bot: Bot) -> None:
     photo = upload(b"pixels", "image/png")
     do("image", media_id=photo, caption="A cake")
     image = posted(bot)["image"]
@@ -136,12 +136,12 @@ def test_it_taps_buttons_lists_and_templates(bot: Bot) -> None:
 
 
 def bubble(content: dict[str, Any]) -> Any:
-    """How the phone shows a template that was sent."""
+    """How the phone shows a sent template."""
     wamid = send(type="template", template=content).json()["messages"][0]["id"]
     return next(message for message in chat()["messages"] if message["wamid"] == wamid)
 
 
-def test_it_shows_templates_with_their_places_filled(bot: Bot) -> None:
+def test_it_shows_templates_with_their_values(bot: Bot) -> None:
     shown = bubble(SALE)
     assert shown["header"] == {"kind": "text", "text": "20% off this week"}
     assert shown["text"] == "Hello Ann, show the code at the counter until Sunday and pay less."
@@ -162,7 +162,7 @@ def test_it_shows_templates_with_their_places_filled(bot: Bot) -> None:
     assert bubble(RATE)["buttons"] == [{"title": "Rate your visit", "flow": "2000000000000001"}]
 
 
-def test_it_shows_the_file_at_the_top_of_a_template(bot: Bot) -> None:
+def test_it_shows_the_file_in_a_templates_header(bot: Bot) -> None:
     media_id = upload(b"%PDF", "application/pdf", "invoice.pdf")
     invoice = template("invoice_ready", header("document", {"id": media_id}), body(**ANN))
     shown = bubble(invoice)
@@ -174,7 +174,7 @@ def test_it_shows_the_file_at_the_top_of_a_template(bot: Bot) -> None:
     assert shown["text"] == "Hello Ann, here is the invoice for order 17. It is due on Friday."
 
 
-def test_a_tap_on_a_template_says_its_payload(bot: Bot) -> None:
+def test_a_tap_on_a_template_sends_its_payload(bot: Bot) -> None:
     payload = button("quick_reply", 1, {"type": "payload", "payload": "another-day-17"})
     asked = bubble(SEE_YOU | {"components": [*SEE_YOU["components"], payload]})["wamid"]
     do("tap", wamid=asked, id="Another day")
@@ -188,7 +188,7 @@ def test_it_shows_a_template_that_would_be_refused_today(bot: Bot) -> None:
     assert chat()["messages"][0]["text"] == "Hello {{1}}, your order {{2}} is ready to be picked up."
 
 
-def test_it_can_have_written_before_the_window_closed(bot: Bot) -> None:
+def test_it_can_backdate_a_message(bot: Bot) -> None:
     do("text", text="Hello", hours_ago=25)
     bot.next()
     assert pool.wait_idle(10)
@@ -198,7 +198,7 @@ def test_it_can_have_written_before_the_window_closed(bot: Bot) -> None:
     assert send().status_code == 200
 
 
-def test_it_tells_the_business_that_its_message_was_read(bot: Bot) -> None:
+def test_it_posts_read_statuses(bot: Bot) -> None:
     send()
     bot.next_statuses(2)
     assert pool.wait_idle(10)
@@ -208,9 +208,9 @@ def test_it_tells_the_business_that_its_message_was_read(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(403, "refused the signature"), (503, "cannot store"), (302, "302"), (404, "no webhook")]
+    ("status", "words"), [(403, "refused the signature"), (503, "can't store"), (302, "302"), (404, "no webhook")]
 )
-def test_it_says_in_words_why_a_message_was_not_delivered(bot: Bot, status: int, words: str) -> None:
+def test_it_explains_why_a_message_was_not_delivered(bot: Bot, status: int, words: str) -> None:
     bot.answers = [status] * 2
     wamid = do("text", text="Hello")
     bot.next()
@@ -220,14 +220,14 @@ def test_it_says_in_words_why_a_message_was_not_delivered(bot: Bot, status: int,
     assert words in message.problem
 
 
-def test_it_says_that_nothing_answers(bot: Bot, settings: Any) -> None:
+def test_it_explains_that_nothing_responds(bot: Bot, settings: Any) -> None:
     settings.SANDBOX_WEBHOOK_URL = "http://127.0.0.1:1/"
     do("text", text="Hello")
     assert pool.wait_idle(10)
-    assert "Nothing answers" in chat()["messages"][0]["problem"]
+    assert "Nothing responds" in chat()["messages"][0]["problem"]
 
 
-def test_it_delivers_again_by_itself_and_when_asked(bot: Bot) -> None:
+def test_it_retries_automatically_and_on_request(bot: Bot) -> None:
     bot.answers = [503]
     wamid = do("text", text="Hello")
     bot.next()
@@ -238,7 +238,7 @@ def test_it_delivers_again_by_itself_and_when_asked(bot: Bot) -> None:
     assert chat()["messages"][0]["state"] == "delivered"
 
 
-def test_it_tells_of_a_changed_number(bot: Bot) -> None:
+def test_it_posts_a_changed_number(bot: Bot) -> None:
     do("text", text="Hello")
     bot.next()
     customer = Customer.objects.get()
@@ -252,7 +252,7 @@ def test_it_tells_of_a_changed_number(bot: Bot) -> None:
     assert message["system"]["previous_user_id"] == customer.user_id
 
 
-def test_it_refuses_what_a_phone_cannot_do() -> None:
+def test_it_refuses_invalid_gestures() -> None:
     for given in ({"kind": "dance"}, {"kind": "text", "text": " "}, {"kind": "edit", "wamid": "x", "text": "y"}):
         response = Client().post(f"/sandbox/phone/{NUMBER}/{PERSON}/messages", given, content_type="application/json")
         assert response.status_code == 400
@@ -262,7 +262,7 @@ def test_it_refuses_what_a_phone_cannot_do() -> None:
     assert plain.status_code == 400
 
 
-def test_it_shows_the_phone_with_somebody_to_begin_with() -> None:
+def test_it_starts_with_a_number_and_customers() -> None:
     page = Client().get("/sandbox/")
     assert page.status_code == 200
     people = Client().get("/sandbox/phone/people").json()
@@ -270,7 +270,7 @@ def test_it_shows_the_phone_with_somebody_to_begin_with() -> None:
     assert {customer["hides_phone"] for customer in people["customers"]} == {True, False}
 
 
-def test_it_lists_chats_newest_first_with_what_was_not_read(django_assert_num_queries: Any) -> None:
+def test_it_lists_chats_newest_first_with_unread_counts(django_assert_num_queries: Any) -> None:
     for person in ("15550000011", "15550000012", "15550000013"):
         send(to=person, text={"body": f"To {person}"})
     Message.objects.update(state="delivered")

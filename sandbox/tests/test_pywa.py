@@ -1,4 +1,4 @@
-"""The stand-in, judged by a client that is not ours: pywa, Meta's API as another project knows it."""
+"""The stand-in works with pywa, an independent client for Meta's API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
 class Client:
-    """pywa's client, with the handlers that keep what it parses."""
+    """pywa's client, with handlers that keep what it parses."""
 
     def __init__(self, root: str) -> None:
         self.updates: list[Any] = []
@@ -35,7 +35,7 @@ class Client:
             getattr(self.wa, f"on_{kind}")()(lambda _, update: self.updates.append(update))
 
     def take(self, bot: Bot) -> Any:
-        """The next webhook, its signature checked and its body parsed by pywa."""
+        """The next webhook, verified and parsed by pywa."""
         delivery = bot.next()
         assert self.wa.webhook_update_validator(delivery.raw, delivery.signature) is None
         answer, status = self.wa.webhook_update_handler(update=delivery.raw)

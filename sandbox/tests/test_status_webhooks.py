@@ -1,4 +1,4 @@
-"""The stand-in tells the bot, signed, how far a message has come."""
+"""The stand-in posts signed status webhooks."""
 
 import hashlib
 import hmac
@@ -29,20 +29,20 @@ def test_it_posts_sent_then_delivered_with_the_opaque_data(bot: Bot) -> None:
     assert Message.objects.get().state == "delivered"
 
 
-def test_it_names_who_hides_the_number_by_user_id_only(bot: Bot) -> None:
+def test_it_names_a_customer_who_hides_the_number_by_user_id_only(bot: Bot) -> None:
     send({"messaging_product": "whatsapp", "recipient": BSUID, "type": "text", "text": {"body": "Hello"}})
     item = bot.next().value["statuses"][0]
     assert item["recipient_user_id"] == BSUID
     assert "recipient_id" not in item
 
 
-def test_it_delivers_again_what_was_not_answered_200(bot: Bot) -> None:
+def test_it_retries_until_the_bot_answers_200(bot: Bot) -> None:
     bot.answers = [503]
     send()
     assert [s["status"] for s in bot.next_statuses(3)] == ["sent", "sent", "delivered"]
 
 
-def test_it_says_nothing_of_a_lost_message(bot: Bot) -> None:
+def test_it_posts_no_status_for_a_lost_message(bot: Bot) -> None:
     send(to=BSUID)
     assert pool.wait_idle(10)
     assert bot.received.empty()

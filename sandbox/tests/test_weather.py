@@ -1,4 +1,4 @@
-"""The stand-ins behave badly when told to, and only then."""
+"""The stand-ins misbehave only if a rule says so."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,7 +37,7 @@ def statuses(bot: Bot, count: int) -> list[str]:
         ([], "object"),
     ],
 )
-def test_it_says_what_is_wrong_with_a_rule(given: Any, words: str) -> None:
+def test_it_explains_what_is_wrong_with_a_rule(given: Any, words: str) -> None:
     response = Client().put("/sandbox/weather", {"rules": [given]}, content_type="application/json")
     assert response.status_code == 400
     assert words in response.json()["error"]
@@ -52,7 +52,7 @@ def test_it_counts_down_and_clears() -> None:
     assert send().status_code == 200
 
 
-def test_it_can_be_bad_for_some_only(bot: Bot) -> None:
+def test_a_rule_can_apply_to_some_requests_only(bot: Bot) -> None:
     set_weather(rule("graph", "error", code=131056, to=PERSON), rule("graph", "error", phone_number_id="17"))
     assert send().status_code == 400
     assert send(to="15550007777").status_code == 200
@@ -74,7 +74,7 @@ def test_it_closes_the_connection(live_server: LiveServer, bot: Bot, kind: str, 
     assert kind.split("_")[-1] in entry["outcome"]
 
 
-def test_it_answers_html_half_a_json_and_failed_later(bot: Bot) -> None:
+def test_it_answers_html_and_truncated_json_and_fails_later(bot: Bot) -> None:
     set_weather(rule("graph", "html", times=1), rule("graph", "unreadable", times=1), rule("graph", "failed", times=1))
     page = send()
     assert (page.status_code, page["Content-Type"]) == (502, "text/html; charset=utf-8")
@@ -88,7 +88,7 @@ def test_it_answers_html_half_a_json_and_failed_later(bot: Bot) -> None:
     assert (failed["status"], failed["errors"][0]["code"]) == ("failed", 131026)
 
 
-def test_it_spoils_statuses(bot: Bot) -> None:
+def test_it_injects_faults_into_statuses(bot: Bot) -> None:
     set_weather(
         rule("webhook", "reorder", times=1),
         rule("webhook", "read_without_delivered", times=1),
@@ -106,7 +106,7 @@ def test_it_spoils_statuses(bot: Bot) -> None:
     assert statuses(bot, 4) == ["sent", "sent", "sent", "delivered"]
 
 
-def test_it_batches_what_customers_write(bot: Bot) -> None:
+def test_it_batches_customers_messages(bot: Bot) -> None:
     set_weather(rule("webhook", "batch", size=2, times=1))
     do("text", text="one")
     assert pool.wait_idle(10)
@@ -116,7 +116,7 @@ def test_it_batches_what_customers_write(bot: Bot) -> None:
     assert [e["changes"][0]["value"]["messages"][0]["text"]["body"] for e in entries] == ["one", "two"]
 
 
-def test_it_lets_go_of_a_batch_when_the_weather_changes(bot: Bot) -> None:
+def test_it_delivers_a_batch_when_the_rules_change(bot: Bot) -> None:
     set_weather(rule("webhook", "batch", size=9))
     do("text", text="one")
     assert pool.wait_idle(10)
@@ -125,7 +125,7 @@ def test_it_lets_go_of_a_batch_when_the_weather_changes(bot: Bot) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-def test_it_signs_wrongly(bot: Bot) -> None:
+def test_it_signs_with_a_wrong_secret(bot: Bot) -> None:
     set_weather(rule("webhook", "bad_signature", times=1))
     do("text", text="one")
     wrong = bot.next()
@@ -166,7 +166,7 @@ def test_the_model_refuses(
     assert ask().choices
 
 
-def test_the_model_spoils_its_answers(ask: Callable[[], Any]) -> None:
+def test_the_model_sends_faulty_responses(ask: Callable[[], Any]) -> None:
     def under(kind: str, **params: Any) -> Any:
         set_weather(rule("model", kind, times=1, **params))
         return ask()

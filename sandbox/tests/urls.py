@@ -1,4 +1,4 @@
-"""The sandbox where config/urls.py mounts it."""
+"""The sandbox under the same path as in config/urls.py."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""How Meta and the model behave badly: rules, taken one by one by the requests they fit."""
+"""Fault injection: rules that make Meta or the model misbehave. Each request uses the first rule that matches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to behave badly. `params` gives each parameter's default."""
+    """A kind of fault. `params` has each parameter's default."""
 
     says: str
     params: Params
@@ -23,62 +23,62 @@ CODE: Params = {"code": 131000}
 KINDS: dict[str, dict[str, Kind]] = {
     "graph": {
         "error": Kind("Refuses with Meta's error `code`", CODE),
-        "slow": Kind("Waits before it looks at the request", {"seconds": 3.0}),
-        "html": Kind("A proxy answers with a page instead of JSON; nothing is sent", {"status": 502}),
-        "unreadable": Kind("Accepts, sends, and answers 200 with half a JSON", {}),
-        "no_answer": Kind("Accepts, sends, and closes the connection without an answer", {}),
-        "closed": Kind("Closes the connection without accepting", {}),
-        "failed": Kind("Accepts, and later says it failed with `code`", {"code": 131026}),
+        "slow": Kind("Waits before handling the request", {"seconds": 3.0}),
+        "html": Kind("Answers with an HTML page instead of JSON, without sending", {"status": 502}),
+        "unreadable": Kind("Sends, and answers 200 with truncated JSON", {}),
+        "no_answer": Kind("Sends, and closes the connection without a response", {}),
+        "closed": Kind("Closes the connection without sending", {}),
+        "failed": Kind("Accepts, and later reports a failure with `code`", {"code": 131026}),
     },
     "webhook": {
-        "duplicate": Kind("Delivers everything `copies` times more", {"copies": 1}),
-        "reorder": Kind("Says delivered before sent; newer messages overtake older ones", {}),
+        "duplicate": Kind("Delivers everything `copies` more times", {"copies": 1}),
+        "reorder": Kind("Reports delivered before sent, and newer messages before older ones", {}),
         "late": Kind("Delivers after `seconds`", {"seconds": 10.0}),
-        "read_without_delivered": Kind("Says sent, then read", {}),
-        "no_statuses": Kind("Never says how far a message has come", {}),
-        "batch": Kind("Waits for `size` messages and delivers them in one piece", {"size": 3}),
+        "read_without_delivered": Kind("Reports sent, then read", {}),
+        "no_statuses": Kind("Never reports a status", {}),
+        "batch": Kind("Waits for `size` messages and delivers them together", {"size": 3}),
         "bad_signature": Kind("Signs with a wrong secret", {}),
     },
     "media": {
         "error": Kind("Refuses with Meta's error `code`", {"code": 100}),
-        "slow": Kind("Waits before the bytes come", {"seconds": 3.0}),
-        "wrong_sha256": Kind("Names the checksum of another file", {}),
-        "expired": Kind("The address of the file has expired", {}),
-        "html": Kind("A page instead of the file, with the file's type", {}),
-        "redirect": Kind("Redirects to an address inside the bot's network", {"to": "http://127.0.0.1:1/"}),
+        "slow": Kind("Waits before sending the file", {"seconds": 3.0}),
+        "wrong_sha256": Kind("Reports a wrong checksum", {}),
+        "expired": Kind("Answers that the URL has expired", {}),
+        "html": Kind("Sends an HTML page with the file's content type", {}),
+        "redirect": Kind("Redirects to a URL inside the bot's network", {"to": "http://127.0.0.1:1/"}),
     },
     "hearing": {
-        "slow": Kind("Listens for `seconds` before it answers", {"seconds": 5.0}),
-        "server_error": Kind("500", {"status": 500}),
-        "blank": Kind("Hears nothing", {}),
-        "html": Kind("200 with a page instead of JSON", {}),
+        "slow": Kind("Waits for `seconds` before answering", {"seconds": 5.0}),
+        "server_error": Kind("Answers 500", {"status": 500}),
+        "blank": Kind("Returns an empty transcript", {}),
+        "html": Kind("Answers 200 with an HTML page instead of JSON", {}),
     },
     "model": {
-        "slow": Kind("Thinks for `seconds` before it answers", {"seconds": 5.0}),
-        "rate_limited": Kind("429 with Retry-After", {"retry_after": 2}),
-        "insufficient_quota": Kind("429: no money left", {}),
-        "unauthorized": Kind("401: the key is wrong", {}),
-        "model_not_found": Kind("404: no such model", {}),
-        "context_length_exceeded": Kind("400: the conversation is too long", {}),
-        "server_error": Kind("500", {"status": 500}),
-        "cut": Kind("200 with half a JSON", {}),
-        "html": Kind("200 with a page instead of JSON", {}),
-        "empty": Kind("200 without choices", {}),
-        "blank": Kind("200 with blank content", {}),
+        "slow": Kind("Waits for `seconds` before answering", {"seconds": 5.0}),
+        "rate_limited": Kind("Answers 429 with Retry-After", {"retry_after": 2}),
+        "insufficient_quota": Kind("Answers 429: quota exceeded", {}),
+        "unauthorized": Kind("Answers 401: invalid key", {}),
+        "model_not_found": Kind("Answers 404: unknown model", {}),
+        "context_length_exceeded": Kind("Answers 400: conversation too long", {}),
+        "server_error": Kind("Answers 500", {"status": 500}),
+        "cut": Kind("Answers 200 with truncated JSON", {}),
+        "html": Kind("Answers 200 with an HTML page instead of JSON", {}),
+        "empty": Kind("Answers 200 without choices", {}),
+        "blank": Kind("Answers 200 with blank content", {}),
         "content_filter": Kind("Stops at the content filter", {}),
-        "length": Kind("Stops at the limit of tokens, in the middle of a sentence", {}),
+        "length": Kind("Stops at the token limit, in the middle of a sentence", {}),
         "refusal": Kind("Refuses to answer", {}),
-        "no_usage": Kind("Answers without counting tokens", {}),
-        "hang": Kind("Takes the request and says nothing for `seconds`, then closes", {"seconds": 60.0}),
-        "trickle": Kind("Sends the answer a few bytes at a time over `seconds`", {"seconds": 10.0}),
+        "no_usage": Kind("Answers without token usage", {}),
+        "hang": Kind("Accepts the request, then closes the connection after `seconds`", {"seconds": 60.0}),
+        "trickle": Kind("Sends the response a few bytes at a time over `seconds`", {"seconds": 10.0}),
     },
 }
-# A rule may be bound to some requests only.
+# Parameters that limit a rule to some requests.
 SCOPES = ("phone_number_id", "to", "contains")
 
 
 class BadRule(ValueError):
-    """A rule that does not exist or has wrong parameters, in words."""
+    """The rule is unknown or has wrong parameters. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,18 @@ class Rule:
 
 
 def add(given: object) -> None:
-    """Store one rule from its JSON; raises BadRule."""
+    """Store a rule from its JSON. Raises BadRule."""
     if not isinstance(given, dict):
-        raise BadRule("A rule is an object with `area` and `kind`.")
+        raise BadRule("A rule must be an object with `area` and `kind`.")
     rule = dict(given)
     area, name = rule.pop("area", None), rule.pop("kind", None)
     if area not in KINDS:
-        raise BadRule(f"`area` is one of {', '.join(KINDS)}, not {area!r}.")
+        raise BadRule(f"`area` must be one of {', '.join(KINDS)}, not {area!r}.")
     if name not in KINDS[area]:
-        raise BadRule(f"`kind` of {area} is one of {', '.join(KINDS[area])}, not {name!r}.")
+        raise BadRule(f"`kind` of {area} must be one of {', '.join(KINDS[area])}, not {name!r}.")
     times = rule.pop("times", None)
     if times is not None and (not isinstance(times, int) or times < 1):
-        raise BadRule("`times` is a whole number above 0, or null for every request.")
+        raise BadRule("`times` must be a positive integer, or null for every request.")
     params = KINDS[area][name].params | {key: value for key, value in rule.items() if value is not None}
     _check(area, name, params)
     WeatherRule.objects.create(area=area, kind=name, remaining=times, params=params)
@@ -113,16 +113,16 @@ def _check(area: str, name: str, params: Params) -> None:
     for key, value in params.items():
         if key not in defaults and key not in SCOPES:
             known = ", ".join([*defaults, *SCOPES, "times"])
-            raise BadRule(f"{area} {name} has no parameter `{key}`; it has {known}.")
+            raise BadRule(f"{area} {name} has no parameter `{key}`. It has {known}.")
         if isinstance(defaults.get(key, ""), str):
             if not isinstance(value, str):
-                raise BadRule(f"`{key}` of {area} {name} is a text, not {value!r}.")
+                raise BadRule(f"`{key}` of {area} {name} must be a string, not {value!r}.")
         elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise BadRule(f"`{key}` of {area} {name} is a number of 0 or more, not {value!r}.")
+            raise BadRule(f"`{key}` of {area} {name} must be a number of at least 0, not {value!r}.")
 
 
 def take(area: str, kinds: Iterable[str], facts: Params) -> Rule | None:
-    """The first rule of these kinds that fits the facts, counted down; None when the weather is fine."""
+    """Use the first rule of these kinds that matches the request, and count it down. None if there is none."""
     for row in WeatherRule.objects.filter(area=area, kind__in=list(kinds)).order_by("pk"):
         if _fits(row.params, facts) and _count_down(row):
             return Rule(row.kind, row.params)

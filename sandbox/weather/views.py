@@ -1,4 +1,4 @@
-"""GET, PUT, POST and DELETE /sandbox/weather: for the panel and for tests."""
+"""GET, PUT, POST and DELETE /sandbox/weather, for the weather panel and for tests."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from sandbox.json_in import loads
 from sandbox.models import WeatherRule
 from sandbox.phone.inbound import release_held
+from sandbox.stored_json import loads
 from sandbox.weather.rules import KINDS, BadRule, add, as_json
 
 
 @csrf_exempt
 @require_http_methods(["GET", "PUT", "POST", "DELETE"])
 def weather(request: HttpRequest) -> HttpResponseBase:
-    """PUT {"rules": […]} replaces all rules, POST adds one, DELETE clears (`?id=` one, `?area=` one area)."""
+    """PUT {"rules": […]} replaces all rules, POST adds one, DELETE removes them (`?id=` one, `?area=` an area)."""
     try:
         if request.method in ("PUT", "POST"):
             _store(request)
@@ -33,8 +33,8 @@ def weather(request: HttpRequest) -> HttpResponseBase:
 
 def _store(request: HttpRequest) -> None:
     if request.content_type != "application/json":
-        # What another site's page can post without asking is never JSON.
-        raise BadRule("Send JSON, with Content-Type: application/json.")
+        # Pages of other sites can't send JSON without a CORS preflight.
+        raise BadRule("Send JSON with Content-Type: application/json.")
     body = loads(request.body)
     with transaction.atomic():
         if request.method == "POST":

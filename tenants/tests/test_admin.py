@@ -124,7 +124,7 @@ def test_makes_a_new_member_staff(businesses: TwoBusinesses) -> None:
 def test_shows_an_admin_token_once(businesses: TwoBusinesses) -> None:
     owner = businesses.people["owner"]
     client = businesses.browser("superuser")
-    data = {"action": "generate_token", "_selected_action": [owner.pk]}
+    data = {"action": "generate_admin_token", "_selected_action": [owner.pk]}
     shown = client.post("/admin/auth/user/", data, follow=True).content.decode()
     key = Token.objects.get(user=owner).key
     assert key in shown

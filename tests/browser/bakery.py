@@ -1,4 +1,4 @@
-"""A bakery after a fortnight with Parley: something of everything that the pages can show."""
+"""Sample data for screenshots: a bakery that has used Parley for two weeks."""
 
 import datetime as dt
 import random
@@ -9,30 +9,31 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from assistant.models import Assistant, Turn
+from conversations import handover
 from conversations.desk import notes
 from conversations.models import Conversation, ConversationMessage, Pause
-from conversations.tests.rows import message
+from conversations.tests.rows import message, owner
 from leads.models import Lead
 from tenants.models import Tenant
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 from whatsapp.tests.factories import PHONE_NUMBER_ID
 
 INSTRUCTIONS = """You are the assistant of Morgenrot, a bakery in the old town.
-We open from 6 to 18, on Sundays from 8 to 12. Whole cakes are ordered two days ahead; a deposit of 10 euro is asked.
-Say prices only from this list: strawberry cake 28, chocolate cake 32, fruit without sugar 30.
-When somebody is unhappy, say that a person looks at it, and stop."""
+We're open from 6 to 18, on Sundays from 8 to 12. Cakes must be ordered two days ahead with a deposit of €10.
+Only quote prices from this list: strawberry cake €28, chocolate cake €32, sugar-free fruit cake €30.
+If a customer is unhappy, tell them a colleague will get back to them."""
 PEOPLE = ["Ann Lee", "Milo Ferrer", "Dieter Krause", "Sofía Marín", "Aisha Bello", "Tomáš Novák", "Priya Nair", "Ole"]
 ASKED = [
     "Do you have a strawberry cake for Saturday?",
     "When do you open on Sunday?",
     "How much is the chocolate cake?",
 ]
-SAID = ["Yes, it is 28 euro. Shall I note it for you?", "On Sundays from 8 to 12.", "The chocolate cake is 32 euro."]
+SAID = ["Yes, it's €28. Would you like to order one?", "On Sundays from 8 to 12.", "The chocolate cake is €32."]
 
 
 @dataclass(frozen=True)
 class Bakery:
-    talk: Conversation  # the one to look at
+    talk: Conversation  # shown in the screenshots
     assistant: Assistant
     account: WhatsAppAccount
     lead: Lead
@@ -54,8 +55,8 @@ def open_bakery(tenant: Tenant, agent: User, account: WhatsAppAccount) -> Bakery
     _fortnight(talks[-1])
     lead = _look_at(talks[0], agent)
     Conversation.objects.filter(pk=talks[1].pk).update(handled_by="operator", operator=agent)
-    _needs(talks[2], "The customer asked for a person.")
-    _needs(talks[3], "A reply may not have arrived: nobody answered when it was sent.")
+    _needs(talks[2], "The customer asked to speak to someone.")
+    _needs(talks[3], handover.UNCERTAIN)
     Pause.objects.create(scope=f"number:{PHONE_NUMBER_ID}", reason="Meta refused the token (code 190).", error_code=190)
     return Bakery(talks[0], assistant, account, lead, _quarantined(tenant))
 
@@ -85,9 +86,9 @@ def _small_talk(talk: Conversation, number: int) -> None:
     asked = _say(talk, 1, ASKED[number % 3])
     said = _say(talk, 0.8, SAID[number % 3], "assistant", status="read", external_id=f"wamid.said{number}")
     _turn(talk, asked, said, 3.1)
-    _say(talk, 0, "Thank you! 🍰" if number % 2 else "And is it still warm in the morning, when I come at six?")
+    _say(talk, 0, "Thank you! 🍰" if number % 2 else "Is the bread still warm at six in the morning?")
     Lead.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         name=talk.contact_name,
         phone=talk.external_id,
@@ -99,6 +100,7 @@ def _small_talk(talk: Conversation, number: int) -> None:
 def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMessage, seconds: float) -> None:
     when = asked.created_at
     Turn.objects.create(
+        tenant=owner(talk),
         conversation=talk,
         state="replied",
         outcome="replied",
@@ -124,8 +126,8 @@ def _fortnight(talk: Conversation) -> None:
     for day in range(13):
         for _ in range(chance.randint(6, 22)):
             minutes = day * 1440 + chance.randint(1, 600)
-            asked = _say(talk, minutes + 1, "Do you bake today?")
-            said = _say(talk, minutes, "Every day from six.", "assistant", status="read")
+            asked = _say(talk, minutes + 1, "Are you open today?")
+            said = _say(talk, minutes, "Yes, every day from six.", "assistant", status="read")
             _turn(talk, asked, said, chance.uniform(2.2, 7))
 
 
@@ -135,7 +137,7 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
     said = _say(
         talk,
         day + 8,
-        "Yes, it is 28 euro. Shall I note it for you?",
+        "Yes, it's €28. Would you like to order one?",
         "assistant",
         status="read",
         external_id="wamid.b1",
@@ -143,19 +145,19 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
     _turn(talk, asked, said, 3.4)
     _say(talk, day + 7, "[reaction] ❤️", kind="reaction", reply_to="wamid.b1")
     _say(talk, day + 6, "For eight people, please", edits=[{"text": "For six people", "until": "2026-01-01"}])
-    asked = _say(talk, 31, "My sister may not eat sugar. Is there one for her too?", external_id="wamid.a2")
+    asked = _say(talk, 31, "My sister can't have sugar. Do you have one for her too?", external_id="wamid.a2")
     said = _say(
         talk,
         30,
-        "There is one with fruit only, for 30 euro. It is baked on Fridays.",
+        "Yes, our sugar-free fruit cake is €30. We bake it on Fridays.",
         "assistant",
         status="delivered",
         external_id="wamid.b2",
         reply_to="wamid.a2",
     )
     _turn(talk, asked, said, 2.8)
-    _say(talk, 12, "I would rather talk to somebody, it is for her wedding", external_id="wamid.a3")
-    note = notes.add(talk.pk, agent, "Wedding on the 12th: ask whether she wants to taste before.")
+    _say(talk, 12, "Could I talk to someone? It's for her wedding", external_id="wamid.a3")
+    note = notes.add(talk.pk, agent, "Wedding on the 12th. Ask if she'd like a tasting first.")
     notes.ConversationNote.objects.filter(pk=note.pk).update(created_at=said.created_at + dt.timedelta(minutes=19))
     mine: dict[str, Any] = {"role": "assistant", "origin": "operator", "author": agent}
     _say(talk, 10, "Hello Ann, this is Rosa. Congratulations! How many guests will there be?", status="read", **mine)
@@ -163,17 +165,17 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
     _say(
         talk,
         3,
-        "Of course. I keep an hour at ten for you.",
+        "Of course! I've reserved ten o'clock for you.",
         status="failed",
         error_code=131047,
         error_detail="More than 24 hours have passed since the customer last replied.",
         **mine,
     )
-    _say(talk, 2, "I am at the door at ten, then.", status="sent", **mine)
+    _say(talk, 2, "I'll meet you at the entrance at ten.", status="sent", **mine)
     _say(talk, 0, "Perfect, see you there 🎂")
     Conversation.objects.filter(pk=talk.pk).update(handled_by="operator", operator=agent)
     return Lead.objects.create(
-        tenant=talk.tenant,
+        tenant=owner(talk),
         conversation=talk,
         name=talk.contact_name,
         phone=talk.external_id,
@@ -200,8 +202,8 @@ def _quarantined(tenant: Tenant) -> QuarantinedEvent:
             raw={"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": field}]}]},
         )
         for reason, field in [
-            ("Meta's field 'account_update' is not known here", "account_update"),
-            ("The number has no active account", "messages"),
+            ("Unknown webhook field 'account_update'", "account_update"),
+            ("No active account for this number", "messages"),
         ]
     ]
     return QuarantinedEvent.objects.bulk_create(rows)[0]

@@ -1,4 +1,4 @@
-"""What a support agent does in a day at the desk, in a real browser; and a viewer, who may only look."""
+"""A support agent's day at the desk, in a real browser, and what a viewer can't do."""
 
 import datetime as dt
 import re
@@ -24,7 +24,7 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def test_an_agent_finds_takes_over_answers_and_hands_back(desk: Desk) -> None:
+def test_an_agent_finds_a_conversation_takes_over_replies_and_hands_back(desk: Desk) -> None:
     desk.customer_writes("Do you have a strawberry cake?")
     desk.customer_writes("When do you open?", "Bo Berg", "4915112345")
     desk.work()
@@ -48,12 +48,12 @@ def test_an_agent_finds_takes_over_answers_and_hands_back(desk: Desk) -> None:
     page.evaluate("document.body.dataset.sameDocument = 'yes'")
     desk.customer_writes("Without sugar, please")
     expect(bubble(page, "Without sugar, please")).to_be_in_viewport()
-    expect(page.locator("body")).to_have_attribute("data-same-document", "yes")  # nothing was loaded anew
+    expect(page.locator("body")).to_have_attribute("data-same-document", "yes")  # the page was not reloaded
 
     button(page, "Take over").click()
-    expect(page.get_by_text("our-operator has it")).to_be_visible()
+    expect(page.get_by_text("Handled by our-operator")).to_be_visible()
     desk.work()
-    expect(bubble(page, "Answer to Without sugar")).to_have_count(0)  # the assistant is silent
+    expect(bubble(page, "Answer to Without sugar")).to_have_count(0)  # the assistant is paused
     page.get_by_label("Your reply").fill("We have one with fruit only.\nShall I keep it for you?")
     expect(page.locator(".desk-reply .desk-count").first).to_have_text("53 / 4096")
     page.keyboard.press("Control+Enter")
@@ -69,25 +69,25 @@ def test_an_agent_finds_takes_over_answers_and_hands_back(desk: Desk) -> None:
     assert desk.stage.wire.texts[-1] == "We have one with fruit only.\nShall I keep it for you?"
 
     button(page, "Hand back").click()
-    expect(page.get_by_text("The assistant answers")).to_be_visible()
+    expect(page.get_by_text("Handled by the assistant")).to_be_visible()
     desk.customer_writes("Thank you!")
     desk.work()
     expect(bubble(page, "Answer to Thank you!")).to_be_in_viewport()
 
 
-def test_a_viewer_reads_and_cannot_do_anything(desk: Desk) -> None:
+def test_a_viewer_can_only_read(desk: Desk) -> None:
     desk.customer_writes("Is anybody there?")
     desk.work()
     page = desk.page_of("viewer", desk.path())
     expect(bubble(page, "Answer to Is anybody there?")).to_be_visible()
     desk.customer_writes("Hello?")
     expect(bubble(page, "Hello?").last).to_be_visible()
-    for name in ("Take over", "Hand back", "Send", "Done", "Send again"):
+    for name in ("Take over", "Hand back", "Send", "Mark as resolved", "Send again"):
         expect(button(page, name)).to_have_count(0)
     expect(page.get_by_label("Your reply")).to_have_count(0)
-    expect(page.get_by_text("Answering takes the role of an operator")).to_be_visible()
+    expect(page.get_by_text("Only operators can reply")).to_be_visible()
 
-    # A page that was made to ask all the same: with their own session and token.
+    # A forged page with the viewer's own session and token.
     page.goto(desk.url + LIST)
     token = page.evaluate("document.querySelector('[name=csrfmiddlewaretoken]')?.value ?? ''")
     talk = desk.talk()
@@ -103,7 +103,7 @@ def test_a_viewer_reads_and_cannot_do_anything(desk: Desk) -> None:
     assert not talk.messages.filter(text="Forged").exists()
 
 
-def test_the_keyboard_is_enough(desk: Desk) -> None:
+def test_the_keyboard_alone_works(desk: Desk) -> None:
     desk.customer_writes("Good morning")
     page = desk.page_of("operator", LIST)
     page.get_by_role("link", name="Ann Lee").focus()
@@ -114,42 +114,42 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
     tab_to(page, button(page, "Send"))
     page.keyboard.press("Enter")
     expect(bubble(page, "Good morning to you")).to_contain_text("Queued")
-    expect(page.get_by_text("our-operator has it")).to_be_visible()  # who answers has it
+    expect(page.get_by_text("Handled by our-operator")).to_be_visible()  # replying takes over
 
 
 def tab_to(page: Page, goal: Locator, most: int = 60) -> None:
-    """With the tabulator alone, and each stop can be seen."""
+    """Using only the Tab key."""
     for _ in range(most):
         page.keyboard.press("Tab")
         if goal.evaluate("element => element === document.activeElement"):
             return
-    pytest.fail(f"{most} times the tabulator did not lead to it")
+    pytest.fail(f"not reached by pressing Tab {most} times")
 
 
-def test_the_second_person_is_told_who_has_it(desk: Desk) -> None:
+def test_someone_else_is_told_who_handles_the_conversation(desk: Desk) -> None:
     desk.customer_writes("Hello")
     desk.businesses.people["second"] = person("second", ours=Role.OPERATOR)
     first, second = (desk.page_of(who, desk.path()) for who in ("operator", "second"))
     second.get_by_label("Your reply").fill("Me too")
     button(first, "Take over").click()
-    expect(first.get_by_text("our-operator has it")).to_be_visible()
+    expect(first.get_by_text("Handled by our-operator")).to_be_visible()
     button(second, "Send").click()
-    expect(second.get_by_text(re.compile("our-operator has this conversation")).first).to_be_visible()
+    expect(second.get_by_text(re.compile("our-operator is handling this conversation")).first).to_be_visible()
     assert not desk.talk().messages.filter(text="Me too").exists()
     second.on("dialog", lambda dialog: dialog.accept())
     button(second, "Take over").click()
-    expect(second.get_by_text("second has it")).to_be_visible()
-    expect(second.get_by_label("Your reply")).to_have_value("Me too")  # what was refused is not lost
+    expect(second.get_by_text("Handled by second")).to_be_visible()
+    expect(second.get_by_label("Your reply")).to_have_value("Me too")  # the refused reply is kept as a draft
     button(second, "Send").click()
     expect(bubble(second, "Me too")).to_contain_text("second")
     expect(second.get_by_label("Your reply")).to_have_value("")
 
 
-def test_a_closed_window_says_why_nothing_can_be_written(desk: Desk) -> None:
+def test_a_closed_window_says_why_no_reply_is_possible(desk: Desk) -> None:
     desk.customer_writes("Hello")
     Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
     page = desk.page_of("operator", desk.path())
-    expect(page.get_by_text("The customer wrote more than 24 hours ago")).to_be_visible()
+    expect(page.get_by_text("The 24-hour window has closed.")).to_be_visible()
     expect(page.get_by_label("Your reply")).to_have_count(0)
     expect(button(page, "Send")).to_have_count(0)
 

@@ -1,4 +1,4 @@
-"""The desk on a page that runs no script: everything a day needs is a link or a form."""
+"""The desk without JavaScript: everything is a link or a form."""
 
 import pytest
 from playwright.sync_api import expect
@@ -29,17 +29,17 @@ def test_an_agent_searches_pages_up_takes_over_answers_and_hands_back(desk: Desk
     page.get_by_role("link", name="Ann Lee").click()
     page.get_by_role("link", name="Older messages").click()
     expect(bubble(page, "message no. 0.")).to_be_visible()
-    page.get_by_role("link", name="To the newest messages").click()
+    page.get_by_role("link", name="Jump to latest").click()
     button(page, "Take over").click()
-    expect(page.get_by_text("our-operator has it")).to_be_visible()
+    expect(page.get_by_text("Handled by our-operator")).to_be_visible()
     page.get_by_label("Your reply").fill("With fruit only.")
     button(page, "Send").click()
     expect(bubble(page, "With fruit only.")).to_be_visible()
     page.get_by_text("Note", exact=True).click()
     page.get_by_label("Your note").fill("She is allergic to nuts.")
-    button(page, "Keep the note").click()
-    expect(page.locator(".desk-remark", has_text="She is allergic to nuts.")).to_be_visible()
+    button(page, "Save note").click()
+    expect(page.locator(".desk-note", has_text="She is allergic to nuts.")).to_be_visible()
     button(page, "Hand back").click()
-    expect(page.get_by_text("The assistant answers")).to_be_visible()
+    expect(page.get_by_text("Handled by the assistant")).to_be_visible()
     desk.work()
     assert desk.stage.wire.texts == ["Answer to Do you have a strawberry cake?", "With fruit only."]

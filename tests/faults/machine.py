@@ -1,6 +1,6 @@
 """The rules of the state machine: everything that happens to a conversation, in any order, in one process.
 
-Jobs are wake-ups, so the machine has none: it runs the tasks of rows that are due. A crash is an exception that
+The machine runs the engine's steps on rows that are due. A crash is an exception that
 nothing catches, raised at a crash point. Time passes by editing rows.
 """
 
@@ -15,23 +15,25 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
-from django.db.models.functions import Now
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import assistant.tasks
-import conversations.tasks
 from assistant.models import Assistant, Turn
-from assistant.turns import closing, opening
+from assistant.turns import claiming, policy
+from assistant.turns.answering import Answering
+from assistant.turns.claiming import ClaimedTurn
+from assistant.turns.closing import FinishedTurn, complete_turns
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage, Pause
+from conversations.outbox.sending import Sending
 from runtime.clock import ago
+from runtime.dispatching import Shares
 from tenants.models import Tenant
 from tests.stage import Stage
 from whatsapp.models import WhatsAppAccount
 
 from . import behaviour, invariants
-from .machine_parts import CUSTOMERS, GRAPH, MODEL, TABLES, Crash, Tables, due_turns, outcome_of, run, token
+from .machine_parts import CUSTOMERS, GRAPH, MODEL, TABLES, Crash, Tables, outcome_of, run, token
 from .meta import NUMBER, inbound, said, status
 from .wire import Call, Json
 
@@ -54,7 +56,7 @@ class Conversing(RuleBasedStateMachine):
         self.held_back: list[Json] = []
         self.acknowledged: set[str] = set()
         self.excused: set[str] = set()
-        self.frozen: list[opening.Claim] = []
+        self.frozen: list[ClaimedTurn] = []
         self.model, self.graph, self.interruption = "answers", "accepts", ""
         self.armed = ""
 
@@ -166,13 +168,13 @@ class Conversing(RuleBasedStateMachine):
         self.graph = graph
         self.deliver()
 
-    @rule(point=st.sampled_from(["C6", "C7", "C8"]))
+    @rule(point=st.sampled_from(["C6", "C7", "C8", "C23"]))
     def a_worker_dies_answering(self, point: str) -> None:
         self.model = "answers"
         with self.dying(point):
             self.answer()
 
-    @rule(point=st.sampled_from(["C9", "C11"]))
+    @rule(point=st.sampled_from(["C9", "C11", "C24"]))
     def a_worker_dies_sending(self, point: str) -> None:
         self.graph = "accepts"
         with self.dying(point):
@@ -180,32 +182,22 @@ class Conversing(RuleBasedStateMachine):
 
     @rule()
     def a_worker_freezes(self) -> None:
-        for pk in due_turns():
-            if claim := opening.claim(pk):
-                self.frozen.append(claim)
+        self.frozen += claiming.claim(Shares(limit=10, by_tenant={}, anyone_else=10)).rows
 
     @precondition(lambda self: self.frozen)
     @rule()
     def a_frozen_worker_wakes(self) -> None:
         claim = self.frozen.pop(0)
         text = f"Frozen answer to {claim.messages[-1]['content']}" if claim.messages else "Frozen answer"
-        closing.close(claim, outcome_of(text))
+        complete_turns([FinishedTurn(claim, outcome_of(text))])
 
     def answer(self) -> None:
-        for pk in due_turns():
-            run(assistant.tasks.make_reply, pk)
+        run(Answering(on_reply=lambda: None).dispatcher.run_until_idle)
 
     def deliver(self) -> None:
-        due = ConversationMessage.objects.filter(status="queued", next_attempt_at__lte=Now())
-        for pk in due.order_by("-id").values_list("id", flat=True):  # the wrong way round: rows decide
-            run(conversations.tasks.deliver, pk)
+        run(Sending().dispatcher.run_until_idle)
 
     # --- time and people ---
-
-    @rule()
-    def the_sweep_runs(self) -> None:
-        opening.sweep()
-        conversations.tasks.sweep()
 
     @rule()
     def time_passes(self) -> None:
@@ -213,13 +205,13 @@ class Conversing(RuleBasedStateMachine):
         Turn.objects.filter(state="generating").update(lease_until=ago(1))
         Turn.objects.filter(state="collecting").update(due_at=ago(1))
         ConversationMessage.objects.filter(status="sending").update(sending_at=ago(3600))
-        ConversationMessage.objects.filter(status="queued").update(next_attempt_at=ago(1), woken_at=None)
+        ConversationMessage.objects.filter(status="queued").update(next_attempt_at=ago(1))
         Pause.objects.exclude(until=None).update(until=ago(1))
 
     @rule(customer=st.sampled_from(CUSTOMERS))
     def the_window_closes(self, customer: str) -> None:
         theirs = Conversation.objects.filter(external_id=customer)
-        theirs.update(last_inbound_at=F("last_inbound_at") - opening.MARGIN * 720)
+        theirs.update(last_inbound_at=F("last_inbound_at") - policy.MARGIN * 720)
 
     @rule(customer=st.sampled_from(CUSTOMERS))
     def a_person_takes_over(self, customer: str) -> None:
@@ -234,7 +226,7 @@ class Conversing(RuleBasedStateMachine):
             for message in mine:
                 if not any(first <= message.pk <= last for first, last in covered):
                     self.excused.add(str(message.external_id))
-            handover.hand_back(pk, self.person)
+            handover.hand_back(pk)
 
     @rule()
     def a_person_sends_again(self) -> None:
@@ -256,7 +248,6 @@ class Conversing(RuleBasedStateMachine):
         for _ in range(10):
             Pause.objects.all().delete()
             self.time_passes()
-            self.the_sweep_runs()
             self.answer()
             self.deliver()
         for call in [call for call in self.calls if call.wamid]:

@@ -1,16 +1,16 @@
 """What the state machine is made of: behaviours to choose from, a crash, and a look at its own database."""
 
 import json
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import httpx2
 from asgiref.sync import async_to_sync
 from django.db import connection
-from django.db.models.functions import Now
 
 from assistant.model.client import Completion
 from assistant.model.retries import Outcome
-from assistant.models import Turn
+from runtime import http
 
 from . import behaviour
 from .postgres import Row
@@ -55,19 +55,16 @@ def _decoded(row: Row) -> Row:
     return {**row, "seen_messages": json.loads(seen)} if isinstance(seen, str) else row
 
 
-def due_turns() -> list[int]:
-    return list(Turn.objects.filter(state="collecting", due_at__lte=Now()).values_list("id", flat=True))
-
-
-def run(task: Any, pk: int) -> None:
+def run(step: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """A crash must not leave the loop as an exception, which would be one of the loop's."""
-    if crash := async_to_sync(_until_it_dies)(task, pk):
+    if crash := async_to_sync(_until_it_dies)(step):
         raise crash
 
 
-async def _until_it_dies(task: Any, pk: int) -> Crash | None:
+async def _until_it_dies(step: Callable[[], Coroutine[Any, Any, object]]) -> Crash | None:
     try:
-        await task(pk)
+        async with http.keep_connections():
+            await step()
     except Crash as crash:
         return crash
     return None

@@ -6,7 +6,9 @@ Nothing of this is in the product.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import django
 from django.core.management import execute_from_command_line
@@ -34,42 +36,59 @@ def _no_unique_wamid() -> None:
 
 
 def _no_fence() -> None:
-    """A worker takes the turn for its own, whoever holds it by now."""
-    from assistant.models import Turn  # noqa: PLC0415
-    from assistant.turns import opening  # noqa: PLC0415
+    """The closer takes the turn for its own, whoever holds it by now."""
+    from assistant.turns import closing  # noqa: PLC0415
 
-    opening.mine = lambda turn_id, generation: Turn.objects.filter(pk=turn_id).select_for_update().first()
+    closing.is_mine = lambda turn, claim: True
+
+
+def _no_splitting() -> None:
+    """A batch that fails on its data fails as a whole."""
+    from runtime import batching  # noqa: PLC0415
+
+    async def store(self: Any, batch: list[Any]) -> None:
+        try:
+            results = await self._write([entry.item for entry in batch])
+        except Exception as error:  # noqa: BLE001 - the mutant
+            for entry in batch:
+                entry.fail(error)
+            return
+        for entry, result in zip(batch, results, strict=True):
+            entry.result.set_result(result)
+
+    batching.Batcher._store = store  # type: ignore[method-assign]
 
 
 def _send_before_commit() -> None:
     """*sending* is written after the call to Graph, with what came of it."""
     from conversations.models import ConversationMessage  # noqa: PLC0415
-    from conversations.outbox import queue as outbox  # noqa: PLC0415
+    from conversations.outbox import claiming, recording  # noqa: PLC0415
+    from conversations.outbox.senders import Outbound  # noqa: PLC0415
 
-    claim, sent, failed = outbox.claim, outbox.record_sent, outbox.record_failure
+    claim, record = claiming.claim, recording.record
+    taken: set[int] = set()
 
-    def put(message_id: int, before: str, after: str) -> None:
-        ConversationMessage.objects.filter(pk=message_id, status=before).update(status=after)
+    def put(message_ids: Iterable[int], before: str, after: str) -> None:
+        ConversationMessage.objects.filter(pk__in=list(message_ids), status=before).update(status=after)
 
-    def unwritten(message_id: int) -> object:
-        outbound = claim(message_id)
-        put(message_id, "sending", "queued")
-        return outbound
+    def unwritten(shares: Any) -> Any:
+        claimed = claim(shares)
+        rows = [row for row in claimed.rows if row.message_id not in taken]
+        taken.update(row.message_id for row in rows if isinstance(row, Outbound))
+        put(taken, "sending", "queued")
+        return replace(claimed, rows=rows, more=False)
 
-    def late(record: Callable[..., object]) -> Callable[..., object]:
-        def write(message_id: int, result: object) -> object:
-            put(message_id, "queued", "sending")
-            return record(message_id, result)
+    def late(attempts: Any) -> Any:
+        put([attempt.message_id for attempt in attempts], "queued", "sending")
+        return record(attempts)
 
-        return write
-
-    outbox.claim = unwritten  # type: ignore[assignment]
-    outbox.record_sent, outbox.record_failure = late(sent), late(failed)  # type: ignore[assignment]
+    claiming.claim, recording.record = unwritten, late
 
 
 PATCHES: dict[str, Callable[[], None]] = {
     "no-unique-wamid": _no_unique_wamid,
     "no-fence": _no_fence,
+    "no-splitting": _no_splitting,
     "send-before-commit": _send_before_commit,
 }
 # What the mutant takes from the database.

@@ -21,7 +21,7 @@ def answered_once(world: World) -> None:
     assert world.one("SELECT count(*) FROM conversation_messages WHERE role = 'user'") == 3
 
 
-@pytest.mark.parametrize("point", ["C1", pytest.param("C2", marks=pytest.mark.slow), "C4"])
+@pytest.mark.parametrize("point", ["C1", pytest.param("C2", marks=pytest.mark.slow), "C4", "C20", "C21", "C22"])
 def test_a_web_process_that_dies_at_the_point_is_followed_by_one_reply(world: World, point: str) -> None:
     web = world.start_web(CRASH_POINT=point)
     for body in burst():
@@ -33,7 +33,7 @@ def test_a_web_process_that_dies_at_the_point_is_followed_by_one_reply(world: Wo
     answered_once(world)
 
 
-@pytest.mark.parametrize("point", ["C6", pytest.param("C7", marks=pytest.mark.slow), "C8"])
+@pytest.mark.parametrize("point", ["C6", pytest.param("C7", marks=pytest.mark.slow), "C23", "C8"])
 def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds, point: str) -> None:
     world = worlds(TURN_LEASE_SECONDS=4)
     world.start_web(wait=False)
@@ -47,16 +47,6 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
     # At most one model call is wasted by a crash; none when the reply was stored already.
     again = len(world.wire.of("model")) - asked
     assert again == (0 if point == "C8" else 1)
-
-
-@pytest.mark.slow
-def test_a_lost_wake_up_is_made_good_by_the_sweep(world: World) -> None:
-    """C3"""
-    world.start_web()
-    world.meta.deliver(*burst())
-    world.database.execute("DELETE FROM procrastinate_jobs")
-    world.start_worker()
-    answered_once(world)
 
 
 @pytest.mark.slow

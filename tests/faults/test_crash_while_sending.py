@@ -81,12 +81,13 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
     assert (world.one("SELECT needs_person FROM conversations") == "") == accepting
 
 
-def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World) -> None:
-    """C11; the status comes only after the message has become uncertain."""
+@pytest.mark.parametrize("point", ["C11", pytest.param("C24", marks=pytest.mark.slow)])
+def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World, point: str) -> None:
+    """C11 and C24 (in the recording transaction); the status comes only after the message has become uncertain."""
     assert world.meta.statuses
     world.meta.statuses.delay = 6
     world.start_web(wait=False)
-    died = world.start_worker(CRASH_POINT="C11")
+    died = world.start_worker(CRASH_POINT=point)
     world.wait_for_web()
     ask(world)
     world.wait(lambda: not died.is_running, what="nobody died")

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("fau
 OTHER = "777"
 PAUSE = "SELECT max(step) FROM pauses WHERE scope = %s"
 NEW_TOKEN = f"""
-from conversations import outbox
+from conversations.outbox import queue as outbox
 from whatsapp.models import WhatsAppAccount
 account = WhatsAppAccount.objects.get(phone_number_id="{NUMBER}")
 account.access_token = "new-token-{NUMBER}"

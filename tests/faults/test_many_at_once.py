@@ -64,7 +64,7 @@ def test_a_model_that_hangs_for_one_tenant_leaves_places_to_the_others(worlds: W
     world.settle()
     world.judge()
     assert len(world.wire.accepted) == 40
-    assert max(turn["attempts"] for turn in world.turns) == 0
+    assert max(turn["lost_leases"] for turn in world.turns) == 0
 
 
 def test_a_worker_with_one_place_works(worlds: Worlds) -> None:

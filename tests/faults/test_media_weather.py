@@ -133,14 +133,15 @@ def test_everything_that_can_be_sent_passes_the_stand_ins_checks_and_arrives(san
 
 SEND_ALL = """
 from django.core.files.base import ContentFile
-from conversations import outbox, uploads
-from conversations.contents import Button, Buttons, Choices, FileLink, LocationRequest, Row, Template
+from conversations.files import uploads
+from conversations.outbox import queue as outbox
+from conversations.outbox.contents import Button, Buttons, ListMessage, FileLink, LocationRequest, Row, Template
 from conversations.models import Conversation
 from tests.media_at_meta import OGG, PDF
 talk = Conversation.objects.get(phone_number_id="{number}")
 for content in (
     Buttons("Which day?", (Button("mo", "Monday"), Button("tu", "Tuesday"))),
-    Choices("Which cake?", "Cakes", (Row("a", "Apple"), Row("b", "Plum", "with cinnamon"))),
+    ListMessage("Which cake?", "Cakes", (Row("a", "Apple"), Row("b", "Plum", "with cinnamon"))),
     LocationRequest("Where are you?"),
     FileLink("image", "https://files.example/cake.jpg", "A cake"),
     uploads.keep(ContentFile(PDF, "bill.pdf"), "Your bill"),

@@ -7,10 +7,8 @@ import hypothesis
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from assistant.model import client as model_client
 from runtime import crashpoints
 from tests.stage import Stage
-from whatsapp.graph import client as graph_client
 
 from .machine import Conversing
 
@@ -22,8 +20,7 @@ def machine(stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch) -> typ
     settings.MULTITENANT_ENABLED = True
     settings.SWEEP_SECONDS = 0
     Conversing.stage = stage
-    model_client.set_transport(httpx2.MockTransport(_to_model))
-    graph_client.set_transport(httpx2.MockTransport(_to_graph))
+    stage.network.model, stage.network.graph = _to_model, _to_graph
     monkeypatch.setattr(crashpoints, "reach", lambda name: Conversing.current.reach(name))
     return Conversing
 

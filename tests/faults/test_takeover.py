@@ -10,8 +10,8 @@ from .world import World
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("faults")]
 AT_THE_DESK = """
-from conversations import desk, models
-desk.take_over(models.Conversation.objects.get().pk, None)
+from conversations import handover, models
+handover.take_over(models.Conversation.objects.get().pk, None)
 """
 
 
@@ -38,7 +38,7 @@ def test_while_the_burst_is_collected(worlds: Worlds, takes_over: str) -> None:
     world.start()
     world.meta.deliver(inbound(said("Hello")))
     take_over(world, takes_over)
-    assert ends(world) == [("suppressed", "a person took over")]
+    assert ends(world) == [("suppressed", "taken over")]
     assert world.wire.of("model") == world.wire.of("send") == []
 
 
@@ -52,7 +52,7 @@ def test_while_the_model_thinks(worlds: Worlds, takes_over: str) -> None:
     held.wait()
     take_over(world, takes_over)
     held.open()
-    assert ends(world) == [("suppressed", "a person took over")]
+    assert ends(world) == [("suppressed", "taken over")]
     assert world.wire.of("send") == []
 
 

@@ -67,7 +67,7 @@ def test_a_refused_token_or_business_holds_the_number_until_a_person_resumes(
     pause = "SELECT count(*) FROM pauses WHERE until IS NULL AND scope = %s"
     sandboxed.world.wait(lambda: sandboxed.world.one(pause, f"number:{number}") == 1)
     assert len(sandboxed.sends(number)) == 1
-    sandboxed.world.run(f"from conversations import outbox; outbox.resume('{number}')")
+    sandboxed.world.run(f"from conversations.outbox import queue as outbox; outbox.resume('{number}')")
     sandboxed.wait_for_status(number, "delivered")
     assert len(sandboxed.sends(number)) == 2
 

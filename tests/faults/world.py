@@ -160,7 +160,7 @@ class World:
 
     def story(self) -> str:
         """What there is to know about a test that failed."""
-        turns = self.rows("SELECT id, state, outcome, generation, attempts, superseded, error FROM turns LIMIT 20")
+        turns = self.rows("SELECT id, state, outcome, generation, lost_leases, superseded, error FROM turns LIMIT 20")
         messages = self.rows(
             "SELECT id, conversation_id c, role, left(text, 50) t, status, external_id w, error_detail"
             " FROM conversation_messages ORDER BY id LIMIT 40"

@@ -1,12 +1,14 @@
-"""What a number needs for sending, and what holds it back: read in one crossing into the database for each message."""
+"""What a number needs for sending, and what holds it back."""
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.functions import Now
 
+from conversations.models import Conversation, Status
 from conversations.outbox.pauses import Pause, fingerprint
 from runtime.clock import from_now
 from whatsapp.models import WhatsAppAccount
@@ -16,18 +18,18 @@ from .errors import Rule
 
 @dataclass(frozen=True, slots=True)
 class SendingAccess:
-    """One number's way to Meta. `problem`: why it has none, in words for a person."""
+    """How one number reaches Meta. `problem`: why it can't, in words."""
 
     phone_number_id: str
     token: str = ""
     waba_id: str = ""
     app: str = ""  # the hash of the app's secret, for an account of another Meta app than the installation's
     problem: str = ""
-    pauses: tuple[Pause, ...] = ()  # all rows of its scopes, those that are over too
+    pauses: tuple[Pause, ...] = ()  # of its scopes, those that are over too: their step sets the next wait
     read_at: dt.datetime = field(default=dt.datetime.max)
 
     def scope(self, kind: str) -> str:
-        """The pause's name. Without a WABA's id its throttle is this number's."""
+        """The pause's name. Without a WABA ID, its throttle is this number's."""
         if kind == "app":
             return f"app:{self.app}" if self.app else "app"
         return f"waba:{self.waba_id}" if kind == "waba" and self.waba_id else f"number:{self.phone_number_id}"
@@ -36,7 +38,7 @@ class SendingAccess:
         return next((pause for pause in self.pauses if pause.scope == scope), None)
 
     def on_hold(self) -> Pause | None:
-        """The pause without an end, if this token is the one it is about."""
+        """The pause without an end, if it is about this token."""
         held = (pause for pause in self.pauses if pause.until is None and pause.holds(self.token))
         return next(held, None)
 
@@ -46,67 +48,91 @@ class SendingAccess:
         return max(0.0, max(((end - self.read_at).total_seconds() for end in ends), default=0.0))
 
 
-# Said twice for each reply: Django would take longer to write them than PostgreSQL to answer.
-_ACCOUNT = "SELECT * FROM whatsapp_accounts WHERE phone_number_id = %s"
-_PAUSES = "SELECT pauses.*, statement_timestamp() AS now FROM pauses WHERE scope = ANY (%s)"
-
-
-def sending_access(phone_number_id: str) -> SendingAccess:
-    """The way out of this number, in two queries."""
-    way = _account(phone_number_id) if settings.MULTITENANT_ENABLED else _single(phone_number_id)
-    scopes = {way.scope(kind) for kind in ("app", "waba", "number")}
-    pauses: list[Any] = list(Pause.objects.raw(_PAUSES, [sorted(scopes)]))
+def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
+    """The access of each of these numbers, in their order; two queries for any number of them."""
+    known = _accounts(set(phone_number_ids)) if settings.MULTITENANT_ENABLED else {}
+    found = {number: known.get(number) or _single(number) for number in phone_number_ids}
+    scopes = {access.scope(kind) for access in found.values() for kind in ("app", "waba", "number")}
+    pauses = list(Pause.objects.filter(scope__in=scopes).annotate(now=Now()))
     # By the database's clock, which set the ends.
-    read_at = pauses[0].now if pauses else dt.datetime.max
-    return SendingAccess(
-        phone_number_id, way.token, way.waba_id, way.app, way.problem or _flaw(way.token), tuple(pauses), read_at
-    )
+    read_at = pauses[0].now if pauses else dt.datetime.max  # type: ignore[attr-defined]
+    return [_with_pauses(found[number], pauses, read_at) for number in phone_number_ids]
 
 
-def _account(phone_number_id: str) -> SendingAccess:
-    account = next(iter(WhatsAppAccount.objects.raw(_ACCOUNT, [phone_number_id])), None)
-    if account is None:
-        return SendingAccess(phone_number_id, problem=f"no WhatsApp account has the phone_number_id {phone_number_id}")
+def _with_pauses(access: SendingAccess, pauses: Sequence[Pause], read_at: dt.datetime) -> SendingAccess:
+    mine = {access.scope(kind) for kind in ("app", "waba", "number")}
+    return replace(access, pauses=tuple(pause for pause in pauses if pause.scope in mine), read_at=read_at)
+
+
+def _accounts(phone_number_ids: Collection[str]) -> dict[str, SendingAccess]:
+    accounts = WhatsAppAccount.objects.filter(phone_number_id__in=phone_number_ids)
+    try:
+        found = {account.phone_number_id: _of_account(account) for account in accounts}
+    except ImproperlyConfigured as error:
+        if len(phone_number_ids) > 1:  # one of them has a token that no key of ours decrypts
+            return {number: access for one in phone_number_ids for number, access in _accounts([one]).items()}
+        found = {number: SendingAccess(number, problem=str(error)) for number in phone_number_ids}
+    missing = set(phone_number_ids) - set(found)
+    unknown = "no WhatsApp account has the phone number ID {}"
+    return {**found, **{number: SendingAccess(number, problem=unknown.format(number)) for number in missing}}
+
+
+def _of_account(account: WhatsAppAccount) -> SendingAccess:
+    number, token = account.phone_number_id, account.token.strip()
     if not account.is_active:
-        return SendingAccess(phone_number_id, problem=f"the WhatsApp account {account} is switched off")
-    return SendingAccess(
-        phone_number_id,
-        account.token.strip(),
-        account.waba_id,
-        fingerprint(account.app_secret),
-        "" if account.token.strip() else f"the WhatsApp account {account} has no access token",
-    )
+        return SendingAccess(number, problem=f"the WhatsApp account {account} is switched off")
+    problem = _token_problem(token) if token else f"the WhatsApp account {account} has no access token"
+    return SendingAccess(number, token, account.waba_id, fingerprint(account.app_secret), problem)
 
 
 def _single(phone_number_id: str) -> SendingAccess:
     token = settings.WHATSAPP_ACCESS_TOKEN.strip()
-    return SendingAccess(phone_number_id, token, problem="" if token else "WHATSAPP_ACCESS_TOKEN is not set")
+    problem = _token_problem(token) if token else "WHATSAPP_ACCESS_TOKEN is not set"
+    return SendingAccess(phone_number_id, token, problem=problem)
 
 
-def _flaw(token: str) -> str:
+def _token_problem(token: str) -> str:
     if token.isascii() and token.isprintable() and " " not in token:
         return ""
-    return "the access token has characters that no token has; paste it again"
+    return "the access token contains characters that tokens never have; paste it again"
 
 
-def throttle(way: SendingAccess, rule: Rule, reason: str, code: int | None, asked: float = 0) -> tuple[float, bool]:
+def held_numbers() -> dict[str, float | None]:
+    """Numbers with queued messages that must not send now: seconds until they may, None for until someone acts.
+
+    One query while nothing is paused.
+    """
+    if not Pause.objects.active().exclude(scope__startswith="model:").exists():
+        return {}
+    queued = Conversation.objects.filter(messages__status=Status.QUEUED)
+    numbers = list(queued.values_list("phone_number_id", flat=True).distinct())
+    held: dict[str, float | None] = {}
+    for access in sending_access(numbers):
+        if access.on_hold():
+            held[access.phone_number_id] = None
+        elif seconds := access.seconds_to_wait():
+            held[access.phone_number_id] = seconds
+    return held
+
+
+def throttle(access: SendingAccess, rule: Rule, reason: str, code: int | None, asked: float = 0) -> tuple[float, bool]:
     """Pause the rule's scope, longer with each time in a row: (seconds until its end, whether this call did it).
 
     Many messages are refused at the same time. Each compares the pause with the one it had seen before it was
     sent, so that the first of them raises the step and the others find it raised.
     """
-    scope = way.scope(rule.pause or "number")
-    seen = way.pause(scope)
+    scope = access.scope(rule.pause or "number")
+    seen = access.pause(scope)
     done = seen is not None and bool(
         Pause.objects.filter(pk=seen.pk, since=seen.since).update(**_timed(rule, seen.step + 1, reason, code, asked))
     )
     if not done:
         _, done = Pause.objects.get_or_create(scope=scope, defaults=_timed(rule, 1, reason, code, asked))
-    pause: Any = Pause.objects.annotate(now=Now()).get(scope=scope)
-    return max(0.0, (pause.until - pause.now).total_seconds()) if pause.until else 0.0, done
+    until, now = Pause.objects.filter(scope=scope).values_list("until", Now()).get()
+    return max(0.0, (until - now).total_seconds()) if until else 0.0, done
 
 
-def _timed(rule: Rule, step: int, reason: str, code: int | None, asked: float) -> dict[str, Any]:
+def _timed(rule: Rule, step: int, reason: str, code: int | None, asked: float) -> dict[str, object]:
     seconds = max(rule.pause_seconds[min(step, len(rule.pause_seconds)) - 1], asked)
     return {
         "reason": reason,
@@ -118,10 +144,10 @@ def _timed(rule: Rule, step: int, reason: str, code: int | None, asked: float) -
     }
 
 
-def hold(way: SendingAccess, reason: str, code: int | None) -> bool:
+def hold(access: SendingAccess, reason: str, code: int | None) -> bool:
     """Send nothing from this number with this token. Whether this call did it, and not one of its neighbours."""
-    scope = f"number:{way.phone_number_id}"
-    credential = fingerprint(way.token)
+    scope = f"number:{access.phone_number_id}"
+    credential = fingerprint(access.token)
     held = {
         "reason": reason,
         "error_code": code,
@@ -136,7 +162,7 @@ def hold(way: SendingAccess, reason: str, code: int | None) -> bool:
     return Pause.objects.get_or_create(scope=scope, defaults=held)[1]
 
 
-def forget(way: SendingAccess) -> None:
+def forget(access: SendingAccess) -> None:
     """A message got through: the pauses it had seen are over, and the next one begins with the shortest again."""
-    for pause in way.pauses:
+    for pause in access.pauses:
         Pause.objects.filter(pk=pause.pk, since=pause.since).delete()

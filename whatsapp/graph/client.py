@@ -3,35 +3,19 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/text-messages
 """
 
-import asyncio
+import json
 import re
 from typing import IO, Any
 
-import httpx2
+import aiohttp
 from django.conf import settings
 
 from conversations.outbox.senders import Outbound
-from runtime.http_clients import LoopClients, retry_after
+from runtime import http
 
 from . import payloads
 
-# Nothing of the request was written: it was surely not received.
-BEFORE_A_BYTE = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-    httpx2.LocalProtocolError,
-)
-CONNECT_SECONDS = 5
 GREATEST_CODE = 2**31 - 1  # of the columns that keep it
-
-# All accounts share these connections; the token goes with each request. An idle connection is given up after
-# 4 s, and before it is used again the pool looks whether the server has closed it meanwhile, so that a reply is
-# not written into a closed one. What remains: the server's close crosses our request on the way (one trip, once
-# in a connection's life). Then nobody knows, and the message is *uncertain*, which is true.
-clients = LoopClients()
 
 
 class GraphError(Exception):
@@ -61,11 +45,6 @@ class GraphError(Exception):
         self.before_a_byte = before_a_byte
 
 
-def set_transport(transport: httpx2.AsyncBaseTransport | None) -> None:
-    """Send through `transport` (tests: `httpx2.MockTransport`); None: through the network again."""
-    clients.set_transport(transport)
-
-
 class GraphClient:
     """One for a process: `token` decides in whose name a call is made. Raises GraphError."""
 
@@ -85,9 +64,9 @@ class GraphClient:
 
         https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
         """
-        form = {"messaging_product": "whatsapp", "type": mime_type}
-        files = {"file": ("file", file, mime_type)}
-        answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form, files=files)
+        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
+        form.add_field("file", file, filename="file", content_type=mime_type)
+        answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
         if not isinstance(answer.get("id"), str | int) or not str(answer["id"]):
             raise GraphError("Meta's answer names no file", uncertain=True)
         return str(answer["id"])
@@ -129,77 +108,60 @@ async def _call(
     method: str,
     path: str,
     token: str,
+    *,
     seconds: float = 0,
-    **parts: Any,
+    params: dict[str, str] | None = None,
+    json: dict[str, object] | None = None,
+    data: aiohttp.FormData | None = None,
 ) -> dict[str, Any]:
-    """`parts` of the request: `json`, `params`, or a form's `data` and `files`; `seconds`, where not GRAPH_SECONDS."""
-    seconds = seconds or settings.GRAPH_SECONDS
-    client = clients.current()
+    """`seconds`, where not GRAPH_SECONDS."""
     try:
-        request = client.build_request(
+        response = await http.request(
             method,
             f"{settings.WHATSAPP_GRAPH_URL}/{settings.WHATSAPP_GRAPH_VERSION}/{path}",
             headers={"Authorization": f"Bearer {token}"},
-            timeout=_timeout(seconds),
-            **parts,
+            seconds=seconds or settings.GRAPH_SECONDS,
+            params=params,
+            json=json,
+            data=data,
         )
-    except (httpx2.InvalidURL, ValueError) as error:
-        # Without the cause, here and below: its text may hold the token.
-        raise GraphError(f"no request to make: {type(error).__name__}", before_a_byte=True) from None
-    return _read(await _send(client, request, seconds), token)
+    except http.RequestFailed as failure:
+        unsent = failure.before_a_byte
+        words = f"{'no connection to' if unsent else 'no answer from'} Meta: {failure.detail}"
+        raise GraphError(words, before_a_byte=unsent, uncertain=not unsent) from None
+    return _read(response, token)
 
 
-def _timeout(seconds: float) -> httpx2.Timeout:
-    """Name, connection and TLS take less than the whole call: its end is always after the first byte."""
-    connect = min(CONNECT_SECONDS, seconds / 4)
-    return httpx2.Timeout(seconds, connect=connect, pool=connect)
-
-
-async def _send(client: httpx2.AsyncClient, request: httpx2.Request, seconds: float) -> httpx2.Response:
-    """The answer, read to its end."""
+def _read(response: http.Response, token: str) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(seconds):
-            return await client.send(request)
-    except TimeoutError:
-        raise GraphError(f"no answer from Meta in {seconds:g} s", uncertain=True) from None
-    except BEFORE_A_BYTE as error:
-        raise GraphError(f"no connection to Meta: {type(error).__name__}", before_a_byte=True) from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, the request may have arrived
-        raise GraphError(
-            f"the connection to Meta broke before its answer: {type(error).__name__}", uncertain=True
-        ) from None
-
-
-def _read(response: httpx2.Response, token: str) -> dict[str, Any]:
-    try:
-        answer = response.json()
+        answer = json.loads(response.body)
     except (ValueError, RecursionError):  # JSONDecodeError, UnicodeDecodeError
         answer = None
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
         raise _refusal(error, response, token)
-    if response.is_success and isinstance(answer, dict):
+    if 200 <= response.status < 300 and isinstance(answer, dict):
         return answer
     # A proxy's page, not Meta's word. Below 500 it did not pass the request on; from 500 on, perhaps.
-    status = response.status_code
+    status = response.status
     refused = 300 <= status < 500
     raise GraphError(
         f"HTTP {status} that is not Meta's JSON",
         http_status=status,
-        retry_after=retry_after(response.headers),
+        retry_after=http.retry_after(response.headers),
         uncertain=not refused,
     )
 
 
-def _refusal(error: dict[str, Any], response: httpx2.Response, token: str) -> GraphError:
+def _refusal(error: dict[str, Any], response: http.Response, token: str) -> GraphError:
     data = error.get("error_data")
     details = data.get("details") if isinstance(data, dict) else None
     return GraphError(
         redacted(str(details or error.get("message") or "no reason given"), token),
         code=_number(error.get("code")),
         subcode=_number(error.get("error_subcode")),
-        http_status=response.status_code,
-        retry_after=retry_after(response.headers),
+        http_status=response.status,
+        retry_after=http.retry_after(response.headers),
     )
 
 

@@ -1,4 +1,4 @@
-"""Is a business number ready? What is wrong, in words, and what to do about it."""
+"""Checks whether a number is ready to use, and says what to fix."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from asgiref.sync import async_to_sync
 
+from runtime import http
 from whatsapp.models import WhatsAppAccount
 
 from . import client as graph_client
@@ -15,34 +16,32 @@ from . import errors
 @dataclass(frozen=True, slots=True)
 class Finding:
     is_good: bool
-    words: str
+    text: str
 
 
 def check(account: WhatsAppAccount) -> list[Finding]:
-    """Ask Meta about the token, the number and the subscription; one finding for each that could be asked."""
+    """Ask Meta about the token, the number and the subscription. One finding per check."""
     if not account.token:
-        return [Finding(False, "No access token is stored: paste one of a system user and save.")]
+        return [Finding(False, "No access token. Enter a system user's permanent token and save.")]
     findings = async_to_sync(_ask)(account)
     if account.last_delivery_at is None:
-        findings.append(Finding(False, "No signed delivery has come yet: paste the callback URL into Meta's app."))
+        findings.append(Finding(False, "No webhook received yet. Enter the callback URL in your Meta app."))
     else:
-        findings.append(Finding(True, f"The last signed delivery came {account.last_delivery_at:%Y-%m-%d %H:%M} UTC."))
+        findings.append(Finding(True, f"Last webhook received: {account.last_delivery_at:%Y-%m-%d %H:%M} UTC"))
     return findings
 
 
 async def _ask(account: WhatsAppAccount) -> list[Finding]:
     questions = [_number] if not account.waba_id else [_number, _subscription]
-    try:
-        return [await _in_words(question, account) for question in questions]
-    finally:
-        await graph_client.clients.close()  # this loop ends here, and so do its connections
+    async with http.keep_connections():
+        return [await _finding(question, account) for question in questions]
 
 
-async def _in_words(question: Callable[[WhatsAppAccount], Awaitable[Finding]], account: WhatsAppAccount) -> Finding:
+async def _finding(question: Callable[[WhatsAppAccount], Awaitable[Finding]], account: WhatsAppAccount) -> Finding:
     try:
         return await question(account)
     except graph_client.GraphError as error:
-        reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
+        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
         return Finding(False, f"{'The number' if question is _number else 'The subscription'}: {reason}.")
 
 
@@ -52,7 +51,7 @@ async def _number(account: WhatsAppAccount) -> Finding:
     fields = "display_phone_number,verified_name,quality_rating"
     number = await graph_client.GraphClient().get(path, account.token, fields=fields)
     name, shown = number.get("verified_name", "no name"), number.get("display_phone_number", "no number")
-    return Finding(True, f"The token is valid, and the number is {shown} ({name}).")
+    return Finding(True, f"The token is valid. Number: {shown} ({name}).")
 
 
 async def _subscription(account: WhatsAppAccount) -> Finding:
@@ -61,4 +60,4 @@ async def _subscription(account: WhatsAppAccount) -> Finding:
     answer = await graph_client.GraphClient().get(path, account.token)
     if answer.get("data"):
         return Finding(True, "An app is subscribed to the WhatsApp Business Account.")
-    return Finding(False, "No app is subscribed to the WhatsApp Business Account: no message will be delivered here.")
+    return Finding(False, "No app is subscribed to the WhatsApp Business Account, so messages won't arrive here.")

@@ -1,4 +1,4 @@
-"""The part of Meta's message body that says what is sent: `type` and the field of that name.
+"""The part of Meta's request body that describes the content: `type` and the field with that name.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
 """
@@ -15,6 +15,7 @@ from conversations.outbox.contents import (
     ListMessage,
     Location,
     LocationRequest,
+    Parameter,
     Template,
 )
 
@@ -23,8 +24,8 @@ Json = dict[str, Any]
 
 @functools.singledispatch
 def body(content: Content | Location, media_id: str = "") -> Json:
-    """`{"type": kind, kind: …}`, to be merged into the message's envelope. `media_id`: of a file that Meta has."""
-    raise TypeError(f"nothing to send: {content!r}")
+    """`{"type": kind, kind: …}`, to merge into the request body. `media_id`: of a file uploaded to Meta."""
+    raise TypeError(f"not a content: {content!r}")
 
 
 @body.register
@@ -55,7 +56,7 @@ def _buttons(content: Buttons, media_id: str = "") -> Json:
 
 
 @body.register
-def _choices(content: ListMessage, media_id: str = "") -> Json:
+def _list(content: ListMessage, media_id: str = "") -> Json:
     rows = [
         {"id": row.id, "title": row.title, **({"description": row.description} if row.description else {})}
         for row in content.rows
@@ -70,23 +71,24 @@ def _location_request(content: LocationRequest, media_id: str = "") -> Json:
 
 @body.register
 def _template(content: Template, media_id: str = "") -> Json:
-    template: Json = {"name": content.template, "language": {"code": content.language}}
+    template: Json = {"name": content.name, "language": {"code": content.language}}
     parts = [
-        ("header", [body(content.above, media_id)] if content.above else _texts(content.header, content.header_names)),
-        ("body", _texts(content.parameters, content.names)),
+        ("header", [body(content.header_media, media_id)] if content.header_media else _texts(content.header)),
+        ("body", _texts(content.body)),
     ]
     components: list[Json] = [{"type": part, "parameters": parameters} for part, parameters in parts if parameters]
-    if components := [*components, *map(_open_button, content.open_buttons)]:
+    if components := [*components, *map(_button_parameter, content.button_parameters)]:
         template["components"] = components
     return {"type": "template", "template": template}
 
 
-def _texts(values: tuple[str, ...], names: tuple[str, ...]) -> list[Json]:
-    named = [{"parameter_name": name} for name in names] or [{}] * len(values)
-    return [{"type": "text", **name, "text": value} for name, value in zip(named, values, strict=True)]
+def _texts(parameters: tuple[Parameter, ...]) -> list[Json]:
+    return [
+        {"type": "text", **({"parameter_name": one.name} if one.name else {}), "text": one.value} for one in parameters
+    ]
 
 
-def _open_button(button: ButtonParameter) -> Json:
+def _button_parameter(button: ButtonParameter) -> Json:
     parameters: dict[str, Json] = {
         "url": {"type": "text", "text": button.value},
         "copy_code": {"type": "coupon_code", "coupon_code": button.value},

@@ -1,27 +1,29 @@
-"""WhatsApp as the outbox sees it: Meta's errors become `SendFailed`, by the table in `graph_errors.py`."""
+"""Sends WhatsApp messages: turns Meta's errors into `SendFailed`, by the table in `errors`."""
 
 import asyncio
 import logging
 import random
+from collections.abc import Mapping, Sequence
 from typing import IO, cast
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from conversations.files import attachments
 from conversations.outbox.contents import upload_in
-from conversations.outbox.senders import Outbound, SendFailed
+from conversations.outbox.senders import Outbound, Policy, SendFailed
+from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 
 from . import access
 from .access import SendingAccess
 from .client import GraphClient, GraphError
-from .errors import BAD_REQUEST, NO_CONNECTION, UNCERTAIN, Rule, rule_for, words
+from .errors import BAD_REQUEST, NO_CONNECTION, UNCERTAIN, Rule, code_as_text, rule_for
 
 logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER = 600
 MEDIA_ID_SECONDS = 29 * 86_400  # Meta keeps an uploaded file for 30 days
+ACCESS_SECONDS = 5  # how long an unavailable database is waited for; then the message is queued again
 
 
 class WhatsAppSender:
@@ -29,19 +31,50 @@ class WhatsAppSender:
 
     def __init__(self) -> None:
         self._graph = GraphClient()
+        # Messages that are claimed together ask for their access together.
+        self._access: Batcher[str, SendingAccess] = Batcher(_read_access, ACCESS_SECONDS)
 
     async def send(self, outbound: Outbound) -> str:
         """Send one message; the answer is its wamid. Raises SendFailed, and nothing else."""
-        way = await _find(outbound.phone_number_id)
+        way = await self._access_of(outbound.phone_number_id)
         _check(way)
         try:
             return await self._send(outbound, way)
         except SendFailed:
             raise
         except Exception as error:
-            logger.exception("message %s: not foreseen while it was sent", outbound.message_id)
+            logger.exception("message %s: unexpected error while sending", outbound.message_id)
+            raise SendFailed(f"It may have been sent: {type(error).__name__}.", Policy.UNCERTAIN) from error
+
+    def held_numbers(self) -> Mapping[str, float | None]:
+        return access.held_numbers()
+
+    async def show_typing(self, phone_number_id: str, wamid: str) -> None:
+        """Mark a message as read and show that an answer is being written; nothing while sending is paused."""
+        way = await self._access_of(phone_number_id)
+        if way.on_hold() or way.seconds_to_wait():
+            return
+        if way.problem:
+            raise SendFailed(way.problem, Policy.HOLD)
+        try:
+            await self._graph.mark_read(phone_number_id, wamid, way.token)
+        except GraphError as error:
+            # A courtesy: no pause is made for it, and it isn't repeated.
+            raise SendFailed(_detail(error), Policy.FAIL, code=error.code) from error
+        except Exception as error:
+            raise SendFailed(f"unexpected error: {type(error).__name__}", Policy.FAIL) from error
+
+    async def _access_of(self, phone_number_id: str) -> SendingAccess:
+        try:
+            return await self._access.add(phone_number_id)
+        except Exception as error:
+            # Nothing went out yet. Most likely, the database is unavailable.
+            if not isinstance(error, GaveUp):
+                logger.exception("number %s: its account could not be read", phone_number_id)
             raise SendFailed(
-                f"It may have been sent: {type(error).__name__}.", uncertain=True, needs_person=True
+                f"The account could not be read: {type(error).__name__}.",
+                Policy.RETRY,
+                waits=_scaled(NO_CONNECTION.waits),
             ) from error
 
     async def _send(self, outbound: Outbound, way: SendingAccess) -> str:
@@ -55,88 +88,60 @@ class WhatsAppSender:
         return wamid
 
     async def _media_id(self, outbound: Outbound, way: SendingAccess) -> str:
-        """Meta's id of the message's file, which Meta is given once; '' for a message without one of ours."""
+        """Meta's id of the message's file, which is uploaded once; '' for a message without a file of ours."""
         upload = upload_in(outbound.content)
         if outbound.media_id or outbound.attachment_id is None or upload is None:
             return outbound.media_id
         # Within the time after which a message that is being sent counts as uncertain.
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
-            with await asyncio.to_thread(attachments.opened, upload.stored) as file:
+            with await asyncio.to_thread(attachments.opened, upload.storage_name) as file:
                 given = cast("IO[bytes]", file.file), upload.mime_type, seconds
                 media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
         except FileNotFoundError as error:
-            raise SendFailed("The file is not in the storage any more.", permanent=True, needs_person=True) from error
+            raise SendFailed("The file is no longer in the storage.", Policy.FAIL) from error
         except GraphError as error:
-            # The message itself has not gone out: what became of the file does not matter.
+            # The message itself hasn't gone out: what became of the file doesn't matter.
             error.before_a_byte = error.before_a_byte or error.uncertain
             raise await _failure(way, error) from error
         except Exception as error:
-            # Nothing went out yet. The bucket away, most likely.
-            logger.exception("message %s: its file could not be given to Meta", outbound.message_id)
+            # Nothing went out yet. Most likely, the storage is unavailable.
+            logger.exception("message %s: its file could not be uploaded", outbound.message_id)
             raise SendFailed(
-                f"Its file could not be given to Meta: {type(error).__name__}.", waits=_scaled(NO_CONNECTION.waits)
+                f"Its file could not be uploaded: {type(error).__name__}.",
+                Policy.RETRY,
+                waits=_scaled(NO_CONNECTION.waits),
             ) from error
         await database_sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
         return media_id
 
-    async def show_typing(self, phone_number_id: str, wamid: str) -> None:
-        """Mark a message as read and show that an answer is being written; nothing while a pause holds."""
-        way = await _find(phone_number_id)
-        if way.on_hold() or way.seconds_to_wait():
-            return
-        if way.problem:
-            raise SendFailed(way.problem, on_hold=True)
-        try:
-            await self._graph.mark_read(phone_number_id, wamid, way.token)
-        except GraphError as error:
-            # A courtesy: no pause is made for it, no attempt repeated.
-            raise SendFailed(_detail(error), code=error.code, permanent=True) from error
-        except Exception as error:
-            raise SendFailed(f"not foreseen: {type(error).__name__}", permanent=True) from error
 
-
-async def _find(phone_number_id: str) -> SendingAccess:
-    try:
-        return await database_sync_to_async(access.sending_access)(phone_number_id)
-    except ImproperlyConfigured as error:  # a token that no key of ours opens
-        raise SendFailed(str(error), on_hold=True, needs_person=True) from error
-    except Exception as error:
-        # Nothing went out yet. The database away, most likely.
-        logger.exception("number %s: its account could not be read", phone_number_id)
-        raise SendFailed(
-            f"The account could not be read: {type(error).__name__}.", waits=_scaled(NO_CONNECTION.waits)
-        ) from error
+async def _read_access(phone_number_ids: Sequence[str]) -> Sequence[SendingAccess]:
+    return await database_sync_to_async(access.sending_access)(phone_number_ids)
 
 
 def _check(way: SendingAccess) -> None:
     """Raises SendFailed when nothing may be sent now."""
     if way.problem:
-        raise SendFailed(f"Nothing can be sent: {way.problem}.", on_hold=True, needs_person=True)
+        raise SendFailed(f"Nothing can be sent: {way.problem}.", Policy.HOLD)
     if held := way.on_hold():
-        raise SendFailed(f"Sending is paused: {held.reason}", code=held.error_code, on_hold=True, needs_person=True)
+        raise SendFailed(f"Sending is paused: {held.reason}", Policy.HOLD, code=held.error_code)
     if seconds := way.seconds_to_wait():
-        raise SendFailed("Sending is paused for a moment: too much was sent.", retry_in=_after(seconds))
+        detail = "Sending is paused briefly: Meta's rate limit was reached."
+        raise SendFailed(detail, Policy.WAIT, retry_in=_after(seconds))
 
 
 async def _failure(way: SendingAccess, error: GraphError) -> SendFailed:
-    """What the table says, done and put into the outbox's words."""
+    """What the table says: the pause is stored, and the rest is for the outbox."""
     rule, detail = _rule(error), _detail(error)
-    if rule.on_hold:
+    if rule.policy == Policy.HOLD:
         return await _held(way, rule, error, detail)
     if rule.pause:
         return await _throttled(way, rule, error, detail)
-    if rule.tell_operators:
-        reason = "our bug" if rule is BAD_REQUEST else rule.name
+    if rule.advice:
+        reason = "a bug in Parley" if rule is BAD_REQUEST else rule.name
         logger.error("[WA] number %s: %s: %s. %s", way.phone_number_id, reason, detail, rule.advice)
-    return SendFailed(
-        detail,
-        code=error.code,
-        permanent=rule.permanent,
-        uncertain=rule is UNCERTAIN,
-        waits=_scaled(rule.waits),
-        needs_person=rule.needs_person,
-    )
+    return SendFailed(detail, rule.policy, code=error.code, waits=_scaled(rule.waits))
 
 
 def _rule(error: GraphError) -> Rule:
@@ -150,12 +155,12 @@ async def _held(way: SendingAccess, rule: Rule, error: GraphError, detail: str) 
     try:
         first = await database_sync_to_async(access.hold)(way, reason, error.code)
     except Exception:
-        # The refusal is known; without the pause the next message learns it anew.
-        logger.exception("number %s: its pause could not be written", way.phone_number_id)
+        # The refusal is known; if saving the pause fails, the next message hits the same error.
+        logger.exception("number %s: its pause could not be stored", way.phone_number_id)
         first = True
     if first:
-        logger.error("[WA] number %s sends nothing any more: %s", way.phone_number_id, reason)
-    return SendFailed(detail, code=error.code, on_hold=True, needs_person=True)
+        logger.error("[WA] number %s stopped sending: %s", way.phone_number_id, reason)
+    return SendFailed(detail, Policy.HOLD, code=error.code)
 
 
 async def _throttled(way: SendingAccess, rule: Rule, error: GraphError, detail: str) -> SendFailed:
@@ -163,28 +168,26 @@ async def _throttled(way: SendingAccess, rule: Rule, error: GraphError, detail: 
     try:
         seconds, first = await database_sync_to_async(access.throttle)(way, rule, detail, error.code, asked)
     except Exception:
-        logger.exception("number %s: its pause could not be written", way.phone_number_id)
+        logger.exception("number %s: its pause could not be stored", way.phone_number_id)
         seconds, first = rule.pause_seconds[0] * settings.RETRY_TIME_SCALE, False
     if first:
-        level = logging.ERROR if rule.tell_operators else logging.WARNING
+        level = logging.ERROR if rule.advice else logging.WARNING
         logger.log(level, "[WA] number %s: %s paused: %s. %s", way.phone_number_id, rule.pause, detail, rule.advice)
-    if rule.waits:
-        return SendFailed(detail, code=error.code, waits=_scaled(rule.waits))
-    return SendFailed(detail, code=error.code, retry_in=_after(seconds))
+    return SendFailed(detail, rule.policy, code=error.code, waits=_scaled(rule.waits), retry_in=_after(seconds))
 
 
 async def _forget(way: SendingAccess) -> None:
     try:
         await database_sync_to_async(access.forget)(way)
     except Exception:
-        # It was sent; only the next pause begins longer than it need.
+        # It was sent; only the next pause will be longer than necessary.
         logger.exception("number %s: its old pauses could not be removed", way.phone_number_id)
 
 
 def _detail(error: GraphError) -> str:
     if error.uncertain:
         return f"{error.message}: it may have been sent"
-    return error.message if error.code is None else f"{words(error.code)}: {error.message}"
+    return error.message if error.code is None else f"{code_as_text(error.code)}: {error.message}"
 
 
 def _scaled(waits: tuple[float, ...]) -> tuple[float, ...]:
@@ -192,5 +195,5 @@ def _scaled(waits: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _after(seconds: float) -> float:
-    """Some time after the pause's end, so that not all who wait come back at the same instant."""
+    """Some time after the pause's end, so that waiting messages don't all come back at once."""
     return seconds + random.uniform(0, float(settings.RETRY_TIME_SCALE) * (1 + seconds / 4))  # noqa: S311

@@ -4,22 +4,20 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 """
 
 import asyncio
-import functools
 import hashlib
-import ipaddress
-import ssl
 import tempfile
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any
 from urllib.parse import quote
 
-import httpx2
 from django.conf import settings
+from yarl import URL
 
 from conversations.files.file_types import HEAD, real_type
-from runtime import public_addresses
-from whatsapp.graph.client import BEFORE_A_BYTE, GraphClient, GraphError
+from runtime import http
+from runtime.http import Kind
+from whatsapp.graph.client import GraphClient, GraphError
 from whatsapp.webhook.items import hexadecimal
 
 from .errors import FetchFailed, of_graph
@@ -29,14 +27,8 @@ META_HOSTS = (".fbsbx.com", ".whatsapp.net", ".facebook.com", ".fbcdn.net")
 REDIRECTS = 3
 IN_MEMORY = 1024 * 1024  # the rest of a larger file waits on the disk
 READ_SECONDS = 30  # between two pieces
+REDIRECT_STATUSES = {301, 302, 303, 307, 308}
 REFUSED = {401, 403, 404, 410}  # an address that is too old
-
-_transports: list[httpx2.AsyncBaseTransport] = []
-
-
-def set_transport(transport: httpx2.AsyncBaseTransport | None) -> None:
-    """Fetch through `transport` from now on (tests); None: through the network."""
-    _transports[:] = [transport] if transport else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +87,18 @@ async def fetch(wanted: Wanted, spool: Spool) -> str:
             return await _fetch(wanted, spool)
     except TimeoutError:
         raise FetchFailed("timeout", f"The file did not come within {settings.MEDIA_SECONDS:g} seconds.") from None
-    except BEFORE_A_BYTE as error:
-        raise FetchFailed("no_connection", f"No connection to Meta's files: {type(error).__name__}.") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
-        # Without the cause: its text may hold the token.
-        raise FetchFailed("broken", f"The connection broke: {type(error).__name__}.") from None
+    except http.RequestFailed as failure:
+        raise _failed(failure) from None
+    except (OSError, ValueError) as error:  # a full disk; a redirect to something that isn't a URL
+        raise FetchFailed("broken", f"The file could not be fetched: {type(error).__name__}.") from None
+
+
+def _failed(failure: http.RequestFailed) -> FetchFailed:
+    if failure.kind in (Kind.BAD_REQUEST, Kind.NOT_PUBLIC):
+        return FetchFailed("elsewhere", f"{failure.detail}: not fetched.")
+    if failure.before_a_byte:
+        return FetchFailed("no_connection", f"No connection to Meta's files: {failure.detail}.")
+    return FetchFailed("broken", f"The connection broke: {failure.detail}.")
 
 
 async def _fetch(wanted: Wanted, spool: Spool) -> str:
@@ -128,74 +127,41 @@ async def _describe(wanted: Wanted) -> dict[str, Any]:
 
 async def _download(url: str, token: str, spool: Spool) -> None:
     """Follow Meta from one of its hosts to another, and nobody anywhere else."""
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     for _ in range(REDIRECTS + 1):
-        target = httpx2.URL(url)
-        async with _client() as client:
-            request = await _request(client, target, token)
-            response = await client.send(request, stream=True)
-            try:
-                if not response.has_redirect_location:
-                    await _read(response, spool)
-                    return
-                url = str(target.join(response.headers["Location"]))
-            finally:
-                await response.aclose()
+        pinned = not _is_graph(url)  # the sandbox takes Graph's place on this machine
+        async with http.stream(
+            "GET", url, pinned=pinned, headers=headers, read_seconds=min(READ_SECONDS, settings.MEDIA_SECONDS)
+        ) as response:
+            location = response.headers.get("Location")
+            if location is None or response.status not in REDIRECT_STATUSES:
+                await _read(response, spool)
+                return
+        url = str(URL(url).join(URL(location)))
     raise FetchFailed("elsewhere", "Meta's address leads from one to the next without end.")
 
 
-async def _read(response: httpx2.Response, spool: Spool) -> None:
-    status = response.status_code
+async def _read(response: http.OpenResponse, spool: Spool) -> None:
+    status = response.status
     if status in REFUSED:
         raise FetchFailed("expired", f"Meta's address for the file was refused (HTTP {status}).")
     if status != 200:
         raise FetchFailed("throttled" if status == 429 else "unavailable", f"Meta's files answered HTTP {status}.")
     length = response.headers.get("Content-Length", "")
     spool.announce(int(length) if length.isdecimal() else 0)
-    async for piece in response.aiter_raw():
+    async for piece in response.chunks():
         spool.take(piece)
 
 
-async def _request(client: httpx2.AsyncClient, target: httpx2.URL, token: str) -> httpx2.Request:
-    """To an address that was looked at, under the name of the URL. Raises FetchFailed when it is none of Meta's."""
-    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
-    if _origin(target) == _origin(httpx2.URL(settings.WHATSAPP_GRAPH_URL)):
-        return client.build_request("GET", target, headers=headers)  # the sandbox too, where it is on
-    if target.scheme != "https" or target.userinfo or not f".{target.host}".endswith(META_HOSTS):
-        raise FetchFailed("elsewhere", f"The file is not at Meta but at {target.host[:100] or 'no host'}: not fetched.")
-    address = await _public_address(target)
-    headers["Host"] = target.netloc.decode()
-    return client.build_request(
-        "GET", target.copy_with(host=address), headers=headers, extensions={"sni_hostname": target.host}
-    )
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
-
-
-async def _public_address(target: httpx2.URL) -> str:
-    """A name that leads into our own network gains nothing by being Meta's."""
+def _is_graph(url: str) -> bool:
+    """Whether the file is at the Graph API. Raises FetchFailed when it is at none of Meta's hosts."""
     try:
-        found = await public_addresses.resolve(target.host, target.port or 443)
-    except (OSError, UnicodeError):
-        raise FetchFailed("no_connection", f"{target.host} has no address.") from None
-    public = [address for address in found if public_addresses.is_public(ipaddress.ip_address(address))]
-    if not public:
-        raise FetchFailed("elsewhere", f"{target.host} is not on the internet: not fetched.")
-    return public[0]
-
-
-def _client() -> httpx2.AsyncClient:
-    """For one file. No proxy of the environment: it would resolve the name once more."""
-    return httpx2.AsyncClient(
-        verify=_certificates(),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=httpx2.Timeout(min(READ_SECONDS, settings.MEDIA_SECONDS), connect=5),
-        transport=_transports[0] if _transports else None,
-    )
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)
+        target = URL(url)
+        if target.origin() == URL(settings.WHATSAPP_GRAPH_URL).origin() and not target.user:
+            return True
+    except ValueError:
+        raise FetchFailed("elsewhere", "The file is not at Meta, and its address is not a URL: not fetched.") from None
+    host = target.host or ""
+    if target.scheme != "https" or target.user or target.password or not f".{host}".endswith(META_HOSTS):
+        raise FetchFailed("elsewhere", f"The file is not at Meta but at {host[:100] or 'no host'}: not fetched.")
+    return False

@@ -4,8 +4,9 @@ Seconds here are those of production; `settings.RETRY_TIME_SCALE` shortens all o
 7 days; its address is good for 5 minutes, and each attempt asks for a new one.
 """
 
+from conversations.outbox.senders import Policy
 from whatsapp.graph.client import GraphError
-from whatsapp.graph.errors import BAD_REQUEST, rule_for, words
+from whatsapp.graph.errors import BAD_REQUEST, code_as_text, rule_for
 
 HOUR = 3600.0
 # Seconds before the second, third, … attempt; when they are used up, the file is not available.
@@ -54,11 +55,11 @@ def of_graph(error: GraphError) -> FetchFailed:
     if error.uncertain:
         return FetchFailed("unavailable", detail)
     rule = rule_for(error.code, error.http_status)
-    detail = f"Meta did not say where the file is: {words(error.code)}."
-    if rule.on_hold:
+    detail = f"Meta did not say where the file is: {code_as_text(error.code)}."
+    if rule.policy == Policy.HOLD:
         return FetchFailed("token", detail)
     if rule.pause or error.http_status == 429:
         return FetchFailed("throttled", detail)
     if rule is BAD_REQUEST or error.http_status == 404:
         return FetchFailed("gone", "Meta does not have the file any more; it keeps one for 7 days.")
-    return FetchFailed("refused" if rule.permanent else "unavailable", detail)
+    return FetchFailed("refused" if rule.policy == Policy.FAIL else "unavailable", detail)

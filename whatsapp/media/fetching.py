@@ -84,7 +84,7 @@ def _take(attachment_id: int) -> Task | None:
         return None
     phone_number_id = attachment.message.conversation.phone_number_id
     try:
-        way = access.sending_access(phone_number_id)
+        way = access.sending_access([phone_number_id])[0]
         token, problem = way.token, way.problem
     except ImproperlyConfigured as error:  # a token that no key of ours opens
         token, problem = "", str(error)
@@ -133,7 +133,7 @@ def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> 
         if held and to_read:
             extraction.JOBS.wake([attachment.pk])
         elif held:
-            extraction.settled(attachment)
+            extraction.settled()
     return bool(held)
 
 
@@ -144,7 +144,7 @@ def _failed(attachment: Attachment, failure: FetchFailed) -> None:
         if wait is not None:
             JOBS.put_off(attachment, failure.detail, wait * settings.RETRY_TIME_SCALE)
         elif Attachment.objects.held(attachment).update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
-            extraction.settled(attachment)
+            extraction.settled()
 
 
 def sweep() -> int:

@@ -1,4 +1,4 @@
-"""The approved message templates of a number: asked of Graph whenever somebody wants to send one.
+"""The approved message templates of a number, fetched from the Graph API each time someone wants to send one.
 
 https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account/message_templates
 """
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
+from runtime import http
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 from whatsapp.graph import access, errors
 from whatsapp.graph import client as graph_client
@@ -22,32 +23,32 @@ PAGE, PAGES = 100, 10
 FIELDS = "name,language,status,category,components,parameter_format"
 
 
-class NoTemplates(Exception):
-    """They could not be listed; the text says why, for a person."""
+class TemplatesUnavailable(Exception):
+    """The templates couldn't be fetched. The message says why, for the user."""
 
 
-def listed(phone_number_id: str) -> list[MessageTemplate]:
-    """The approved templates of this number's account, by name. Raises NoTemplates."""
-    way = access.sending_access(phone_number_id)
+def approved_templates(phone_number_id: str) -> list[MessageTemplate]:
+    """The approved templates of this number's account, by name. Raises TemplatesUnavailable."""
+    way = access.sending_access([phone_number_id])[0]
     waba_id = way.waba_id or _waba_id(phone_number_id)
     if way.problem:
-        raise NoTemplates(f"The templates cannot be asked for: {way.problem}.")
+        raise TemplatesUnavailable(f"Can't fetch the templates: {way.problem}.")
     if not waba_id:
-        raise NoTemplates("The id of the WhatsApp Business Account is not known: put it into the number's account.")
+        raise TemplatesUnavailable("The WhatsApp Business Account ID is missing. Enter it in the WhatsApp account.")
     try:
         found = async_to_sync(_all)(waba_id, way.token)
     except TimeoutError as error:
-        raise NoTemplates("Meta did not list the templates in time; try again in a moment.") from error
+        raise TemplatesUnavailable("Meta didn't respond in time. Try again in a moment.") from error
     except graph_client.GraphError as error:
-        reason = f"{errors.words(error.code)}: {error.message}" if error.code else error.message
-        raise NoTemplates(f"Meta did not list the templates: {reason}.") from error
-    known = (template.read(piece) for piece in found if as_text(piece.get("status")).upper() == "APPROVED")
+        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
+        raise TemplatesUnavailable(f"Meta refused to list the templates: {reason.rstrip('.')}.") from error
+    known = (template.parse(piece) for piece in found if as_text(piece.get("status")).upper() == "APPROVED")
     return sorted(known, key=lambda one: (one.name, one.language))
 
 
-def chosen(known: Sequence[MessageTemplate], name: str | None, language: str | None) -> MessageTemplate | None:
-    """The one of this name in this language."""
-    return next((one for one in known if (one.name, one.language) == (name, language)), None)
+def find(templates: Sequence[MessageTemplate], name: str | None, language: str | None) -> MessageTemplate | None:
+    """The template with this name in this language."""
+    return next((one for one in templates if (one.name, one.language) == (name, language)), None)
 
 
 def _waba_id(phone_number_id: str) -> str:
@@ -59,16 +60,13 @@ def _waba_id(phone_number_id: str) -> str:
 
 async def _all(waba_id: str, token: str) -> list[Json]:
     path, found, after = f"{quote(waba_id, safe='')}/message_templates", [], ""
-    try:
-        async with asyncio.timeout(settings.GRAPH_SECONDS):  # all pages together: somebody waits
-            for _ in range(PAGES):
-                more = {"after": after} if after else {}
-                answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
-                found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
-                paging = as_dict(answer.get("paging"))
-                after = as_text(as_dict(paging.get("cursors")).get("after"))
-                if not after or not paging.get("next"):
-                    break
-    finally:
-        await graph_client.clients.close()  # this loop ends here, and so do its connections
+    async with asyncio.timeout(settings.GRAPH_SECONDS), http.keep_connections():  # all pages together: somebody waits
+        for _ in range(PAGES):
+            more = {"after": after} if after else {}
+            answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
+            found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
+            paging = as_dict(answer.get("paging"))
+            after = as_text(as_dict(paging.get("cursors")).get("after"))
+            if not after or not paging.get("next"):
+                break
     return found

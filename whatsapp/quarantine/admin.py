@@ -23,6 +23,7 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
     list_filter = ["tenant", "reason", "field", ("resolved_at", admin.EmptyFieldListFilter)]
     list_select_related = ["tenant"]
     search_fields = ["reason", "error", "phone_number_id"]
+    search_help_text = "Search by reason, error or phone number ID"
     ordering = ["-created_at", "-pk"]
     actions = ["replay"]
     fields = ["reason", "result", "field", "phone_number_id", "tenant", "body", "created_at"]

@@ -1,9 +1,9 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from pytest_django import Settings
 
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 
 from .fake_graph import Answer, FakeGraph
 
@@ -22,13 +22,11 @@ def graph_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def fake_graph(graph_settings: Settings) -> Iterator[Callable[..., FakeGraph]]:
+def fake_graph(graph_settings: Settings, network: FakeNetwork) -> Callable[..., FakeGraph]:
     """Make Graph answer as given."""
 
     def answers(*given: Answer) -> FakeGraph:
-        fake = FakeGraph(*given)
-        graph_client.set_transport(fake)
+        network.graph = fake = FakeGraph(*given)
         return fake
 
-    yield answers
-    graph_client.set_transport(None)
+    return answers

@@ -1,4 +1,4 @@
-"""Meta's Graph API behind a fake transport: it gives the answers it was told to give, and keeps what it was asked."""
+"""Meta's Graph API behind a fake network: it gives the answers it was told to give, and keeps what it was asked."""
 
 import json
 from typing import Any
@@ -41,6 +41,7 @@ def refused(
 
 def outbound(**parts: Any) -> Outbound:
     given: dict[str, Any] = {
+        "tenant_id": 1,
         "message_id": 41,
         "channel": "whatsapp",
         "phone_number_id": "106540352242922",
@@ -51,15 +52,14 @@ def outbound(**parts: Any) -> Outbound:
     return Outbound(**given | parts)
 
 
-class FakeGraph(httpx2.MockTransport):
+class FakeGraph:
     """Give the answers in this order, and the last one for ever."""
 
     def __init__(self, *answers: Answer) -> None:
-        super().__init__(self._answer)
         self.answers = list(answers) or [accepted()]
         self.requests: list[httpx2.Request] = []
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):

@@ -1,13 +1,11 @@
-"""The button "Test the connection": what Meta says about a number, in words."""
-
-from collections.abc import Iterator
+"""The button "Test connection": what Meta says about a number."""
 
 import httpx2
 import pytest
 from django.utils import timezone
 
 from tenants.tests.people import TwoBusinesses
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 from whatsapp.models import WhatsAppAccount
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +33,9 @@ class Meta:
 
 
 @pytest.fixture
-def meta() -> Iterator[Meta]:
-    stand_in = Meta()
-    graph_client.set_transport(httpx2.MockTransport(stand_in))
-    yield stand_in
-    graph_client.set_transport(None)
+def meta(network: FakeNetwork) -> Meta:
+    network.graph = meta = Meta()
+    return meta
 
 
 @pytest.fixture
@@ -60,9 +56,9 @@ def press(businesses: TwoBusinesses, who: str, account: WhatsAppAccount) -> str:
 
 def test_says_that_all_is_well(businesses: TwoBusinesses, account: WhatsAppAccount, meta: Meta) -> None:
     page = press(businesses, "owner", account)
-    assert "The token is valid, and the number is +49 30 1 (Bakery)." in page
+    assert "The token is valid. Number: +49 30 1 (Bakery)." in page
     assert "An app is subscribed" in page
-    assert "The last signed delivery came" in page
+    assert "Last webhook received:" in page
     paths = [request.url.raw_path.decode().split("?")[0] for request in meta.asked]
     assert [path.split("/", 2)[2] for path in paths] == ["10%2F01", "77/subscribed_apps"]
     assert {request.headers["Authorization"] for request in meta.asked} == {f"Bearer {TOKEN}"}
@@ -84,10 +80,10 @@ def test_says_when_nothing_is_subscribed_or_stored(
     account.save()
     page = press(businesses, "owner", account)
     assert "No app is subscribed" in page
-    assert "No signed delivery has come yet" in page
+    assert "No webhook received yet" in page
     account.access_token = ""
     account.save()
-    assert "No access token is stored" in press(businesses, "owner", account)
+    assert "No access token." in press(businesses, "owner", account)
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger", "nobody"])

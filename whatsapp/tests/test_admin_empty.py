@@ -1,5 +1,6 @@
-"""Where there is nothing, the page says what to do."""
+"""Empty lists say what to do next."""
 
+import re
 from typing import Any
 
 import pytest
@@ -25,38 +26,38 @@ def words(businesses: TwoBusinesses, who: str, address: str) -> str:
 
 
 @pytest.mark.parametrize("address", [LIST, "/admin/"])
-def test_without_a_number_it_says_who_connects_one(businesses: TwoBusinesses, address: str) -> None:
+def test_without_a_number_it_says_who_can_connect_one(businesses: TwoBusinesses, address: str) -> None:
     assert "Connect a number" in words(businesses, "owner", address)
     page = words(businesses, "viewer", address)
-    assert "An owner of the business connects one" in page
+    assert "Ask an owner of the business to connect one" in page
     assert "Connect a number" not in page
     WhatsAppAccount.objects.create(tenant=businesses.ours, phone_number_id="of ours")
     assert "No WhatsApp number" not in words(businesses, "viewer", address)
 
 
-def test_without_a_conversation_it_says_when_one_comes(businesses: TwoBusinesses) -> None:
+def test_without_conversations_it_says_when_they_appear(businesses: TwoBusinesses) -> None:
     WhatsAppAccount.objects.create(tenant=businesses.ours, phone_number_id="of ours")
-    assert "as soon as a customer writes" in words(businesses, "viewer", LIST)
+    assert "appear here when customers message your number" in words(businesses, "viewer", LIST)
     conversation(businesses.ours, contact_name="Carla")
-    assert "as soon as a customer writes" not in words(businesses, "viewer", LIST)
+    assert "appear here when customers message your number" not in words(businesses, "viewer", LIST)
 
 
 @pytest.mark.parametrize("query", ["?q=zebra", "?handled_by__exact=operator"])
-def test_a_filter_that_finds_nothing_offers_to_show_all(businesses: TwoBusinesses, query: str) -> None:
+def test_a_search_without_results_can_be_cleared(businesses: TwoBusinesses, query: str) -> None:
     conversation(businesses.ours, contact_name="Carla")
     page = words(businesses, "viewer", f"{LIST}{query}")
-    assert "Nothing matches" in page
-    assert "Show all" in page
+    assert "No results" in page
+    assert re.search(r"Clear\s+(search|filters)", page)
 
 
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("/admin/leads/lead/", "becomes a lead by itself"),
+        ("/admin/leads/lead/", "Leads are created automatically"),
         ("/admin/whatsapp/quarantinedevent/", "Nothing in quarantine"),
-        ("/admin/whatsapp/whatsappaccount/", "shows the callback address"),
+        ("/admin/whatsapp/whatsappaccount/", "copy the callback URL"),
         ("/admin/webhooks/webhookdelivery/", "No webhook deliveries yet"),
     ],
 )
-def test_each_list_says_when_something_comes(businesses: TwoBusinesses, address: str, said: str) -> None:
+def test_each_empty_list_says_when_rows_appear(businesses: TwoBusinesses, address: str, said: str) -> None:
     assert said in words(businesses, "owner", address)

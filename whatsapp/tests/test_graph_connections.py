@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from pytest_django import Settings
 
-from assistant.tests.local_server import Serve, json_response, local_server, nobody_listens, read_request
-from whatsapp.graph import client as graph_client
+from runtime import http
+from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request, reset
 from whatsapp.graph.client import GraphClient, GraphError
 
 from .conftest import TOKEN
@@ -19,8 +19,6 @@ async def outcome_of(address: str, settings: Settings) -> GraphError | str:
         return await GraphClient().send(outbound(), TOKEN)
     except GraphError as error:
         return error
-    finally:
-        await graph_client.clients.close()
 
 
 def failure_from(serve: Serve, settings: Settings) -> GraphError:
@@ -66,6 +64,52 @@ def test_it_does_not_know_what_became_of_a_request_without_an_answer(serve: Serv
     assert (error.uncertain, error.before_a_byte) == (True, False)
 
 
+async def reset_after_the_headers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    reset(writer)
+
+
+async def reset_after_the_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    reset(writer)
+
+
+@pytest.mark.parametrize("serve", [reset_after_the_headers, reset_after_the_body])
+@pytest.mark.parametrize("reused", [False, True])
+def test_it_never_sends_again_what_was_reset(serve: Serve, reused: bool, graph_settings: Settings) -> None:
+    """Some clients call this a timeout while connecting, and some try a reused connection's request again."""
+    connections = 0
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if reused:
+            await read_request(reader)
+            writer.write(json_response(accepted().content))
+        await serve(reader, writer)
+
+    async def calls() -> GraphError | str:
+        async with local_server(counted) as address, http.keep_connections():
+            if reused:
+                assert await outcome_of(address, graph_settings) == WAMID
+            return await outcome_of(address, graph_settings)
+
+    error = asyncio.run(calls())
+    assert isinstance(error, GraphError)
+    assert (error.uncertain, error.before_a_byte, connections) == (True, False, 1)
+
+
+def test_it_does_not_send_again_where_it_is_redirected(graph_settings: Settings) -> None:
+    requests: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+
+    assert failure_from(redirect, graph_settings).http_status == 307
+    assert len(requests) == 1
+
+
 @pytest.mark.parametrize("address", ["http://no-such-host.invalid", ""])
 def test_it_knows_that_nothing_went_out_when_nobody_is_there(address: str, graph_settings: Settings) -> None:
     async def call() -> GraphError | str:
@@ -101,37 +145,12 @@ def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> No
             writer.write(json_response(accepted().content))
 
     async def calls() -> None:
-        async with local_server(serve) as address:
+        async with local_server(serve) as address, http.keep_connections():
             graph_settings.WHATSAPP_GRAPH_URL = address
             for token in ("EAAone", "EAAtwo", "EAAthree"):
                 assert await GraphClient().send(outbound(), token) == WAMID
-            await graph_client.clients.close()
 
     asyncio.run(calls())
     assert len(connections) == 1
     asyncio.run(calls())  # another event loop
     assert len(connections) == 2
-
-
-def test_it_does_not_write_into_a_connection_that_the_server_closed_meanwhile(graph_settings: Settings) -> None:
-    """Graph closes idle connections; a reply written into one would be *uncertain* for nothing."""
-    closed = asyncio.Event()
-
-    async def one_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(json_response(accepted().content))
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-        closed.set()
-
-    async def calls() -> None:
-        async with local_server(one_each) as address:
-            graph_settings.WHATSAPP_GRAPH_URL = address
-            for _ in range(5):
-                closed.clear()
-                assert await GraphClient().send(outbound(), TOKEN) == WAMID
-                await closed.wait()
-            await graph_client.clients.close()
-
-    asyncio.run(calls())

@@ -2,7 +2,8 @@
 
 import pytest
 
-from whatsapp.graph.errors import CODES, NO_CONNECTION, UNCERTAIN, Rule, rule_for, words
+from conversations.outbox.senders import Policy
+from whatsapp.graph.errors import CODES, NO_CONNECTION, Rule, code_as_text, rule_for
 
 THROTTLES = {"app throttled": {4}, "WABA throttled": {80007}, "number throttled": {130429}}
 CLASSES = {
@@ -78,45 +79,32 @@ def test_it_pauses_what_the_code_is_about() -> None:
     assert {rule_of(name).pause_seconds for name in THROTTLES} == {(1, 2, 4, 8, 16, 30)}
 
 
-def test_it_is_sure_that_nothing_was_sent_in_all_but_the_generic_rows() -> None:
-    assert [name for name in CLASSES if not rule_of(name).surely_not_sent] == ["generic"]
-    assert not UNCERTAIN.surely_not_sent
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_it_gives_each_row_one_way_to_go_on(name: str) -> None:
-    rule = rule_of(name)
-    assert [bool(rule.waits or rule.pause), rule.permanent, rule.on_hold].count(True) == 1
-
-
 def test_it_holds_the_number_for_what_only_a_person_can_change() -> None:
-    assert tuple(name for name in CLASSES if rule_of(name).on_hold) == HELD
+    assert tuple(name for name in CLASSES if rule_of(name).policy == Policy.HOLD) == HELD
 
 
 def test_it_ends_what_no_repetition_changes() -> None:
-    assert [name for name in CLASSES if rule_of(name).permanent] == ["window", "recipient", "bad request"]
+    assert [name for name in CLASSES if rule_of(name).policy == Policy.FAIL] == ["window", "recipient", "bad request"]
 
 
-def test_it_calls_a_person_and_the_operators() -> None:
-    assert [name for name in CLASSES if rule_of(name).needs_person] == [*HELD, "window", "recipient", "bad request"]
-    told = [name for name in CLASSES if rule_of(name).tell_operators]
-    assert told == ["spam or quality", *HELD, "bad request"]
-    assert all(rule_of(name).advice for name in told)
+def test_it_tells_operators_what_to_do() -> None:
+    advised = [name for name in CLASSES if rule_of(name).advice]
+    assert advised == ["spam or quality", *HELD, "bad request"]
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_it_has_words_for_each_code(code: int) -> None:
-    assert words(code).endswith(f" ({code})")
-    assert len(words(code)) > 25
+    assert code_as_text(code).endswith(f" ({code})")
+    assert len(code_as_text(code)) > 25
 
 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        (None, "Meta did not say why"),
+        (None, "Meta didn't say why"),
         (987654, "Meta's error 987654"),
         (250, "the access token lacks a permission (250)"),
     ],
 )
 def test_it_has_words_for_any_other_code(code: int | None, said: str) -> None:
-    assert words(code) == said
+    assert code_as_text(code) == said

@@ -8,7 +8,9 @@ import pytest
 
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
-from conversations.outbox import queue as outbox
+from conversations.outbox import recording
+from conversations.outbox.recording import Attempt
+from conversations.outbox.senders import Policy, SendFailed
 from tests.stage import Stage
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
 from whatsapp.webhook import status_updates
@@ -109,7 +111,8 @@ def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
 
     def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:
         found = status_updates_find(updates)
-        assert outbox.give_up_waiting(reply.pk, "No answer.") == 1
+        unanswered = SendFailed("No answer.", Policy.UNCERTAIN)
+        assert recording.record([Attempt(reply.pk, 1, failure=unanswered)]) == [False]
         return found
 
     monkeypatch.setattr(status_updates, "find", find)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 import httpx2
 import pytest
 from asgiref.sync import async_to_sync
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from conversations.models import Pause
-from conversations.outbox.senders import SendFailed, load_sender
+from conversations.outbox.senders import Policy, SendFailed, load_sender
 from tenants.models import Tenant
 from whatsapp.graph import access
 from whatsapp.graph import sender as sender_module
@@ -77,7 +76,7 @@ def test_it_sends_with_the_token_of_the_numbers_account(fake_graph: Fake, accoun
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"phone_number_id": "999"}, "no WhatsApp account has the phone_number_id"),
+        ({"phone_number_id": "999"}, "no WhatsApp account has the phone number ID"),
         ({"is_active": False}, "is switched off"),
         ({"access_token": ""}, "has no access token"),
         ({"access_token": "two words"}, "paste it again"),
@@ -91,14 +90,14 @@ def test_it_holds_the_message_when_the_account_cannot_send(
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed, match=said) as failed:
         send(outbound())
-    assert (failed.value.on_hold, failed.value.needs_person) == (True, True)
+    assert failed.value.policy == Policy.HOLD
     assert fake.requests == []
 
 
 def test_it_holds_the_message_when_no_token_is_set(fake_graph: Fake, graph_settings: Settings) -> None:
     graph_settings.WHATSAPP_ACCESS_TOKEN = " "
     held = failure(fake_graph, accepted())
-    assert held.on_hold
+    assert held.policy == Policy.HOLD
     assert "WHATSAPP_ACCESS_TOKEN is not set" in held.detail
 
 
@@ -125,7 +124,7 @@ def test_it_says_when_to_try_again(fake_graph: Fake, graph_settings: Settings, c
     failed = failure(fake_graph, refused(code))
     assert failed.code == code
     assert failed.waits == tuple(wait / 2 for wait in rule_for(code, 400).waits)
-    assert (failed.permanent, failed.uncertain, failed.on_hold, failed.retry_in) == (False, False, False, None)
+    assert failed.policy == Policy.RETRY
     assert not Pause.objects.exists()
 
 
@@ -133,7 +132,7 @@ def test_it_says_when_to_try_again(fake_graph: Fake, graph_settings: Settings, c
 def test_it_tries_again_when_nothing_went_out(fake_graph: Fake, graph_settings: Settings, broken: Exception) -> None:
     graph_settings.RETRY_TIME_SCALE = 1
     failed = failure(fake_graph, broken)
-    assert (failed.waits, failed.uncertain, failed.permanent) == (NO_CONNECTION.waits, False, False)
+    assert (failed.policy, failed.waits) == (Policy.RETRY, NO_CONNECTION.waits)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ def test_it_tries_again_when_nothing_went_out(fake_graph: Fake, graph_settings: 
 )
 def test_it_leaves_open_what_nobody_knows(fake_graph: Fake, answer: Answer) -> None:
     failed = failure(fake_graph, answer)
-    assert (failed.uncertain, failed.permanent, failed.waits, failed.retry_in) == (True, False, (), None)
+    assert (failed.policy, failed.waits) == (Policy.UNCERTAIN, ())
 
 
 def test_it_leaves_open_whatever_breaks_after_the_request_began(
@@ -158,7 +157,7 @@ def test_it_leaves_open_whatever_breaks_after_the_request_began(
 ) -> None:
     monkeypatch.setattr(sender_module, "rule_for", lambda *_: 1 / 0)
     failed = failure(fake_graph, refused(190))
-    assert failed.uncertain
+    assert failed.policy == Policy.UNCERTAIN
     assert "ZeroDivisionError" in failed.detail
 
 
@@ -167,14 +166,13 @@ def test_it_ends_what_no_repetition_changes(fake_graph: Fake, code: int) -> None
     fake = fake_graph(refused(code, details="Because."))
     with pytest.raises(SendFailed, match="Because") as failed:
         send(outbound())
-    assert (failed.value.code, failed.value.permanent, failed.value.needs_person) == (code, True, True)
-    assert (failed.value.uncertain, failed.value.on_hold, failed.value.waits) == (False, False, ())
+    assert (failed.value.code, failed.value.policy, failed.value.waits) == (code, Policy.FAIL, ())
     assert len(fake.requests) == 1
     assert not Pause.objects.exists()
 
 
 def test_it_says_that_the_window_is_closed(fake_graph: Fake) -> None:
-    assert "more than 24 hours ago" in failure(fake_graph, refused(131047)).detail
+    assert "24-hour window has closed" in failure(fake_graph, refused(131047)).detail
 
 
 @pytest.mark.parametrize("code", codes_of("bad request"))
@@ -182,11 +180,12 @@ def test_it_logs_a_bad_request_as_our_bug(fake_graph: Fake, caplog: pytest.LogCa
     failure(fake_graph, refused(code))
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
-    assert "our bug" in errors[0]
+    assert "a bug in Parley" in errors[0]
 
 
 def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "sending_access", raising(OperationalError("gone")))
+    monkeypatch.setattr(sender_module, "ACCESS_SECONDS", 0)
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed) as failed:
         send(outbound())
@@ -194,13 +193,21 @@ def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkey
     assert fake.requests == []
 
 
-def test_it_holds_the_message_when_no_key_opens_the_token(fake_graph: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        access, "sending_access", raising(ImproperlyConfigured("No key of FIELD_ENCRYPTION_KEYS opens it."))
+def test_it_holds_the_message_when_no_key_opens_the_token(
+    fake_graph: Fake, account: WhatsAppAccount, graph_settings: Settings
+) -> None:
+    another = WhatsAppAccount.objects.create(
+        tenant=account.tenant, phone_number_id="another", access_token="EAAanother"
     )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE whatsapp_accounts SET access_token = 'gAAAA-no-key-opens-this' WHERE id = %s", [account.pk]
+        )
     failed = failure(fake_graph, accepted())
-    assert failed.on_hold
+    assert failed.policy == Policy.HOLD
     assert "FIELD_ENCRYPTION_KEYS" in failed.detail
+    good, bad = access.sending_access([another.phone_number_id, account.phone_number_id])
+    assert (good.token, bad.token) == ("EAAanother", "")
 
 
 @pytest.mark.parametrize(("step", "code"), [("hold", 190), ("throttle", 130429)])
@@ -209,8 +216,7 @@ def test_it_keeps_metas_word_when_the_pause_cannot_be_written(
 ) -> None:
     monkeypatch.setattr(access, step, raising(OperationalError("gone")))
     failed = failure(fake_graph, refused(code))
-    assert (failed.code, failed.uncertain) == (code, False)
-    assert failed.on_hold or failed.retry_in is not None
+    assert (failed.code, failed.policy) == (code, Policy.HOLD if step == "hold" else Policy.WAIT)
 
 
 def raising(error: Exception) -> Callable[..., None]:

@@ -1,7 +1,6 @@
-"""The page "Send a template": Meta's list, filled in by those who may write, within Meta's limits."""
+"""The page "Send a template": who may send which template, and what they see."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import contents
-from conversations.outbox.contents import Template
+from conversations.outbox.contents import Parameter, Template
 from conversations.tests.rows import conversation
 from tenants.tests.people import TwoBusinesses
-from whatsapp.graph import client as graph_client
+from tests.fake_network import FakeNetwork
 from whatsapp.message_templates import catalogue
 from whatsapp.models import WhatsAppAccount
 
@@ -56,12 +55,10 @@ class Meta:
 
 
 @pytest.fixture
-def meta(settings: Any) -> Iterator[Meta]:
+def meta(settings: Any, network: FakeNetwork) -> Meta:
     settings.MULTITENANT_ENABLED = True
-    meta = Meta()
-    graph_client.set_transport(httpx2.MockTransport(meta))
-    yield meta
-    graph_client.set_transport(None)
+    network.graph = meta = Meta()
+    return meta
 
 
 @pytest.fixture
@@ -74,29 +71,27 @@ def ours(businesses: TwoBusinesses) -> Conversation:
 
 
 def page(of: Conversation) -> str:
-    return f"/admin/whatsapp/whatsappaccount/templates/{of.pk}/"
+    return f"/admin/conversations/conversation/{of.pk}/template/"
 
 
-def test_it_lists_what_can_be_filled(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_it_lists_approved_templates(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     shown = businesses.browser("operator").get(page(ours)).content.decode()
     names = [name for name in (one["name"] for one in LIST) if f'value="{name}"' in shown]
     assert names == ["order_update", "headed", "bill"]
     assert "Hello {{1}}, your order {{2}} is ready." in shown
-    assert "carousel (en): it has a part of the kind carousel." in shown
+    assert "carousel (en): unsupported component: carousel" in shown
     assert "rejected" not in shown
     assert meta.asked == ["/v24.0/707/message_templates Bearer our-token"]
 
 
-def test_it_sends_one_and_takes_the_conversation_over(
-    meta: Meta, businesses: TwoBusinesses, ours: Conversation
-) -> None:
+def test_sending_takes_over_the_conversation(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     form = {"name": "headed", "language": "en", "value": ["17", "Ann", "17"]}
     assert businesses.browser("operator").post(page(ours), form).status_code == 302
     message = ConversationMessage.objects.get()
     assert (message.kind, message.status, message.author) == ("template", "queued", businesses.people["operator"])
     assert message.text == "Order 17\nHello Ann, your order 17 is ready."
     assert contents.from_json(message.payload or {}) == Template(
-        "headed", "en", ("Ann", "17"), header=("17",), text=message.text
+        "headed", "en", (Parameter("Ann"), Parameter("17")), header=(Parameter("17"),), text=message.text
     )
     ours.refresh_from_db()
     assert ours.handled_by == "operator"
@@ -117,7 +112,7 @@ def bill_form(data: bytes, order: str = "17") -> dict[str, Any]:
     return {"name": "bill", "language": "en", "value": ["", "Ann", order], "file": file}
 
 
-def test_a_file_of_the_person_goes_into_the_header_and_is_shown(
+def test_an_uploaded_file_becomes_the_header_and_is_shown(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation, folder: Path
 ) -> None:
     client = businesses.browser("operator")
@@ -133,20 +128,20 @@ def test_a_file_of_the_person_goes_into_the_header_and_is_shown(
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
-        (bill_form(b"<html>"), "no document that WhatsApp takes"),
+        (bill_form(b"<html>"), "support this document format"),
         (bill_form(b"%PDF-1.7\n", order=" "), "value for 2 is missing"),
         ({"name": "bill", "language": "en", "value": ["", "Ann", "17"]}, "value for header document is missing"),
     ],
 )
-def test_a_file_that_does_not_go_is_not_kept(
+def test_the_file_of_a_refused_template_is_deleted(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation, folder: Path, form: dict[str, Any], reason: str
 ) -> None:
     shown = businesses.browser("operator").post(page(ours), form).content.decode()
     assert reason in shown
-    assert 'name="value" value="Ann"' in shown, "what was written is still there"
+    assert 'name="value" value="Ann"' in shown, "the submitted values are kept"
     assert shown.count("<details") == 3
     assert (
-        shown.index('<details class="fp-panel" open>') < shown.index("Template bill") < shown.index("Template headed")
+        shown.index('<details class="page-panel" open>') < shown.index("Template bill") < shown.index("Template headed")
     )
     assert not ConversationMessage.objects.exists()
     assert not files_in(folder)
@@ -155,15 +150,15 @@ def test_a_file_that_does_not_go_is_not_kept(
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
-        ({"name": "order_update", "language": "en", "value": ["Ann"]}, "takes 2 values"),
+        ({"name": "order_update", "language": "en", "value": ["Ann"]}, "needs 2 values"),
         ({"name": "order_update", "language": "en", "value": ["Ann", " "]}, "is missing"),
-        ({"name": "order_update", "language": "en", "value": ["Ann", "7" * 1025]}, "takes 1024"),
-        ({"name": "carousel", "language": "en", "value": ["Ann", "7"]}, "cannot be filled here"),
-        ({"name": "rejected", "language": "en", "value": ["Ann", "7"]}, "not among the approved ones"),
-        ({}, "not among the approved ones"),
+        ({"name": "order_update", "language": "en", "value": ["Ann", "7" * 1025]}, "allows 1024"),
+        ({"name": "carousel", "language": "en", "value": ["Ann", "7"]}, "be sent from here"),
+        ({"name": "rejected", "language": "en", "value": ["Ann", "7"]}, "This template isn&#x27;t approved."),
+        ({}, "This template isn&#x27;t approved."),
     ],
 )
-def test_it_refuses_what_meta_would(
+def test_invalid_values_are_refused(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation, form: dict[str, Any], reason: str
 ) -> None:
     assert reason in businesses.browser("operator").post(page(ours), form).content.decode()
@@ -171,7 +166,7 @@ def test_it_refuses_what_meta_would(
 
 
 @pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("stranger", 404), ("nobody", 404), ("owner", 200)])
-def test_only_those_who_may_write_there(
+def test_only_operators_of_the_business_may_send(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation, who: str, status: int
 ) -> None:
     client = businesses.browser(who)
@@ -180,19 +175,17 @@ def test_only_those_who_may_write_there(
     assert ConversationMessage.objects.count() == (1 if who == "owner" else 0)
 
 
-def test_it_sends_nothing_into_what_another_person_has(
+def test_it_refuses_while_someone_else_handles_the_conversation(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation
 ) -> None:
     handover.take_over(ours.pk, businesses.people["owner"])
     form = {"name": "order_update", "language": "en", "value": ["Ann", "7"]}
     shown = businesses.browser("operator").post(page(ours), form).content.decode()
-    assert "our-owner has this conversation" in shown
+    assert "our-owner is handling this conversation. Take over to reply." in shown
     assert not ConversationMessage.objects.exists()
 
 
-def test_it_does_not_wait_for_a_list_without_end(
-    meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any
-) -> None:
+def test_an_endless_list_times_out(meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any) -> None:
     settings.GRAPH_SECONDS = 0.05
     meta.answer = httpx2.Response(200, json={"data": LIST, "paging": {"cursors": {"after": "a"}, "next": "more"}})
     meta.slow = 0.03
@@ -205,31 +198,31 @@ def test_it_does_not_wait_for_a_list_without_end(
     [
         (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid"),
         (httpx2.Response(502, text="<html>"), "not Meta&#x27;s JSON"),
-        (httpx2.Response(200, json={"data": None}), "no approved template"),
+        (httpx2.Response(200, json={"data": None}), "no approved templates"),
     ],
 )
-def test_it_says_why_there_are_none(
+def test_it_says_why_no_templates_are_listed(
     meta: Meta, businesses: TwoBusinesses, ours: Conversation, answer: httpx2.Response, words: str
 ) -> None:
     meta.answer = answer
     assert words in businesses.browser("operator").get(page(ours)).content.decode()
 
 
-def test_it_says_what_is_missing(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_it_says_which_setting_is_missing(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     client = businesses.browser("operator")
     WhatsAppAccount.objects.update(waba_id="")
-    assert "put it into the number&#x27;s account" in client.get(page(ours)).content.decode()
+    assert "Enter it in the WhatsApp account" in client.get(page(ours)).content.decode()
     WhatsAppAccount.objects.update(access_token="")
     assert "has no access token" in client.get(page(ours)).content.decode()
 
 
-def test_the_desk_leads_to_it(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_the_conversation_links_to_it(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     shown = businesses.browser("operator").get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
     assert page(ours) in shown
-    assert meta.asked == [], "Meta is asked only when somebody wants to send one"
+    assert meta.asked == [], "the templates are only fetched on their page"
 
 
-def test_the_one_business_has_its_account_in_the_settings(meta: Meta, businesses: TwoBusinesses, settings: Any) -> None:
+def test_a_single_business_uses_the_environment(meta: Meta, businesses: TwoBusinesses, settings: Any) -> None:
     settings.MULTITENANT_ENABLED, settings.WHATSAPP_WABA_ID = False, "808"
     settings.WHATSAPP_ACCESS_TOKEN = "the-token"
     businesses.browser("superuser").get(page(conversation(None)))

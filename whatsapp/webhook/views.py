@@ -42,6 +42,8 @@ class WebhookView(View):
         return _text(challenge, 200) if challenge else _text("hub.challenge is missing", 400)
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if "Transfer-Encoding" in request.headers:  # from another server than ours: Django would read an empty body
+            return _error("a Content-Length is required", 411)
         if int(request.headers.get("Content-Length") or 0) > MAX_BYTES or len(request.body) > MAX_BYTES:
             return _error("larger than 3 MB", 413)
         if not settings.WHATSAPP_ENABLED:

@@ -1,4 +1,4 @@
-// The conversation page: scroll to the newest message, count, send with Ctrl+Enter, ask before what is undone.
+// The conversation page: scrolling, character counts, Ctrl+Enter to send, drafts and confirmations.
 (() => {
     "use strict";
 
@@ -23,7 +23,7 @@
         show();
     }
 
-    // What is half written outlives a reload: somebody takes the conversation over, or the reply was refused.
+    // Keep a draft when the page reloads, for example because someone took over or the reply was refused.
     function keepDraft(text) {
         const name = `draft of ${location.pathname}`;
         if (location.hash === "#sent") {
@@ -37,14 +37,14 @@
     document.addEventListener("submit", (event) => {
         const question = event.target.dataset.confirm;
         if (question && !window.confirm(question)) { event.preventDefault(); return; }
-        // One click, one message: a second submit of the same form does nothing.
+        // A double click must not send twice.
         if (event.target.closest(".desk")) {
             if (event.target.dataset.sent) event.preventDefault();
             event.target.dataset.sent = "yes";
         }
     });
 
-    // Unfold's own listener looks for a text field beside every file field; ours has none.
+    // Unfold's listener expects a text field next to every file field; there is none here.
     document.addEventListener("change", (event) => {
         if (event.target.closest(".desk-attach")) event.stopImmediatePropagation();
     }, true);

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
 from conversations.models import Conversation, ConversationMessage
+from runtime import http
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 from whatsapp.webhook.signature import sign
@@ -141,10 +142,13 @@ def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None
     secret = stand.account.app_secret or next(iter(settings.WHATSAPP_APP_SECRETS), "")
     headers = {"Content-Type": "application/json"} | ({"X-Hub-Signature-256": sign(body, secret)} if secret else {})
     try:
-        response = httpx2.post(f"{url}/api/whatsapp/webhook", content=body, headers=headers, timeout=10)
-    except httpx2.HTTPError as error:
-        raise CommandError(f"FAILED no answer from {url}: {error}. Is the server running (make run)?") from error
-    check("the webhook answers", (response.status_code, response.text) == (200, '{"ok":true}'), response.text[:200])
+        response = async_to_sync(http.request)(
+            "POST", f"{url}/api/whatsapp/webhook", data=body, headers=headers, seconds=10
+        )
+    except http.RequestFailed as error:
+        raise CommandError(f"FAILED no answer from {url}: {error.detail}. Is the server running (make run)?") from error
+    answer = response.body.decode(errors="replace")
+    check("the webhook answers", (response.status, answer) == (200, '{"ok":true}'), answer[:200])
 
 
 def _wait_for_reply(stand: Stand, timeout: float) -> ConversationMessage | None:

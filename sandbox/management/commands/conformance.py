@@ -1,4 +1,4 @@
-"""`manage.py conformance URL`: does this webhook cope with what Meta really delivers?"""
+"""`manage.py conformance URL`: check that a webhook handles everything Meta delivers."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -8,58 +8,60 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from sandbox.conformance.running import Result, all_checks, run
-from sandbox.conformance.wire import Wire
+from sandbox.conformance.client import Client
+from sandbox.conformance.runner import Result, all_checks, run
 from sandbox.models import PhoneNumber
 from sandbox.phone.people import FIRST_NUMBER
 
 
 class Command(BaseCommand):
     help = (
-        "Posts awkward deliveries to a webhook and says which are handled. The bot must use the sandbox as its "
-        "Graph API (and best as its model too), since its replies are looked for in the sandbox's log."
+        "Posts difficult deliveries to a webhook and prints which of them it handles. The bot must use the sandbox as "
+        "its Graph API, and ideally as its model, because the check looks for its replies in the sandbox's log."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         port = getattr(settings, "PORT", 8000)
-        parser.add_argument("url", help="the webhook, for example http://127.0.0.1:8000/api/whatsapp/webhook")
-        parser.add_argument("--secret", default="", help="the app secret that signs; without it nothing is signed")
-        parser.add_argument("--verify-token", default="", help="for the handshake")
-        parser.add_argument("--sandbox", default=f"http://127.0.0.1:{port}/sandbox", help="where the sandbox is")
-        parser.add_argument("--phone-number-id", default=FIRST_NUMBER, help="a number that the bot answers for")
-        parser.add_argument("--wait", type=float, default=30, help="seconds for replies to come")
-        parser.add_argument("--settle", type=float, default=5, help="seconds for replies that should not come")
+        parser.add_argument(
+            "url", help="the URL of the webhook, for example http://127.0.0.1:8000/api/whatsapp/webhook"
+        )
+        parser.add_argument("--secret", default="", help="the app secret to sign with (default: unsigned)")
+        parser.add_argument("--verify-token", default="", help="the verify token for the handshake")
+        parser.add_argument("--sandbox", default=f"http://127.0.0.1:{port}/sandbox", help="the URL of the sandbox")
+        parser.add_argument("--phone-number-id", default=FIRST_NUMBER, help="the phone number ID to send to")
+        parser.add_argument("--wait", type=float, default=30, help="how many seconds to wait for replies")
+        parser.add_argument("--settle", type=float, default=5, help="how many seconds to wait for unexpected replies")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wire = self._wire(options)
+        client = self._client(options)
         try:
-            results = self._run(wire, options)
+            results = self._run(client, options)
         except httpx2.HTTPError as error:
-            raise CommandError(f"The sandbox at {wire.sandbox} does not answer: {error}") from None
+            raise CommandError(f"The sandbox at {client.sandbox} doesn't respond: {error}") from None
         finally:
-            wire.close()
+            client.close()
         for result in results:
             self.stdout.write(self._line(result))
         if not options["secret"]:
-            self.stdout.write("- not checked: wrong signatures (give --secret)")
+            self.stdout.write("- not checked: wrong signatures (needs --secret)")
         missed = [result for result in results if result.missed]
         self.stdout.write(f"\n{len(results) - len(missed)} of {len(results)} handled")
         if missed:
             raise SystemExit(1)
 
-    def _wire(self, options: dict[str, Any]) -> Wire:
+    def _client(self, options: dict[str, Any]) -> Client:
         number = PhoneNumber(
             phone_number_id=options["phone_number_id"], display_phone_number="15550000001", waba_id="102290129340398"
         )
         try:
-            return Wire(options["url"], options["sandbox"].rstrip("/"), options["secret"], number)
+            return Client(options["url"], options["sandbox"].rstrip("/"), options["secret"], number)
         except httpx2.HTTPError as error:
             raise CommandError(
-                f"The sandbox at {options['sandbox']} does not answer ({error}). Start it, or name it by --sandbox."
+                f"The sandbox at {options['sandbox']} doesn't respond ({error}). Start it, or set --sandbox."
             ) from None
 
-    def _run(self, wire: Wire, options: dict[str, Any]) -> list[Result]:
+    def _run(self, client: Client, options: dict[str, Any]) -> list[Result]:
         given = all_checks(options["secret"], options["verify_token"])
         with tqdm(total=len(given) + 2, unit="check", leave=False) as bar:
 
@@ -67,7 +69,7 @@ class Command(BaseCommand):
                 bar.set_description(says)
                 bar.update()
 
-            return run(wire, given, options["wait"], options["settle"], step)
+            return run(client, given, options["wait"], options["settle"], step)
 
     def _line(self, result: Result) -> str:
         if result.missed:

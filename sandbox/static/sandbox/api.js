@@ -1,9 +1,9 @@
-// The sandbox's own addresses. Every failure becomes an Error with words.
+// Requests to the sandbox. A failed request throws an Error whose message can be shown.
 const BASE = new URL("./", location.href).pathname;
 
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.error || `The sandbox answered ${response.status}.`);
+  if (!response.ok) throw new Error(body.error || `The sandbox answered with status ${response.status}.`);
   return body;
 }
 

@@ -1,10 +1,10 @@
-// One message as a bubble.
+// A message as a bubble.
 import { clock, h, icon } from "./dom.js";
 import { pick, tell } from "./dialogs.js";
 
 const TICKS = {
-  posting: ["clock", "On its way to the webhook", ""], held: ["clock", "Waits for a batch to fill", ""],
-  delivered: ["ticks", "The webhook took it", ""], read: ["ticks", "Read", "read"], refused: ["alert", "Not delivered", ""],
+  posting: ["clock", "Sending to the webhook", ""], held: ["clock", "Waiting for a batch to fill", ""],
+  delivered: ["ticks", "Accepted by the webhook", ""], read: ["ticks", "Read", "read"], refused: ["alert", "Not delivered", ""],
 };
 
 // actions: tap(message, id), location(message), again(message), open(message, button), jump(wamid)
@@ -23,7 +23,7 @@ export function bubble(message, first, actions) {
 
 function quoted(message, actions) {
   if (!message.quotes || message.deleted) return null;
-  return h("button", { type: "button", className: "quoted", textContent: message.quotes.text || "A message that is not here", onclick: () => actions.jump(message.quotes.wamid) });
+  return h("button", { type: "button", className: "quoted", textContent: message.quotes.text || "Message not found", onclick: () => actions.jump(message.quotes.wamid) });
 }
 
 function words(text, className = "words") {
@@ -47,7 +47,7 @@ function card(name, title, small, href) {
 
 function linked(message, name, label) {
   const link = message.content.link;
-  return link ? card(name, label, link, link) : card(name, label, "The file is gone");
+  return link ? card(name, label, link, link) : card(name, label, "File no longer available");
 }
 
 const KINDS = {
@@ -62,7 +62,7 @@ const KINDS = {
   interactive: (m) => m.mine ? [words(m.text)] : [words(m.content.header?.text, "header-text"), words(m.text), words(m.content.footer?.text, "footer-text")],
 };
 
-// What stands at the top of a template: a line, or what would be a message of its own.
+// A template's header: a line of text, or the content of another kind of message.
 function header(message) {
   if (!message.header) return [];
   const { kind, text, content } = message.header;
@@ -106,7 +106,7 @@ function tapOf(button, message, actions) {
   if (call) return ["phone", title, `tel:${call}`];
   if (code) return ["copy", title, (event) => copy(code, event.currentTarget)];
   if (id) return ["reply", title, () => actions.tap(message, id)];
-  return ["list", title, () => tell(title, [["Why nothing opens", "The sandbox shows the button of a flow, not the flow."]])];
+  return ["list", title, () => tell(title, [["Not supported", "The sandbox shows a flow's button, but can't open the flow."]])];
 }
 
 async function copy(code, button) {
@@ -114,11 +114,11 @@ async function copy(code, button) {
     await navigator.clipboard.writeText(code);
     button.lastChild.textContent = `Copied: ${code}`;
   } catch {
-    tell("The browser does not let it be copied", [["Code", code]]);
+    tell("Your browser doesn't allow copying", [["Code", code]]);
   }
 }
 
-// An address becomes a link, so that it can be seen before it is opened.
+// A URL becomes a link, so that you can see it before you open it.
 function row(buttons) {
   return h("div", { className: "taps" }, ...buttons.map(([name, label, act]) => typeof act === "string"
     ? h("a", { href: act, target: "_blank", rel: "noopener" }, icon(name), label)

@@ -1,4 +1,4 @@
-// The chat: asks the sandbox every second and redraws what changed.
+// The chat. Polls the sandbox every second and redraws what has changed.
 import { get, post } from "./api.js";
 import { bubble } from "./bubbles.js";
 import { $, h, initials } from "./dom.js";
@@ -17,7 +17,7 @@ export function start(given) {
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   const list = $("chat");
   list.addEventListener("scroll", () => { following = list.scrollHeight - list.scrollTop - list.clientHeight < 80; });
-  // A picture gets its height when it has come.
+  // Images only have a height once they've loaded.
   list.addEventListener("load", () => { if (following) list.scrollTop = list.scrollHeight; }, true);
   refresh();
 }
@@ -29,7 +29,7 @@ export async function refresh() {
     if (path) await load(path);
   } catch (problem) {
     drawn = "";
-    trouble(`The sandbox does not answer: ${problem.message}`);
+    trouble(`The sandbox doesn't respond: ${problem.message}`);
   }
   clearTimeout(timer);
   timer = setTimeout(refresh, document.hidden ? EVERY_HIDDEN : EVERY);
@@ -66,13 +66,13 @@ function draw(chat, fresh) {
     items.push(element);
     before = message.mine;
   }
-  if (!messages.length) items.push(h("li", { className: "empty", textContent: `Write to ${business()?.name ?? "the business"}. What you send reaches the webhook as Meta would post it.` }));
+  if (!messages.length) items.push(h("li", { className: "empty", textContent: `Write to ${business()?.name ?? "the business"}. The webhook gets your message as Meta would deliver it.` }));
   if (chat.typing) items.push(h("li", { className: "bubble theirs typing-bubble", "aria-label": "typing" }, h("i"), h("i"), h("i")));
   list.replaceChildren(...items);
   following = atEnd || (grown && messages.at(-1)?.mine);
   if (following) list.scrollTop = list.scrollHeight;
   head(chat);
-  trouble(chat.trouble ? `The last reaction, edit or deletion did not arrive. ${chat.trouble}` : "");
+  trouble(chat.trouble ? `The last reaction, edit or deletion wasn't delivered. ${chat.trouble}` : "");
 }
 
 function head(chat) {

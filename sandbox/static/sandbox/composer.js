@@ -1,4 +1,4 @@
-// What the customer does: writing, attaching, reacting, quoting, editing, deleting, tapping.
+// What the customer does: write, attach, react, quote, edit, delete, tap.
 import { post, upload } from "./api.js";
 import { refresh } from "./chat.js";
 import { ask, tell } from "./dialogs.js";
@@ -14,7 +14,7 @@ export async function act(gesture) {
   try {
     await post(`${chatPath()}/messages`, gesture);
   } catch (problem) {
-    tell("That did not work", [["Why", problem.message]]);
+    tell("Something went wrong", [["Reason", problem.message]]);
   }
   refresh();
 }
@@ -27,7 +27,7 @@ export async function sendFile(kind, blob, filename, more = {}) {
     const media_id = await upload(state.number, blob, filename, spoken);
     await act(withQuote({ kind, media_id, ...rest }));
   } catch (problem) {
-    tell("The file was not sent", [["Why", problem.message]]);
+    tell("The file wasn't sent", [["Reason", problem.message]]);
   }
   forget();
 }
@@ -95,9 +95,9 @@ function chosen(event) {
   return sendFile(kind, file, file.name, { caption });
 }
 
-// The stand-in for the model does not listen: the sender types what it is to hear.
+// The transcription stand-in can't transcribe audio, so the sender types what the voice note says.
 function askSpoken(send) {
-  ask("Voice note", { spoken: { label: "What it says", placeholder: "Do you have rye bread?", help: "For the transcription stand-in; a real model listens by itself." } }, "Send", (values) => send(values.spoken));
+  ask("Voice note", { spoken: { label: "What it says", placeholder: "Do you have rye bread?", help: "For the transcription stand-in. A real model doesn't need it." } }, "Send", (values) => send(values.spoken));
 }
 
 export function openMenu(message, button) {
@@ -115,7 +115,7 @@ export function openMenu(message, button) {
     editable ? entry("edit", "Edit", () => { quoting = null; editing = message; $("text").value = message.text; grow(); bar("Edit", message); }) : null,
     message.mine ? entry("trash", "Delete for everyone", () => act({ kind: "revoke", wamid: message.wamid })) : null,
     message.mine ? entry("again", "Deliver again (a duplicate)", () => act({ kind: "again", wamid: message.wamid })) : null,
-    entry("copy", "Details", () => tell("Message", [["Id", message.wamid], ["Kind", message.kind], ["State", message.state], ["Content", JSON.stringify(message.content)]])),
+    entry("copy", "Details", () => tell("Message", [["ID", message.wamid], ["Kind", message.kind], ["State", message.state], ["Content", JSON.stringify(message.content)]])),
   ].filter(Boolean));
   menu.hidden = false;
   button.setAttribute("aria-expanded", "true");

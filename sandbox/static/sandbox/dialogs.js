@@ -1,7 +1,7 @@
-// One dialog for every question.
+// The dialogs.
 import { $, h } from "./dom.js";
 
-// fields: {name: {label, type, value, placeholder, help, required}}; submit gets the values and may throw.
+// fields: {name: {label, type, value, placeholder, help, required}}; `submit` gets the values and can throw an Error to show.
 export function ask(title, fields, submitLabel, submit) {
   const dialog = $("dialog");
   const error = h("p", { className: "error", role: "alert", hidden: true });

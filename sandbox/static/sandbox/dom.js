@@ -1,4 +1,4 @@
-// Building elements without markup in strings: what customers write is text, never HTML.
+// Creates elements without HTML strings, so that customers' texts are never interpreted as HTML.
 export const $ = (id) => document.getElementById(id);
 
 export function h(tag, props = {}, ...children) {

@@ -14,9 +14,9 @@ export async function load() {
       choose(state.number || state.people.numbers[0]?.id || "", state.customer && me() ? state.customer : state.people.customers[0]?.id ?? 0);
     }
     draw();
-    // Nobody can write before it is known who is who.
+    // You can only write once a number and a customer are chosen.
     $("controls").disabled = !chatPath();
-  } catch { /* the chat says so */ }
+  } catch { /* the chat shows it */ }
 }
 
 function draw() {
@@ -27,7 +27,7 @@ function draw() {
   $("customers").replaceChildren(...sorted().map(row));
 }
 
-// Who was made by hand first; strangers, whom bots wrote to, by their newest message.
+// Customers added by hand first, then those that bots wrote to, newest message first.
 function sorted() {
   const recent = new Map(state.people.chats.map((chat, place) => [chat.customer, place]));
   const place = (c) => (c.name === `+${c.phone}` || c.name === c.user_id ? 1 + (recent.get(c.id) ?? 1e6) : 0);
@@ -48,29 +48,29 @@ const close = () => document.querySelectorAll(".panel.open").forEach((panel) => 
 function addCustomer() {
   ask("New customer", {
     name: { label: "Name", required: true }, phone: { label: "Phone number", type: "tel", placeholder: "+1 555 123 4567" },
-    username: { label: "Username", placeholder: "milo", help: "Without a phone number, businesses know this person by the user id only." },
+    username: { label: "Username", placeholder: "milo", help: "Without a phone number, businesses know this customer only by the user ID." },
     hides_phone: { label: "Hide the phone number from businesses", type: "checkbox" },
   }, "Add", async (values) => { const made = await post("phone/customers", values); await load(); choose(state.number, made.id); });
 }
 
 function addNumber() {
   ask("Business number", {
-    phone_number_id: { label: "Phone number id", required: true, help: "The id the bot is configured with. An existing id is changed." },
+    phone_number_id: { label: "Phone number ID", required: true, help: "The ID that the bot is configured with. If it exists already, the number is changed." },
     name: { label: "Name", placeholder: "Harbour Bakery" },
-    app_secret: { label: "App secret", placeholder: "the settings' secret", help: "Signs this number's webhooks." },
-    access_token: { label: "Access token", placeholder: "any token is right" },
+    app_secret: { label: "App secret", placeholder: "from the settings", help: "Signs this number's webhooks." },
+    access_token: { label: "Access token", placeholder: "any token" },
   }, "Save", async (values) => { const made = await post("phone/numbers", values); await load(); choose(made.id, state.customer); });
 }
 
 function aboutMe() {
   const customer = me();
   if (!customer) return;
-  const pairs = [["Name", customer.name], ["Phone", customer.phone ? `+${customer.phone}${customer.hides_phone ? " (hidden)" : ""}` : "none"], ["Username", customer.username ? `@${customer.username}` : "none"], ["User id", customer.user_id]];
+  const pairs = [["Name", customer.name], ["Phone", customer.phone ? `+${customer.phone}${customer.hides_phone ? " (hidden)" : ""}` : "none"], ["Username", customer.username ? `@${customer.username}` : "none"], ["User ID", customer.user_id]];
   tell("You are", pairs, customer.phone ? [["Change number", () => changeNumber(customer)]] : []);
 }
 
 function changeNumber(customer) {
-  ask("New phone number", { phone: { label: "Phone number", type: "tel", required: true, help: "Every business you wrote to is told by a system message." } }, "Change",
+  ask("New phone number", { phone: { label: "Phone number", type: "tel", required: true, help: "Every business you've written to gets a system message." } }, "Change",
     async (values) => { await post(`phone/customers/${customer.id}/number`, values); await load(); });
 }
 

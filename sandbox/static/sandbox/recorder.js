@@ -3,7 +3,7 @@ import { sendFile } from "./composer.js";
 import { tell } from "./dialogs.js";
 import { $ } from "./dom.js";
 
-// What Meta names first; browsers that cannot make it send the next.
+// In order of preference: Meta's format first, then what other browsers can record.
 const TYPES = ["audio/ogg;codecs=opus", "audio/mp4;codecs=opus", "audio/mp4", "audio/webm;codecs=opus"];
 let recorder = null;
 let pieces = [];
@@ -12,13 +12,13 @@ let keep = false;
 
 async function begin() {
   if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder) {
-    return tell("No microphone here", [["Why", "This browser does not let the page record. Send a voice note from a file instead."]]);
+    return tell("No microphone", [["Reason", "This browser can't record on this page. Send a voice note from a file instead."]]);
   }
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: true });
   } catch (problem) {
-    return tell("No microphone", [["Why", `${problem.message}. Send a voice note from a file instead.`]]);
+    return tell("No microphone", [["Reason", `${problem.message}. Send a voice note from a file instead.`]]);
   }
   pieces = [];
   recorder = new MediaRecorder(stream, { mimeType: TYPES.find((type) => MediaRecorder.isTypeSupported(type)) });

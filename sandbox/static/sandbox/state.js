@@ -1,4 +1,4 @@
-// Who is on the phone in this tab: kept in the address, so that every tab is a phone of its own.
+// Who uses the phone in this tab. It's in the URL, so that each tab is a separate phone.
 export const state = { number: "", customer: 0, people: { numbers: [], customers: [], chats: [] } };
 
 const listeners = [];

@@ -5,20 +5,20 @@ import { $, h, icon } from "./dom.js";
 
 const EVERY = 2000;
 const AREAS = { graph: "Sending (Graph API)", webhook: "Webhooks to the bot", media: "Files", hearing: "Transcription", model: "The model" };
-// Codes worth meeting, with the names Meta gives them.
-const CODES = { 131000: "Something went wrong", 4: "App throttled", 80007: "Account throttled", 130429: "Number throttled", 131056: "Pair throttled", 131048: "Spam limit", 131064: "Messaging limit", 131057: "Maintenance", 133004: "Server unavailable", 1: "API unknown", 2: "API service", 131016: "Service unavailable", 0: "Auth", 3: "API method", 10: "Permission", 190: "Token expired", 200: "API permission", 131005: "Access denied", 368: "Policy", 130497: "Country restricted", 131031: "Account locked", 131042: "Payment", 133010: "Not registered", 131045: "Certificate", 131047: "24-hour window", 131026: "Undeliverable", 130403: "Blocked", 131021: "Same number", 131030: "Not in allowed list", 131062: "User id not supported", 100: "Bad request", 131008: "Parameter missing", 131009: "Parameter invalid", 131051: "Unsupported type" };
+// Useful error codes, with short names.
+const CODES = { 131000: "Something went wrong", 4: "App throttled", 80007: "Account throttled", 130429: "Number throttled", 131056: "Pair throttled", 131048: "Spam limit", 131064: "Messaging limit", 131057: "Maintenance", 133004: "Server unavailable", 1: "API unknown", 2: "API service", 131016: "Service unavailable", 0: "Auth", 3: "API method", 10: "Permission", 190: "Token expired", 200: "API permission", 131005: "Access denied", 368: "Policy", 130497: "Country restricted", 131031: "Account locked", 131042: "Payment", 133010: "Not registered", 131045: "Certificate", 131047: "24-hour window", 131026: "Undeliverable", 130403: "Blocked", 131021: "Same number", 131030: "Not in allowed list", 131062: "User ID not supported", 100: "Bad request", 131008: "Parameter missing", 131009: "Parameter invalid", 131051: "Unsupported type" };
 let kinds = null;
 let newest = 0;
 
 function draw(report) {
   if (!kinds) { kinds = report.kinds; options(); }
-  $("weather-now").textContent = report.rules.length ? "Now:" : "The weather is fine: everything works.";
+  $("weather-now").textContent = report.rules.length ? "Active rules:" : "The weather is fine: no faults.";
   $("rules").replaceChildren(...report.rules.map((rule) => {
     const { id, area, kind, times, ...params } = rule;
     const details = Object.entries(params).map(([name, value]) => `${name} ${value}`).join(", ");
     return h("li", {}, h("span", { className: "grow" }, `${AREAS[area]}: ${kinds[area][kind].says.replace("`code`", params.code).replace("`seconds`", `${params.seconds} seconds`).replace("`copies`", params.copies).replace("`size`", params.size)}`,
       h("small", { textContent: [times === null ? "every time" : `${times} more`, details].filter(Boolean).join(" · ") })),
-      h("button", { type: "button", className: "icon-button", "aria-label": "Take away", title: "Take away", onclick: async () => draw(await remove(`weather?id=${id}`)) }, icon("close")));
+      h("button", { type: "button", className: "icon-button", "aria-label": "Remove", title: "Remove", onclick: async () => draw(await remove(`weather?id=${id}`)) }, icon("close")));
   }));
 }
 
@@ -54,11 +54,11 @@ async function add(event) {
   try {
     draw(await post("weather", rule));
   } catch (problem) {
-    tell("The weather did not change", [["Why", problem.message]]);
+    tell("The rule wasn't added", [["Reason", problem.message]]);
   }
 }
 
-// What a request was about, in a few words.
+// A short summary of a request.
 function about({ area, path, body }) {
   if (area === "webhook") {
     const values = (body?.entry ?? []).flatMap((e) => e.changes ?? []).map((c) => c.value ?? {});
@@ -82,7 +82,7 @@ function entry(item) {
 async function logNow() {
   const { entries } = await get(`log?after=${newest}&limit=100`);
   if (!entries.length) return;
-  // What was under way is asked for again, until it has an outcome.
+  // Entries that are still under way are requested again until they have an outcome.
   const open = entries.find((item) => item.outcome === "under way");
   const done = open ? entries.filter((item) => item.id < open.id) : entries;
   newest = done.at(-1)?.id ?? newest;
@@ -94,7 +94,7 @@ async function tick() {
   if (!document.hidden) {
     try {
       if ($("pane-log").hidden) draw(await get("weather")); else await logNow();
-    } catch { /* the chat says so */ }
+    } catch { /* the chat shows it */ }
   }
   setTimeout(tick, EVERY);
 }

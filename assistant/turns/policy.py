@@ -1,0 +1,63 @@
+"""When the assistant stays silent, and whose settings it speaks with."""
+
+import datetime as dt
+
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now, TruncDate
+from django.utils import timezone
+
+from assistant.models import Assistant, DailyUsage
+from conversations.models import Conversation
+
+MARGIN = dt.timedelta(minutes=2)  # of the 24-hour window: a reply takes time to reach Meta
+
+
+class Silence(models.TextChoices):
+    """Why a turn ends without a reply: `Turn.outcome`."""
+
+    TAKEN_OVER = "taken over", "Someone took over"
+    CONVERSATION_INACTIVE = "conversation inactive", "The conversation is switched off"
+    TENANT_INACTIVE = "business inactive", "The business is switched off"
+    WINDOW_CLOSED = "window closed", "The 24-hour window has closed"
+    OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
+
+
+# Someone has to step in: the customer would wait for nothing.
+NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET}
+
+
+def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Silence | None:
+    """Why the assistant must not speak in this conversation now; None when it may."""
+    if conversation.handled_by == Conversation.Handler.OPERATOR:
+        return Silence.TAKEN_OVER
+    if not conversation.is_active:
+        return Silence.CONVERSATION_INACTIVE
+    if conversation.tenant is not None and not conversation.tenant.is_active:
+        return Silence.TENANT_INACTIVE
+    if not conversation.window_is_open(margin):
+        return Silence.WINDOW_CLOSED
+    return None
+
+
+def tokens_today(tenant_id: int | None) -> int:
+    """What the business used since midnight UTC."""
+    used = DailyUsage.objects.filter(tenant=tenant_id, day=TruncDate(Now()))
+    return used.values_list("tokens", flat=True).first() or 0
+
+
+def add_tokens(tenant_id: int, tokens: int) -> None:
+    """Count what was used outside turns, so that the daily limit sees it."""
+    usage, _ = DailyUsage.objects.get_or_create(tenant_id=tenant_id, day=timezone.now().date())
+    DailyUsage.objects.filter(pk=usage.pk).update(tokens=F("tokens") + tokens)
+
+
+def is_over_budget(assistant: Assistant, tokens_today: int) -> bool:
+    limit = assistant.daily_token_limit
+    return limit is not None and tokens_today >= limit
+
+
+def assistant_of(conversation: Conversation) -> Assistant:
+    """The business's assistant, or one with the defaults."""
+    found = Assistant.objects.filter(tenant=conversation.tenant_id).first()
+    return found or Assistant(tenant=conversation.tenant)

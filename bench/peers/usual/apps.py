@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Usual(AppConfig):
+    name = "bench.peers.usual"
+    label = "usual"

@@ -1,0 +1,50 @@
+"""The WSGI applications: all of Parley, and the webhook alone."""
+
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from .limits import RESERVED
+from .uploads import may_upload
+
+# CommonMiddleware checks the host and sets the length of responses.
+WEBHOOK_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+
+
+class WebhookHandler(WSGIHandler):
+    """Django without the middleware that Meta's deliveries don't need: sessions, CSRF, static files, lockouts."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        usual, settings.MIDDLEWARE = settings.MIDDLEWARE, WEBHOOK_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = usual
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        request.urlconf = "config.web.webhook_urls"
+        return super().get_response(request)
+
+
+class Parley:
+    """Everything; the webhook with its own middleware."""
+
+    may_upload = staticmethod(may_upload)
+
+    def __init__(self, webhook: WSGIHandler) -> None:
+        self.webhook, self.pages = webhook, WSGIHandler()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        handler = self.webhook if environ["PATH_INFO"] in RESERVED else self.pages
+        return handler(environ, start_response)
+
+
+webhook = WebhookHandler()
+application = Parley(webhook)

@@ -1,0 +1,145 @@
+"""Recording what became of messages that were sent: together, and only ever forwards."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Now
+
+from conversations import handover, webhook_events
+from conversations.models import Conversation, ConversationMessage, Status
+from conversations.statuses import BEFORE_SENT
+from runtime import crashpoints
+from runtime.clock import from_now
+
+from .claiming import ON_HOLD_SECONDS, Unsendable
+from .senders import Policy, SendFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send a message, and what came of it: a wamid or a failure."""
+
+    message_id: int
+    tenant_id: int
+    wamid: str = ""
+    failure: SendFailed | None = None
+
+
+_SENT = """
+UPDATE conversation_messages AS m SET status = 'sent', external_id = NULLIF(sent.wamid, ''),
+    sent_at = statement_timestamp(), error_code = NULL, error_detail = ''
+FROM jsonb_to_recordset(%s) AS sent(id bigint, wamid text)
+WHERE m.id = sent.id AND m.id IN (
+    SELECT id FROM conversation_messages WHERE id = ANY (%s) AND status = 'sending' FOR UPDATE SKIP LOCKED)
+RETURNING m.id, EXISTS (
+    SELECT FROM webhook_endpoints w
+    WHERE w.tenant_id = m.tenant_id AND w.is_active AND 'reply.sent' = ANY (w.event_types)
+), EXISTS (
+    SELECT FROM conversation_messages later WHERE later.conversation_id = m.conversation_id AND later.id > m.id
+        AND later.status = 'queued')
+"""
+
+
+def record(attempts: Sequence[Attempt | Unsendable]) -> list[bool | None]:
+    """Write down what became of these messages; moves nothing that a status webhook moved further.
+
+    For each: whether another message of its conversation is queued behind it; None when someone else holds its row.
+    """
+    with transaction.atomic():
+        recorded = _record_sent([each for each in attempts if isinstance(each, Attempt) and not each.failure])
+        others = {each.message_id: each for each in attempts if each.message_id not in recorded}
+        for message in _with_conversations_locked(list(others)):
+            _record_alone(message, others[message.pk])
+            behind = ConversationMessage.objects.filter(conversation=message.conversation_id, status=Status.QUEUED)
+            recorded[message.pk] = behind.exists()
+        crashpoints.reach("C24")
+    return [recorded.get(each.message_id) for each in attempts]
+
+
+def _record_sent(attempts: Sequence[Attempt]) -> dict[int, bool]:
+    """The usual outcome, at once for all that are still *sending*: whether another is behind each, by id."""
+    if not attempts:
+        return {}
+    rows = json.dumps([{"id": each.message_id, "wamid": each.wamid} for each in attempts])
+    with connection.cursor() as cursor:
+        cursor.execute(_SENT, [rows, [each.message_id for each in attempts]])
+        found = cursor.fetchall()
+    if listened := [pk for pk, has_subscriber, _ in found if has_subscriber]:
+        webhook_events.sent(listened)
+    return {pk: has_next for pk, _, has_next in found}
+
+
+def _with_conversations_locked(message_ids: Sequence[int]) -> list[ConversationMessage]:
+    """These messages, without those whose conversation or row someone else holds. Conversations first, as always."""
+    if not message_ids:
+        return []
+    conversations = Conversation.objects.filter(messages__in=message_ids).order_by("pk").distinct()
+    held = Conversation.objects.filter(pk__in=list(conversations.values_list("pk", flat=True))).order_by("pk")
+    ids = list(held.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    messages = ConversationMessage.objects.filter(pk__in=message_ids, conversation__in=ids).defer("raw_json")
+    return list(messages.select_for_update(skip_locked=True).order_by("pk"))
+
+
+def _record_alone(message: ConversationMessage, attempt: Attempt | Unsendable) -> None:
+    failure = attempt.failure
+    if isinstance(attempt, Unsendable):
+        if message.status == attempt.status:
+            _end(message, attempt.failure)
+    elif failure is None:
+        _record_overtaken(message, attempt.wamid)
+    elif failure.policy in (Policy.FAIL, Policy.UNCERTAIN):
+        _end(message, failure)
+    elif message.status == Status.SENDING:
+        _put_back_or_fail(message, failure)
+
+
+def _record_overtaken(message: ConversationMessage, wamid: str) -> None:
+    """It was sent, but its row isn't *sending*: a status came first, or someone gave up waiting."""
+    ConversationMessage.objects.filter(pk=message.pk).update(
+        status=Case(When(status__in=BEFORE_SENT, then=Value(Status.SENT)), default=F("status")),
+        external_id=wamid or None,
+        sent_at=Now(),
+        error_code=None,
+        error_detail="",
+    )
+    webhook_events.sent([message.pk])
+    handover.clear_uncertain(message.pk)
+
+
+def _put_back_or_fail(message: ConversationMessage, failure: SendFailed) -> None:
+    wait, counted = failure.retry_in, 0
+    if failure.policy == Policy.HOLD:
+        wait = ON_HOLD_SECONDS
+    elif failure.policy == Policy.RETRY:
+        if message.attempts >= len(failure.waits):
+            _end(message, failure)
+            return
+        wait, counted = failure.waits[message.attempts], 1
+    ConversationMessage.objects.filter(pk=message.pk).update(
+        status=Status.QUEUED,
+        next_attempt_at=from_now(wait),
+        attempts=F("attempts") + counted,
+        error_code=failure.code,
+        error_detail=failure.detail,
+    )
+    if failure.policy == Policy.HOLD:
+        handover.mark_needs_person([message.conversation_id], f"A reply is waiting: {failure.detail}")
+
+
+def _end(message: ConversationMessage, failure: SendFailed) -> None:
+    """Failed or uncertain. A refusal may arrive after someone gave up waiting; others may have gone out meanwhile."""
+    if failure.policy == Policy.UNCERTAIN:
+        if message.status == Status.SENDING:
+            ConversationMessage.objects.filter(pk=message.pk).update(
+                status=Status.UNCERTAIN, error_detail=failure.detail
+            )
+            handover.mark_needs_person([message.conversation_id], handover.UNCERTAIN)
+    elif message.status in BEFORE_SENT:
+        ConversationMessage.objects.filter(pk=message.pk).update(
+            status=Status.FAILED, failed_at=Now(), error_code=failure.code, error_detail=failure.detail
+        )
+        if failure.detail != handover.TAKEN_OVER:
+            handover.mark_needs_person([message.conversation_id], f"A reply was not sent: {failure.detail}")

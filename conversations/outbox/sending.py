@@ -1,0 +1,66 @@
+"""The worker's sender: claims queued messages, sends each in a task, records the outcomes together."""
+
+import logging
+from dataclasses import replace
+
+from django.conf import settings
+
+from runtime import crashpoints
+from runtime.batching import Batcher, GaveUp
+from runtime.database import database_sync_to_async
+from runtime.dispatching import Dispatcher
+
+from . import claiming, recording
+from .claiming import Unsendable
+from .recording import Attempt
+from .senders import Outbound, Policy, SendFailed, load_sender
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 600  # an outcome is worth waiting for the database: without it, a sent message looks uncertain
+
+
+class Sending:
+    def __init__(self) -> None:
+        self.dispatcher: Dispatcher[Outbound | Unsendable] = Dispatcher(
+            "messages", claiming.claim, self._send, settings.WORKER_CONCURRENCY, is_shared=settings.MULTITENANT_ENABLED
+        )
+        self._recorder: Batcher[Attempt | Unsendable, bool] = Batcher(
+            database_sync_to_async(recording.record), patience=PATIENCE_SECONDS
+        )
+        self._is_stopping = False
+
+    async def stop(self, seconds: float) -> None:
+        """Put back what no socket has, and wait for the answers to the rest."""
+        self._is_stopping = True
+        await self.dispatcher.finish(seconds)
+
+    async def _send(self, message: Outbound | Unsendable) -> None:
+        if isinstance(message, Outbound):
+            crashpoints.reach("C9")
+            has_next = await self._record(await self._attempt(message))
+        else:
+            has_next = await self._recorder.add(message)
+        if has_next:
+            self.dispatcher.wake()
+
+    async def _record(self, attempt: Attempt) -> bool:
+        try:
+            return await self._recorder.add(attempt)
+        except GaveUp:
+            raise
+        except Exception:
+            # It was sent all the same. Most likely, another message of the conversation has this wamid.
+            logger.exception("message %s: its wamid %r could not be stored", attempt.message_id, attempt.wamid)
+            return await self._recorder.add(replace(attempt, wamid=""))
+
+    async def _attempt(self, outbound: Outbound) -> Attempt:
+        try:
+            if self._is_stopping:
+                raise SendFailed("The worker stopped before it was sent.", Policy.WAIT)
+            wamid = await load_sender().send(outbound)
+        except SendFailed as failure:
+            logger.warning("message %s not sent: %s", outbound.message_id, failure.detail)
+            return Attempt(outbound.message_id, outbound.tenant_id, failure=failure)
+        crashpoints.reach("C11")
+        return Attempt(outbound.message_id, outbound.tenant_id, wamid)

@@ -1,0 +1,79 @@
+"""The worker process: answers due turns, sends queued messages, and runs the queues for everything else."""
+
+import asyncio
+import contextlib
+import logging
+
+import psycopg
+from django.conf import settings
+from procrastinate.contrib.django.utils import connector_params
+
+from assistant.turns import handback
+from assistant.turns.answering import Answering
+from conversations.outbox.sending import Sending
+from runtime import database, jobs
+from runtime.notify import CHANNEL
+
+logger = logging.getLogger(__name__)
+
+DATABASE_THREADS = 4
+RECONNECT_SECONDS = 1
+
+jobs.every(15)(handback.hand_back_due)
+
+
+class Worker:
+    """One process's share of the work. Run as many as you like, on as many machines."""
+
+    def __init__(self) -> None:
+        self.sending = Sending()
+        self.answering = Answering(on_reply=self.sending.dispatcher.wake)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in hand for at most `WORKER_STOP_SECONDS`."""
+        database.use_threads(DATABASE_THREADS)
+        queues = asyncio.create_task(jobs.run_queues(stop))
+        listening = asyncio.create_task(self._listen())
+        answering = asyncio.create_task(self.answering.dispatcher.run())
+        sending = asyncio.create_task(self.sending.dispatcher.run())
+        logger.info("worker: started, up to %s replies at once", settings.WORKER_CONCURRENCY)
+        await stop.wait()
+        logger.info("worker: stopping")
+        deadline = asyncio.get_running_loop().time() + settings.WORKER_STOP_SECONDS
+        await _cancel(answering)
+        # A reply that is finished now can still go out.
+        await self.answering.stop(settings.WORKER_STOP_SECONDS / 2)
+        await _cancel(sending)
+        await self.sending.stop(max(1.0, deadline - asyncio.get_running_loop().time()))
+        await _cancel(listening)
+        await queues
+        logger.info("worker: stopped")
+
+    async def run_until_idle(self) -> None:
+        """Answer and send everything that is due now."""
+        while await self.answering.dispatcher.run_until_idle() + await self.sending.dispatcher.run_until_idle():
+            pass
+
+    async def _listen(self) -> None:
+        """Wake up when a web process says that something is due. Reconnects for as long as the worker runs."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(**connector_params(), autocommit=True) as connection:
+                    database.reset_connections()  # they may be broken, if this one was
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._wake()
+                    async for _ in connection.notifies():
+                        self._wake()
+            except psycopg.Error as error:
+                logger.error("worker: database unavailable, retrying: %s", error)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _wake(self) -> None:
+        self.answering.dispatcher.wake()
+        self.sending.dispatcher.wake()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,161 @@
+"""Claims due rows in sets and handles each in a task, sharing the process's slots fairly between businesses."""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from .database import database_sync_to_async, is_transient
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0  # an idle worker looks at least this often
+GATHER_SECONDS = 0.02  # when slots are short, this long passes between claims, so that they don't return single rows
+LARGEST_CLAIM = 200
+RESERVE = 4  # a business may use all but one in four of the slots that the others leave free
+
+
+class Owned(Protocol):
+    @property
+    def tenant_id(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=Owned)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many rows one claim may return.
+
+    limit: in all. by_tenant: for businesses with calls in flight; anyone_else: for each of the others.
+    """
+
+    limit: int
+    by_tenant: Mapping[int, int]
+    anyone_else: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(Generic[Row]):
+    """What a claim found. more: look again at once. next_in: seconds until the next row is due, None if unknown."""
+
+    rows: Sequence[Row]
+    more: bool = False
+    next_in: float | None = None
+
+
+class Dispatcher(Generic[Row]):
+    """Runs `handle` for every row that `claim` returns, at most `slots` at a time.
+
+    claim: runs in a database thread; marks rows as taken and returns them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        claim: Callable[[Shares], Claimed[Row]],
+        handle: Callable[[Row], Awaitable[None]],
+        slots: int,
+        *,
+        is_shared: bool,
+    ) -> None:
+        self.name = name
+        self.handling: dict[asyncio.Task[None], Row] = {}
+        self._claim = database_sync_to_async(claim)
+        self._handle = handle
+        self._slots = slots
+        self._is_shared = is_shared
+        self._in_flight: Counter[int] = Counter()
+        self._wake = asyncio.Event()
+        self._is_short = False  # of slots, at the last look: a freed one is worth another look
+
+    def wake(self) -> None:
+        """Look now: something became due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim and handle until cancelled. What is being handled then goes on: see `finish`."""
+        while True:
+            self._wake.clear()
+            wait = IDLE_SECONDS
+            try:
+                claimed = await self._look()
+                if claimed is not None and claimed.more:
+                    continue
+                if claimed is not None and claimed.next_in is not None:
+                    wait = max(0.0, min(wait, claimed.next_in))
+            except Exception as error:
+                if is_transient(error):
+                    logger.error("%s: database unavailable, retrying: %s", self.name, error)
+                else:
+                    logger.exception("%s: a claim failed", self.name)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
+    async def run_until_idle(self) -> int:
+        """Handle everything that is due now (tests, commands); return how many rows that were."""
+        handled = 0
+        while True:
+            claimed = await self._look()
+            tasks = list(self.handling)
+            handled += len(tasks)
+            if tasks:
+                await asyncio.gather(*tasks)
+            if not tasks and not (claimed and claimed.more):
+                return handled
+
+    async def finish(self, seconds: float) -> list[Row]:
+        """Wait for what is being handled, then cancel it; return the rows of cancelled tasks."""
+        if self.handling:
+            await asyncio.wait(list(self.handling), timeout=seconds)
+        left = dict(self.handling)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(list(left))
+        return [row for task, row in left.items() if task.cancelled()]
+
+    async def _look(self) -> Claimed[Row] | None:
+        """Claim what fits into the free slots; None when there are none."""
+        free = self._slots - self._in_flight.total()
+        shares = self._shares(free)
+        self._is_short = free <= 0 or 0 in shares.by_tenant.values()
+        if free <= 0:
+            return None
+        claimed = await self._claim(shares)
+        for row in claimed.rows:
+            self._in_flight[row.tenant_id] += 1
+            task = asyncio.create_task(self._run_one(row))
+            self.handling[task] = row
+            task.add_done_callback(self._done)
+        return claimed
+
+    def _shares(self, free: int) -> Shares:
+        limit = min(free, LARGEST_CLAIM)
+        if not self._is_shared:
+            return Shares(limit, {}, limit)
+
+        def share(mine: int) -> int:
+            most = (free + mine) * (RESERVE - 1) // RESERVE
+            return max(most - mine, 0 if mine else 1)
+
+        shares = {tenant: share(mine) for tenant, mine in self._in_flight.items()}
+        return Shares(min(limit, share(0)), shares, share(0))
+
+    async def _run_one(self, row: Row) -> None:
+        try:
+            await self._handle(row)
+        except Exception:
+            logger.exception("%s: handling %r failed", self.name, row)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        row = self.handling.pop(task)
+        self._in_flight[row.tenant_id] -= 1
+        if not self._in_flight[row.tenant_id]:
+            del self._in_flight[row.tenant_id]
+        if self._is_short:
+            self._is_short = False
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self.wake)

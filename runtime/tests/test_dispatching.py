@@ -1,0 +1,82 @@
+"""Sharing a process's slots between businesses."""
+
+import asyncio
+from dataclasses import dataclass
+
+from runtime.dispatching import Claimed, Dispatcher, Shares
+
+
+@dataclass(frozen=True)
+class Row:
+    tenant_id: int
+    number: int
+
+
+class Backlog:
+    """Due rows by business; claims them as the SQL does."""
+
+    def __init__(self, **rows: int) -> None:
+        self.due = {int(name.removeprefix("tenant")): count for name, count in rows.items()}
+
+    def claim(self, shares: Shares) -> Claimed[Row]:
+        rows: list[Row] = []
+        for tenant_id, count in self.due.items():
+            most = min(count, shares.by_tenant.get(tenant_id, shares.anyone_else), shares.limit - len(rows))
+            rows += [Row(tenant_id, number) for number in range(most)]
+            self.due[tenant_id] -= most
+        return Claimed(rows, more=bool(rows))
+
+
+async def handled(backlog: Backlog, slots: int, *, is_shared: bool, newcomer: int | None = None) -> dict[int, int]:
+    """How many calls each business has in flight when all of them hang."""
+    in_flight: dict[int, int] = {}
+
+    async def hang(row: Row) -> None:
+        in_flight[row.tenant_id] = in_flight.get(row.tenant_id, 0) + 1
+        await asyncio.Event().wait()
+
+    dispatcher = Dispatcher("test", backlog.claim, hang, slots, is_shared=is_shared)
+    running = asyncio.create_task(dispatcher.run())
+    for _ in range(50):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.002)
+        if newcomer is not None and sum(in_flight.values()) >= slots // 2:
+            backlog.due[newcomer] = 1
+            dispatcher.wake()
+    running.cancel()
+    await dispatcher.finish(0)
+    return in_flight
+
+
+def test_a_single_business_gets_every_slot() -> None:
+    assert asyncio.run(handled(Backlog(tenant1=100), 20, is_shared=False)) == {1: 20}
+
+
+def test_a_business_whose_calls_all_hang_leaves_slots_for_a_newcomer() -> None:
+    in_flight = asyncio.run(handled(Backlog(tenant1=100), 20, is_shared=True, newcomer=2))
+    assert in_flight[1] == 15
+    assert in_flight[2] >= 1
+
+
+def test_several_hanging_businesses_still_leave_a_slot() -> None:
+    in_flight = asyncio.run(handled(Backlog(tenant1=100, tenant2=100), 40, is_shared=True, newcomer=3))
+    assert in_flight[3] >= 1
+    assert sum(in_flight.values()) <= 40
+
+
+def test_cancelled_rows_are_returned_when_it_finishes() -> None:
+    async def stop_early() -> list[Row]:
+        started = asyncio.Semaphore(0)
+
+        async def hang(row: Row) -> None:
+            started.release()
+            await asyncio.Event().wait()
+
+        dispatcher = Dispatcher("test", Backlog(tenant1=3).claim, hang, 10, is_shared=False)
+        running = asyncio.create_task(dispatcher.run())
+        for _ in range(3):
+            await started.acquire()
+        running.cancel()
+        return await dispatcher.finish(0)
+
+    assert len(asyncio.run(stop_early())) == 3

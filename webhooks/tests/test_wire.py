@@ -1,0 +1,76 @@
+"""Webhooks go to the internet, to the address that was looked at, and nowhere else."""
+
+import threading
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from webhooks import wire
+from webhooks.tests.receiver import Receiver
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "ftp://example.com/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://user:word@example.com/",
+        "https:///path",
+        "https://example.com:port/",
+        "https://[::1/",
+        "",
+    ],
+)
+def test_a_url_that_cannot_be_is_refused_at_once(url: str) -> None:
+    assert async_to_sync(wire.post)(url, b"{}", {}).code is None
+
+
+# Spellings of this machine that only the resolver understands.
+@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f.1", "0177.0.0.1"])
+def test_a_name_of_this_machine_is_refused_when_it_is_resolved(host: str, receiver: Receiver, settings: Any) -> None:
+    settings.WEBHOOKS_ALLOW_PRIVATE = False
+    port = receiver.url.split(":")[2].split("/")[0]
+    answer = async_to_sync(wire.post)(f"https://{host}:{port}/", b"{}", {})
+    assert answer.code is None
+    assert answer.error
+    assert receiver.got == []
+
+
+def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
+    receiver.codes, receiver.headers = [307], {"Location": receiver.url}
+    answer = async_to_sync(wire.post)(receiver.url, b"{}", {})
+    assert (answer.code, len(receiver.got)) == (307, 1)
+    assert "not followed" in answer.error
+
+
+def test_the_proxy_of_the_environment_is_not_asked(receiver: Receiver, settings: Any) -> None:
+    settings.OUTGOING_PROXIES = {"http": "http://127.0.0.1:9", "no": ""}
+    assert async_to_sync(wire.post)(receiver.url, b"{}", {}).code == 200
+
+
+def test_of_an_endless_answer_only_the_beginning_is_read(receiver: Receiver) -> None:
+    receiver.codes, receiver.body = [500], b"no\n " * 1_000_000
+    answer = async_to_sync(wire.post)(receiver.url, b"{}", {})
+    assert answer.code == 500
+    assert len(answer.error) == wire.SHOWN_AT_MOST
+
+
+def test_whoever_never_answers_is_not_waited_for(receiver: Receiver, settings: Any) -> None:
+    settings.WEBHOOK_SECONDS = 0.2
+    receiver.hold = threading.Event()
+    assert "within 0.2 seconds" in async_to_sync(wire.post)(receiver.url, b"{}", {}).error
+
+
+def test_a_port_where_nobody_listens_is_an_error_in_words(receiver: Receiver) -> None:
+    answer = async_to_sync(wire.post)("http://127.0.0.1:9/", b"{}", {})
+    assert answer.code is None
+    assert "No connection" in answer.error
+
+
+def test_plain_http_on_a_port_of_https_is_an_error_in_words(receiver: Receiver) -> None:
+    answer = async_to_sync(wire.post)(receiver.url.replace("http:", "https:"), b"{}", {})
+    assert answer.code is None
+    assert answer.error
