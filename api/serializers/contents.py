@@ -13,7 +13,7 @@ from conversations.outbox.contents import Button, Buttons, FileLink, ListMessage
 from whatsapp.message_templates import catalogue
 from whatsapp.message_templates import template as known_templates
 
-Json = dict[str, Any]
+Json = dict[str, Any]  # Validated, so its shape is known.
 
 MAX_TEMPLATE_VALUES = 100
 

@@ -1,85 +1,31 @@
-"""Many deliveries in one transaction: locks, bad rows, lost connections. What goes wrong for one spares the others."""
+"""Many deliveries in one transaction: what goes wrong for one spares the others."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.db.backends.postgresql.base import DatabaseWrapper
-from django.test import Client
 
 from conversations.models import Conversation, ConversationMessage
 from runtime import notify
-from tests.stage import SECRET, WEBHOOK, Stage
+from tests.stage import Stage
 from whatsapp.models import QuarantinedEvent
-from whatsapp.tests.factories import Json, change, delivery, error, inbound, signed, status, text_message
-from whatsapp.webhook import effects, ingest
-from whatsapp.webhook.parsing import parse
-from whatsapp.webhook.routing import Signer
-from whatsapp.webhook.storing import Batch, Failure, Locking, Outcome, SignedBody, failure_of
-
-ANN, BOB = "79000000001", "79000000002"
-SECONDS = 30.0
-
-
-def said(text: str, sender: str = ANN, **more: Any) -> Json:
-    return inbound(text_message(text, sender=sender, **more), contacts=[])
-
-
-def store(*bodies: Json) -> list[Outcome]:
-    return Batch([SignedBody(parse(body), Signer()) for body in bodies], Locking.SKIP).store()
-
-
-def texts() -> list[str]:
-    return sorted(ConversationMessage.objects.values_list("text", flat=True))
-
-
-@contextmanager
-def second_connection() -> Iterator[psycopg.Connection]:
-    parameters = connection.get_connection_params()
-    names = {name: parameters[name] for name in ("host", "port", "dbname", "user", "password") if name in parameters}
-    with psycopg.connect(**names) as other:
-        yield other
-
-
-@contextmanager
-def locked(table: str, condition: str) -> Iterator[psycopg.Connection]:
-    """Another transaction holds these rows."""
-    with second_connection() as other:
-        assert other.execute(f"SELECT FROM {table} WHERE {condition} FOR UPDATE").rowcount
-        yield other
-        other.rollback()
-
-
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        work()
-        connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
-def post(body: Json) -> int:
-    """From any thread, through the view."""
-    raw, header = signed(body, SECRET)
-    headers = {"X-Hub-Signature-256": header}
-    return Client().post(WEBHOOK, raw, content_type="application/json", headers=headers).status_code
-
-
-def wait_until_blocked() -> None:
-    """Until a transaction waits for another's row."""
-    with second_connection() as other:
-        other.autocommit = True
-        for _ in range(10_000):
-            waiting = other.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone()
-            if waiting and waiting[0]:
-                return
-    pytest.fail("nothing waits for a lock")
+from whatsapp.tests.concurrency import (
+    ANN,
+    BOB,
+    SECONDS,
+    in_thread,
+    post,
+    said,
+    second_connection,
+    store,
+    texts,
+)
+from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
+from whatsapp.webhook import effects
+from whatsapp.webhook.storing import Batch, Failure, Outcome, failure_of
 
 
 def test_a_batch_stores_every_delivery_and_a_message_once(stage: Stage) -> None:
@@ -95,69 +41,6 @@ def test_a_customer_introduced_in_three_ways_in_one_batch_is_one_conversation(st
     by_both = said("both", from_user_id="RU.1")
     store(by_user_id, by_phone, by_both)
     assert Conversation.objects.get().messages.count() == 3
-
-
-def test_a_locked_conversation_leaves_the_batch_and_the_others_are_stored(stage: Stage) -> None:
-    store(said("before"))
-    with locked("conversations", f"external_id = '{ANN}'"):
-        busy, free = store(said("for Ann"), said("for Bob", BOB))
-    assert (busy.is_busy, free.is_busy) == (True, False)
-    assert texts() == ["before", "for Bob"]
-
-
-def test_a_status_of_a_locked_conversation_leaves_the_batch_too(stage: Stage) -> None:
-    stage.converse(said("Hello"))
-    told = delivery(change(statuses=[status("read", wamid="wamid.out0001")]))
-    with locked("conversations", f"external_id = '{ANN}'"):
-        busy, free = store(told, said("for Bob", BOB))
-    assert (busy.is_busy, free.is_busy) == (True, False)
-    assert ConversationMessage.objects.get(role="assistant").status == "sent"
-
-
-def test_a_held_row_lock_delays_only_its_own_conversation(stage: Stage) -> None:
-    store(said("before"))
-    answers: list[int] = []
-    with locked("conversations", f"external_id = '{ANN}'"):
-        waiting = in_thread(lambda: answers.append(post(said("for Ann"))))
-        wait_until_blocked()
-        assert post(said("for Bob", BOB)) == 200
-        assert answers == []
-    waiting.join(SECONDS)
-    assert answers == [200]
-    assert texts() == ["before", "for Ann", "for Bob"]
-
-
-def test_a_conversation_that_stays_locked_is_answered_503(stage: Stage) -> None:
-    store(said("before"))
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '50ms'")
-    with locked("conversations", f"external_id = '{ANN}'"):
-        assert post(said("for Ann")) == 503
-    assert texts() == ["before"]
-    assert post(said("for Ann")) == 200
-
-
-def test_only_a_few_threads_wait_for_locked_conversations(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    store(said("before"))
-    monkeypatch.setattr(ingest, "_waiting", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(ingest, "WAITING_TURN_SECONDS", 0.01)
-    with locked("conversations", f"external_id = '{ANN}'"):
-        waiting = in_thread(lambda: post(said("first")))
-        wait_until_blocked()
-        assert post(said("second")) == 503
-    waiting.join(SECONDS)
-    assert texts() == ["before", "first"]
-
-
-def test_a_batch_that_meets_a_held_turn_is_stored_one_by_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    store(said("before"))
-    monkeypatch.setattr(ingest, "_waiting", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(ingest, "WAITING_TURN_SECONDS", 0.01)
-    with locked("turns", "state = 'collecting'"), ingest._waiting:
-        assert [outcome.is_busy for outcome in store(said("for Ann"), said("for Bob", BOB))] == [True, True]
-        assert (post(said("for Ann")), post(said("for Bob", BOB))) == (503, 200), "Bob's needs no place to wait"
-    assert texts() == ["before", "for Bob"]
-    assert not QuarantinedEvent.objects.exists(), "a held lock is never bad data"
 
 
 @pytest.fixture
@@ -220,36 +103,6 @@ def test_a_word_too_long_for_an_index_is_bad_data_and_a_lost_connection_is_not(s
         found.append(failure_of(caught.value))
         connection.close()
     assert found == [Failure.DATA, Failure.UNAVAILABLE]
-
-
-def test_deliveries_of_statuses_in_opposite_order_do_not_deadlock(stage: Stage) -> None:
-    """Each *failed* changes its conversation, each *delivered* its message."""
-    for sender in (ANN, BOB):
-        stage.converse(said("Hello", sender))
-    wamids = ["wamid.out0001", "wamid.out0002"]
-    ConversationMessage.objects.exclude(status="").update(status="sending")
-    before = deadlocks()
-
-    def deliveries(words: tuple[str, str]) -> list[Json]:
-        told = [status(word, wamid=wamid) for word, wamid in zip(words, wamids, strict=True)]
-        return [delivery(change(statuses=told))] * 20
-
-    answers: list[int] = []
-    threads = [
-        in_thread(lambda words=words: answers.extend(map(post, deliveries(words))))  # type: ignore[misc]
-        for words in (("failed", "delivered"), ("delivered", "failed")) * 2
-    ]
-    for thread in threads:
-        thread.join(SECONDS)
-    assert answers == [200] * 80
-    assert deadlocks() == before
-
-
-def deadlocks() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush()")
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
 
 
 def test_a_dead_connection_is_replaced_for_the_whole_batch(stage: Stage) -> None:

@@ -160,7 +160,7 @@ def test_an_inactive_tenant_is_stored_but_not_answered(stage: Stage, north: What
     Tenant.objects.update(is_active=False)
     stage.converse(inbound(text_message("Hello"), phone_number_id="1001"))
     assert ConversationMessage.objects.get().text == "Hello"
-    assert Turn.objects.get().outcome == "tenant inactive"
+    assert Turn.objects.get().outcome == "business inactive"
 
 
 def test_the_reply_goes_out_with_the_token_of_its_own_account(

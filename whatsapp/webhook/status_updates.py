@@ -134,15 +134,18 @@ def apply(found: Iterable[Found], now: dt.datetime) -> None:
     if changed:
         rows = json.dumps([{name: getattr(each, name) for name in _Message.__slots__} for each in changed], default=str)
         prepared.execute(_SAVE, {"messages": rows, "ids": [message.id for message in changed]})
+    _follow_up(moved)
+
+
+def _follow_up(moved: Iterable[tuple[_Message, Status]]) -> None:
+    """What follows from the new states for the conversations and the tenants' webhooks."""
+    sent = []
     for message, former in moved:
-        _follow_up(message, former)
-
-
-def _follow_up(message: _Message, former: Status) -> None:
-    """What follows from the new state for the conversation and the tenant's webhooks."""
-    if message.status == Status.FAILED:
-        handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {message.error_detail}")
-    if former in BEFORE_SENT:
-        handover.clear_uncertain(message.id)
-    if message.status != Status.FAILED and former not in SENT:
-        webhook_events.sent([message.id])  # its sender may have died, or taken it for refused
+        if message.status == Status.FAILED:
+            handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {message.error_detail}")
+        if former in BEFORE_SENT:
+            handover.clear_uncertain(message.id)
+        if message.status != Status.FAILED and former not in SENT:
+            sent.append(message.id)  # its sender may have died, or taken it for refused
+    if sent:
+        webhook_events.sent(sent)
