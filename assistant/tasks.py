@@ -13,6 +13,7 @@ from assistant.turns.opening import Claim
 from conversations.outbox.senders import SendFailed, load_sender
 from runtime import crashpoints
 from runtime.database import database_sync_to_async
+from runtime.jobs import every
 
 from .files import extraction, images
 from .model import retries
@@ -50,10 +51,15 @@ async def make_reply(turn_id: int) -> int | None:
     return closed.to_deliver
 
 
-@app.task
-async def read(attachment_id: int) -> None:
-    """Learn what is in one file if it is due. Harmless to run twice."""
-    await extraction.JOBS.run(attachment_id, extraction.read_one)
+@app.task(queue="files")
+async def read() -> None:
+    """Read the next file that is due. Safe to run twice."""
+    await extraction.BACKLOG.run(extraction.read_one)
+
+
+@every(1)
+def find_files_to_read() -> int:
+    return extraction.BACKLOG.find_due()
 
 
 async def _claim(turn_id: int) -> Claim | None:

@@ -4,15 +4,21 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from runtime.database import database_sync_to_async
+from runtime.jobs import every
 
 from .media import fetching
 from .quarantine import replays
 
 
-@app.task
-async def fetch(attachment_id: int) -> None:
-    """Fetch one file if it is due. Harmless to run twice."""
-    await fetching.JOBS.run(attachment_id, fetching.fetch_one)
+@app.task(queue="files")
+async def fetch() -> None:
+    """Fetch the next file that is due. Safe to run twice."""
+    await fetching.BACKLOG.run(fetching.fetch_one)
+
+
+@every(1)
+def find_files_to_fetch() -> int:
+    return fetching.BACKLOG.find_due()
 
 
 @app.task(queue="maintenance", retry=RetryStrategy(max_attempts=20, wait=5))  # until the database is available again

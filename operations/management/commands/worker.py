@@ -17,22 +17,17 @@ from procrastinate.contrib.django.utils import connector_params
 
 import assistant.turns.opening
 import conversations.tasks
-import webhooks.tasks
-from assistant.files import extraction
 from assistant.model import client as model_client
 from assistant.turns import handback
 from runtime import database
+from runtime.jobs import run_queues
 from whatsapp.graph import client as graph_client
-from whatsapp.media import fetching
 
 logger = logging.getLogger(__name__)
 
 SWEEPS = [
     assistant.turns.opening.sweep,
     conversations.tasks.sweep,
-    webhooks.tasks.sweep,
-    fetching.sweep,
-    extraction.sweep,
     handback.sweep,
 ]
 BATCH = 500  # what one sweep handles at most
@@ -60,6 +55,7 @@ async def work() -> None:
     stopping = asyncio.create_task(stop.wait())
     database.use_threads(DATABASE_THREADS)
     sweeper = asyncio.create_task(_sweep_for_ever())
+    queues = asyncio.create_task(run_queues(stop))
     logger.info("worker: started, %s jobs at once", settings.WORKER_CONCURRENCY)
     lives: list[asyncio.Task[None]] = []
     while not stop.is_set():
@@ -70,7 +66,7 @@ async def work() -> None:
             logger.error("worker: the database is away, trying again: %s", error)
             await asyncio.wait([stopping], timeout=AGAIN_SECONDS)
     sweeper.cancel()
-    await asyncio.wait([sweeper, *lives])
+    await asyncio.wait([sweeper, queues, *lives])
     for clients in (model_client.clients, graph_client.clients):
         await clients.close()
     logger.info("worker: stopped")
@@ -110,6 +106,7 @@ async def _run() -> None:
     try:
         async with app.with_connector(connector).open_async() as worker_app:
             await worker_app.run_worker_async(
+                queues=["default"],
                 concurrency=settings.WORKER_CONCURRENCY,
                 fetch_job_polling_interval=settings.WORKER_POLL_SECONDS,
                 shutdown_graceful_timeout=settings.WORKER_STOP_SECONDS,
