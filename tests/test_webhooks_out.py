@@ -17,6 +17,7 @@ from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import Stage, graph_error
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from webhooks.signature import new_secret
 from webhooks.tests.receiver import Receiver, receiving
 from whatsapp.models import WhatsAppAccount
 from whatsapp.tests.factories import (
@@ -46,7 +47,7 @@ def listen(receiver: Receiver, *types: EventType, tenant: Tenant | None = None) 
         tenant=tenant or Tenant.objects.single(),
         url=receiver.url,
         event_types=list(types or EventType),
-        secret="whsec_1",
+        secret=new_secret(),
     )
 
 
@@ -206,7 +207,7 @@ def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Rece
     assert len(statements(stage, "somebody, not of this")) == len(before)
     listen(receiver, EventType.MESSAGE_RECEIVED)
     listened = statements(stage, "somebody")
-    assert len(listened) == len(before) + 3, "what is told, the event, its wake-up"
+    assert len(listened) == len(before) + 4, "what it says, the event, its job and the notification"
     listen(receiver, EventType.MESSAGE_RECEIVED)
     assert len(statements(stage, "several")) == len(listened)
 

@@ -107,7 +107,6 @@ class WebhookDelivery(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(db_default=Now())
-    woken_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep last deferred a job for it.")
     response_code = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, default="", db_default="")
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -121,8 +120,8 @@ class WebhookDelivery(models.Model):
             models.CheckConstraint(condition=Q(status__in=DeliveryStatus.values), name="delivery_status_known"),
         ]
         indexes = [
-            # The sweep: what is due.
-            models.Index(fields=["next_attempt_at"], name="delivery_due", condition=Q(status="waiting")),
+            # The claim: what is due for each endpoint.
+            models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_due", condition=Q(status="waiting")),
         ]
 
     def __str__(self) -> str:

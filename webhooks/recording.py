@@ -1,23 +1,34 @@
-"""Recording an event, in the transaction of what happened. Where nobody listens nothing is written."""
+"""Record events in the transaction of what happened. Without a subscriber, nothing is written."""
 
-import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.types import JSONValue
+
+from runtime.backlog import Backlog
 
 from .models import EventType, WebhookEndpoint, WebhookEvent
+
+LEASE_SECONDS = 60  # beyond WEBHOOK_SECONDS: how long a claim holds
+
+BACKLOG = Backlog(
+    task="webhooks.tasks.deliver",
+    table="webhook_deliveries",
+    waiting="status = 'waiting'",
+    group="endpoint_id",
+    fence="attempts",
+    lease=lambda: settings.WEBHOOK_SECONDS + LEASE_SECONDS,
+    at_once=8,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """One event. `subject`: the id of the row it is about, where it happens to that row only once."""
+    """One event. `subject`: the ID of the row it's about, if it happens to that row only once."""
 
     tenant_id: int | None
     type: EventType
@@ -41,47 +52,35 @@ INSERT INTO webhook_deliveries (event_id, endpoint_id)
 SELECT r.id, w.id FROM recorded r
 JOIN webhook_endpoints w ON w.is_active AND r.type = ANY (w.event_types)
     AND w.tenant_id = r.tenant_id
-FOR KEY SHARE OF w  -- whoever deletes an endpoint waits, instead of making this transaction fail at its end
-RETURNING id
+FOR KEY SHARE OF w  -- a concurrent deletion of the endpoint waits, instead of failing this transaction at its end
 """
 
 
 def record(tenant_id: int | None, type: EventType, payload: dict[str, Any], subject: int | None = None) -> int:
-    """Record one event for the endpoints that want it: how many. Call it in the transaction of what happened."""
+    """Record one event for the endpoints that subscribe to it, in the transaction of what happened. How many."""
     return record_all([EventDraft(tenant_id, type, payload, subject)])
 
 
 def record_all(happenings: Sequence[EventDraft]) -> int:
-    """Record these: one statement, and with deliveries one more for their wake-up."""
+    """Record events in one statement, and one more for the jobs if there are deliveries. How many of those."""
     if not happenings:
         return 0
     rows = [{"position": position, **asdict(happening)} for position, happening in enumerate(happenings)]
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, [json.dumps(rows, default=str)])
-        deliveries = [pk for (pk,) in cursor.fetchall()]
-    wake(deliveries)
-    return len(deliveries)
-
-
-def wake(delivery_ids: Sequence[int], at: dt.datetime | None = None) -> None:
-    """Defer the sending of these, on Django's connection: row and job live or die together.
-
-    Always with a time: a job without one notifies the workers, and PostgreSQL lets one transaction with a
-    notification commit after the other. The workers look by themselves twice a second.
-    """
-    jobs: list[dict[str, JSONValue]] = [{"delivery_id": pk} for pk in delivery_ids]
-    if jobs:
-        app.configure_task("webhooks.tasks.deliver", schedule_at=at or timezone.now()).batch_defer(*jobs)
+        deliveries: int = cursor.rowcount
+    BACKLOG.wake(deliveries)
+    return deliveries
 
 
 def has_subscriber(type: EventType, tenant: str) -> Exists:
-    """A condition on rows: somebody listens to such events of the tenant whose id is in that column."""
+    """A condition on rows: the tenant in this column has a subscriber to such events."""
     theirs = WebhookEndpoint.objects.filter(tenant_id=OuterRef(tenant), is_active=True)
     return Exists(theirs.filter(event_types__contains=[type]))
 
 
 def forget_text(message_ids: Sequence[int]) -> None:
-    """The text of these messages was taken back: it is not told (again) and not kept in the log."""
+    """Remove the text of deleted messages from the log, so that it isn't sent (again)."""
     told = WebhookEvent.objects.filter(
         type__in=[EventType.MESSAGE_RECEIVED, EventType.REPLY_SENT], subject__in=message_ids
     )

@@ -21,6 +21,11 @@ class Receiver:
     headers: Head = field(default_factory=dict)
     got: list[tuple[Head, bytes]] = field(default_factory=list)
     hold: threading.Event | None = None
+    posts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one for each that came
+
+    def wait(self, posts: int = 1) -> bool:
+        """Wait until this many more posts came."""
+        return all(self.posts.acquire(timeout=60) for _ in range(posts))
 
     @property
     def told(self) -> list[Any]:
@@ -39,8 +44,9 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.got.append((dict(self.headers), body))
+            receiver.posts.release()
             if receiver.hold:
-                receiver.hold.wait(10)
+                receiver.hold.wait(60)
             self.send_response(receiver.codes.pop(0) if receiver.codes else 200)
             for name, value in {"Content-Length": str(len(receiver.body)), **receiver.headers}.items():
                 self.send_header(name, value)
