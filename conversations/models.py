@@ -27,6 +27,7 @@ from django.utils.functional import cached_property
 
 from conversations.desk.notes import ConversationNote
 from conversations.files.attachments import Attachment
+from conversations.files.removal import FileToRemove
 from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
@@ -39,6 +40,7 @@ __all__ = [
     "Conversation",
     "ConversationMessage",
     "ConversationNote",
+    "FileToRemove",
     "Pause",
     "Status",
     "lock",

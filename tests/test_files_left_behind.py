@@ -40,9 +40,9 @@ def die_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
     monkeypatch.setattr(module, name, dead)
 
 
-def attempt(work: Any, attachment_id: int) -> None:
+def attempt(module: Any, work: Any) -> None:
     with pytest.raises(Killed):
-        async_to_sync(work)(attachment_id)
+        async_to_sync(module.BACKLOG.run)(work)
 
 
 def test_the_next_attempt_takes_away_what_the_one_before_left(
@@ -52,7 +52,7 @@ def test_the_next_attempt_takes_away_what_the_one_before_left(
     attachment = Attachment.objects.get()
     with monkeypatch.context() as patch:
         die_at(patch, fetching, "_stored")
-        attempt(fetching.fetch_one, attachment.pk)
+        attempt(fetching, fetching.fetch_one)
     (left,) = stored_files()
     Attachment.objects.update(next_attempt_at=attachment.created_at)
     stage.work()
@@ -68,12 +68,11 @@ def test_what_was_left_goes_with_its_conversation(
     stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch, module: Any, step: str, work: Any
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    attachment = Attachment.objects.get()
     with monkeypatch.context() as patch:
         die_at(patch, module, step)
         if work is extraction.read_one:
-            async_to_sync(fetching.fetch_one)(attachment.pk)
-        attempt(work, attachment.pk)
+            async_to_sync(fetching.BACKLOG.run)(fetching.fetch_one)
+        attempt(module, work)
     assert len(stored_files()) == (1 if module is fetching else 2)
     Conversation.objects.all().delete()
     assert not stored_files()
@@ -84,10 +83,10 @@ def test_a_preview_is_made_once_more_under_the_same_name(
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     attachment = Attachment.objects.get()
-    async_to_sync(fetching.fetch_one)(attachment.pk)
+    async_to_sync(fetching.BACKLOG.run)(fetching.fetch_one)
     with monkeypatch.context() as patch:
         die_at(patch, extraction, "_ready")
-        attempt(extraction.read_one, attachment.pk)
+        attempt(extraction, extraction.read_one)
     before = stored_files()
     Attachment.objects.update(next_attempt_at=attachment.created_at)
     stage.work()
@@ -100,8 +99,7 @@ def test_a_message_that_is_deleted_while_its_picture_is_read_leaves_nothing(
     stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    attachment = Attachment.objects.get()
-    async_to_sync(fetching.fetch_one)(attachment.pk)
+    async_to_sync(fetching.BACKLOG.run)(fetching.fetch_one)
     shrink = images.shrink
 
     def shrink_slowly(file: IO[bytes]) -> bytes:
@@ -110,5 +108,5 @@ def test_a_message_that_is_deleted_while_its_picture_is_read_leaves_nothing(
         return shrink(file)
 
     monkeypatch.setattr(images, "shrink", shrink_slowly)
-    async_to_sync(extraction.read_one)(attachment.pk)
+    async_to_sync(extraction.BACKLOG.run)(extraction.read_one)
     assert not stored_files()

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -19,6 +18,7 @@ from tests.media_at_meta import OGG, PDF, MediaAtMeta, Pieces, body, picture
 from tests.stage import Json, Stage
 from whatsapp.media import fetching
 from whatsapp.media.download import Spool
+from whatsapp.tasks import find_files_to_fetch
 from whatsapp.tests.factories import change, delivery, echo, inbound, message, text_message
 
 MB = 1024 * 1024
@@ -110,7 +110,7 @@ def test_a_file_that_is_not_what_it_says_is_refused(
 ) -> None:
     attachment = arrived(stage, kind, meta.put(data, mime_type))
     assert (attachment.state, attachment.error) == ("failed", f"The file is not the {kind} that it says it is.")
-    assert (stored_files(), attachment.attempts) == ([], 1)
+    assert (stored_files(), attachment.fence) == ([], 1)
 
 
 @pytest.mark.parametrize("announced", ["all", "length", "nothing"])
@@ -137,7 +137,7 @@ def test_a_name_like_a_path_leads_nowhere(stage: Stage, meta: MediaAtMeta, name:
 
 def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None:
     attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", sha256="0" * 64))
-    assert (attachment.state, attachment.attempts) == ("failed", 4)
+    assert (attachment.state, attachment.fence) == ("failed", 4)
     assert "not the file that Meta announced" in attachment.error
     assert stored_files() == []
 
@@ -168,7 +168,7 @@ def test_what_graph_says_instead_of_an_address(
     content = meta.put(picture(), "image/jpeg")
     meta.files[content["id"]].describe = lambda request: answer
     attachment = arrived(stage, "image", content)
-    assert (attachment.state, attachment.attempts) == ("failed", attempts)
+    assert (attachment.state, attachment.fence) == ("failed", attempts)
     assert reason in attachment.error
 
 
@@ -260,30 +260,30 @@ def test_a_document_of_100_mb_takes_little_memory(stage: Stage, meta: MediaAtMet
     assert peak < 60 * MB
 
 
-def test_a_lost_job_is_found_by_the_sweep_and_a_lost_worker_by_the_end_of_its_lease(
-    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_job_is_found_at_once_and_a_lost_worker_after_its_lease(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    ProcrastinateJob.objects.all().delete()
-    assert fetching.sweep() == 0, "it is due only just now"
-    monkeypatch.setattr("conversations.files.attachments.LOST_SECONDS", -1)
-    attachment = Attachment.objects.take(Attachment.objects.get().pk, "pending", seconds=-5)
-    assert attachment is not None, "a worker has it, and is gone"
-    assert fetching.sweep() == 1
-    assert fetching.sweep() == 0, "it is not woken again at once"
+    assert find_files_to_fetch() == 0, "its job is waiting"
+    ProcrastinateJob.objects.all()._raw_delete("default")
+    assert find_files_to_fetch() == 1
+    claimed = fetching.BACKLOG.claim()
+    assert claimed is not None
+    attachment = Attachment.objects.claimed(claimed[1], "pending")
+    assert attachment is not None, "a worker has it, and dies"
+    stage.work()
+    assert find_files_to_fetch() == 0, "the lease holds"
+    Attachment.objects.update(next_attempt_at=attachment.created_at)
+    assert find_files_to_fetch() == 1
     stage.work()
     assert Attachment.objects.get().state == "ready"
     with Spool(5) as spool:
-        assert not fetching._stored(attachment, "late", "image/png", spool), "the worker that wakes again is fenced"
+        assert not fetching._stored(attachment, "late", "image/png", spool), "the first worker wakes up too late"
 
 
-def test_a_job_that_comes_twice_fetches_once(stage: Stage, meta: MediaAtMeta) -> None:
+def test_more_jobs_than_files_fetch_each_file_once(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    fetching.JOBS.wake([Attachment.objects.get().pk] * 3)
+    fetching.BACKLOG.wake(3)
     stage.work()
     assert (len(meta.asked), len(stored_files())) == (2, 2), "the picture and its preview"
-    async_to_sync(fetching.fetch_one)(Attachment.objects.get().pk)
-    assert len(meta.asked) == 2
 
 
 def test_files_go_with_their_conversation(stage: Stage, meta: MediaAtMeta) -> None:

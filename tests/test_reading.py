@@ -1,7 +1,6 @@
 """What is in the customers' pictures and documents, and what the model is told of it."""
 
 import base64
-import dataclasses
 import io
 import subprocess
 import sys
@@ -14,12 +13,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from PIL import Image
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from assistant.files import documents, extraction, images, sandbox
 from assistant.models import Assistant, Turn
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
+from tenants.models import Tenant
 from tests.media_at_meta import MediaAtMeta, picture
 from tests.pdfs import pdf
 from tests.stage import Stage
@@ -47,7 +46,7 @@ def seen(stage: Stage) -> list[Any]:
 
 
 def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", {**meta.put(picture(3000, 1500), "image/jpeg"), "caption": "This one"})))
     assert [image.size for image in seen(stage)] == [(1024, 512)]
     assert last_question(stage)[0] == {"type": "text", "text": "[image] This one"}
@@ -60,13 +59,13 @@ def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta:
 
 
 def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(*(message("image", meta.put(picture(10 + n, 10), "image/jpeg")) for n in range(5))))
     assert [image.size[0] for image in seen(stage)] == [12, 13, 14]
 
 
 def test_a_picture_that_is_not_in_the_storage_any_more_spoils_nothing(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     for file in Path(active.MEDIA_ROOT).rglob("*.jpg"):
         file.unlink()
@@ -130,7 +129,7 @@ def bomb() -> bytes:
 
 
 def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
@@ -140,21 +139,11 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
 
 def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    Attachment.objects.update(state="reading", attempts=extraction.MOST_ATTEMPTS)
-    async_to_sync(extraction.read_one)(Attachment.objects.get().pk)
+    Attachment.objects.update(state="reading", fence=extraction.MAX_ATTEMPTS)
+    async_to_sync(extraction.BACKLOG.run)(extraction.read_one)
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
-    assert "ended again and again" in attachment.error
-
-
-def test_too_many_at_once_wait(stage: Stage, meta: MediaAtMeta) -> None:
-    stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    ProcrastinateJob.objects.all().delete()
-    none_at_once = dataclasses.replace(extraction.JOBS, at_once=0)
-    async_to_sync(none_at_once.run)(Attachment.objects.get().pk, extraction.read_one)
-    (job,) = ProcrastinateJob.objects.all()
-    assert job.scheduled_at is not None, "later, and the row is as it was"
-    assert Attachment.objects.get().attempts == 0
+    assert "again and again" in attachment.error
 
 
 # --- documents ---

@@ -7,11 +7,12 @@ import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from assistant.files import extraction
 from assistant.models import Assistant, Turn
+from assistant.tasks import find_files_to_read
 from conversations.files.attachments import Attachment
-from conversations.files.jobs import AttachmentJobs
 from conversations.outbox.pauses import Pause
+from runtime.backlog import Backlog
+from tenants.models import Tenant
 from tests.media_at_meta import OGG, MediaAtMeta
 from tests.stage import Json, Stage
 from whatsapp.tests.factories import inbound, message, text_message
@@ -51,7 +52,7 @@ def test_a_voice_note_is_answered_by_what_it_says(stage: Stage, meta: MediaAtMet
 
 
 def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(transcription_language="es")
+    Assistant.objects.create(tenant=Tenant.objects.single(), transcription_language="es")
     stage.converse(inbound(voice(meta)))
     assert b'name="language"\r\n\r\nes' in stage.wire.heard[0]
 
@@ -68,7 +69,7 @@ def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
     [
         (refused(400, "audio_too_short"), 1, "audio_too_short"),
         (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
-        (httpx2.Response(200, json={"text": " "}), 1, "Nothing was heard"),
+        (httpx2.Response(200, json={"text": " "}), 1, "No speech was recognized"),
         (refused(404, "model_not_found"), 1, "model_not_found"),
         (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "no transcription"),
         (httpx2.Response(200, json={"text": None}), 2, "no transcription"),
@@ -95,9 +96,9 @@ def test_a_service_that_fails_for_a_moment_is_asked_again(stage: Stage, meta: Me
 
 
 def test_nothing_is_transcribed_where_nothing_is_answered(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(daily_token_limit=0)
+    Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=0)
     stage.converse(inbound(voice(meta)))
-    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It was not transcribed: out of budget.")
+    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It wasn't transcribed: out of budget.")
 
 
 def test_an_endpoint_that_is_paused_is_not_asked(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
@@ -151,15 +152,16 @@ def test_a_reply_does_not_wait_for_what_the_model_is_not_shown(stage: Stage, met
     assert last_question(stage) == "[video]"
 
 
-def test_a_lost_reading_is_found_by_the_sweep(stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_whose_reading_was_lost_is_found(
+    stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage.post(inbound(voice(meta)))
     ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer").delete()
-    monkeypatch.setattr(AttachmentJobs, "wake", lambda *ids: None)
-    stage.work()
-    monkeypatch.undo()
-    monkeypatch.setattr("conversations.files.attachments.LOST_SECONDS", -1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Backlog, "wake", lambda backlog, rows: 0)
+        stage.work()
     assert Attachment.objects.get().state == "reading"
-    assert extraction.sweep() == 1
+    assert find_files_to_read() == 1
     stage.work()
     assert Attachment.objects.get().state == "ready"
     assert last_question(stage) == HEARD, "the turn had no job left, and was woken by the file"

@@ -1,4 +1,4 @@
-"""What is in a file that was fetched: said in a voice note, seen in a picture, written in a document."""
+"""Extract what the model needs from a fetched file: a voice message's transcript, a preview, a document's text."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ from assistant.model import retries
 from assistant.model.client import ModelFailed
 from assistant.models import Assistant
 from assistant.turns import attachment_wait, opening
-from conversations.files.attachments import Attachment, opened, preview_name
+from conversations.files.attachments import Attachment, backlog, opened, preview_name
 from conversations.files.file_types import extension
-from conversations.files.jobs import AttachmentJobs
 from conversations.outbox.pauses import active_pause
+from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
 from . import documents, images
@@ -27,22 +27,22 @@ from . import documents, images
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
-JOBS = AttachmentJobs("assistant.tasks.read", State.READING, at_once=16)
-LEASE_SECONDS = 300  # longer than any of it takes, with the wait for a free hand
-MOST_ATTEMPTS = 8  # a file that ends its workers must not do so for ever
+LEASE_SECONDS = 300  # longer than any of it takes, including the wait for the executor
+MAX_ATTEMPTS = 8  # a file that kills its workers must not do so forever
 LONGEST_TRANSCRIPT = 20_000  # characters
-# Each has a process beside it, which takes memory.
-_hands = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reading")
+BACKLOG = backlog("assistant.tasks.read", State.READING, lambda: LEASE_SECONDS)
+# Each thread starts a process, which needs memory.
+_executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="extraction")
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     transcript: str = ""
-    preview: str = ""  # its name in the storage
+    preview: str = ""  # the name in the storage
 
 
 class ReadFailed(Exception):
-    """Nothing was learned from a file; `wait`: seconds until the next attempt, None: there is none."""
+    """Nothing was extracted. `wait`: seconds until the next attempt, None if there is none."""
 
     def __init__(self, detail: str, wait: float | None = None) -> None:
         super().__init__(detail)
@@ -51,28 +51,28 @@ class ReadFailed(Exception):
 
 
 def wants(kind: str, mime_type: str) -> bool:
-    """Whether there is something to learn from such a file."""
+    """Whether there is something to extract from such a file."""
     return kind in ("audio", "image") or (kind == "document" and mime_type in documents.READABLE)
 
 
 def settled(attachment: Attachment) -> None:
-    """Nothing more comes of this file: the turn that waits for it may go on, once the transaction is committed."""
+    """This file is done: a turn that waits for it may continue once the transaction is committed."""
     opening.wake(attachment_wait.due_turns(attachment.message_id).values_list("id", "due_at"))
 
 
 async def read_one(attachment_id: int) -> None:
-    """One attempt to learn what is in a file. Harmless to run twice."""
-    attachment = await database_sync_to_async(Attachment.objects.take)(attachment_id, State.READING, LEASE_SECONDS)
+    """Make one attempt at a file that was just claimed."""
+    attachment = await database_sync_to_async(Attachment.objects.claimed)(attachment_id, State.READING)
     if attachment is None:
         return
     try:
         findings = await _read(attachment)
     except ReadFailed as failure:
-        logger.warning("attachment %s could not be read: %s", attachment_id, failure.detail)
+        logger.warning("attachment %s couldn't be read: %s", attachment_id, failure.detail)
         await database_sync_to_async(_failed)(attachment, failure)
     except Exception as error:
-        logger.exception("attachment %s: not foreseen while it was read", attachment_id)
-        await database_sync_to_async(_failed)(attachment, ReadFailed(f"It could not be read: {type(error).__name__}."))
+        logger.exception("attachment %s: reading it failed", attachment_id)
+        await database_sync_to_async(_failed)(attachment, ReadFailed(f"It couldn't be read: {type(error).__name__}."))
     else:
         await database_sync_to_async(_ready)(
             attachment, transcript=findings.transcript, preview=findings.preview, error=""
@@ -80,59 +80,57 @@ async def read_one(attachment_id: int) -> None:
 
 
 async def _read(attachment: Attachment) -> Findings:
-    if attachment.attempts > MOST_ATTEMPTS:
-        raise ReadFailed("It was given up: its workers ended again and again.")
+    if attachment.fence > MAX_ATTEMPTS:
+        raise ReadFailed("Reading it was given up: it ended its worker again and again.")
     if attachment.kind == "audio":
-        return Findings(transcript=await _heard(attachment))
-    return await asyncio.get_running_loop().run_in_executor(_hands, _seen, attachment)
+        return Findings(transcript=await _transcribe(attachment))
+    return await asyncio.get_running_loop().run_in_executor(_executor, _extract, attachment)
 
 
-def _seen(attachment: Attachment) -> Findings:
+def _extract(attachment: Attachment) -> Findings:
     try:
         with opened(str(attachment.file.name)) as stored:
             file = cast("IO[bytes]", stored.file)
             if attachment.kind == "image":
                 small = images.shrink(file)
-                return Findings(preview=_kept(small, preview_name(str(attachment.file.name))))
+                return Findings(preview=_store_preview(small, preview_name(str(attachment.file.name))))
             return Findings(transcript=documents.text_of(file, attachment.mime_type))
     except (images.BadPicture, documents.Unreadable) as failure:
         raise ReadFailed(str(failure)) from failure
 
 
-def _kept(small: bytes, name: str) -> str:
-    default_storage.delete(name)  # of a worker that ended before its row said so
+def _store_preview(small: bytes, name: str) -> str:
+    default_storage.delete(name)  # left by a worker that ended before it could record it
     return default_storage.save(name, ContentFile(small))
 
 
-async def _heard(attachment: Attachment) -> str:
-    assistant = await database_sync_to_async(_listener)(attachment)
+async def _transcribe(attachment: Attachment) -> str:
+    assistant = await database_sync_to_async(_transcription_assistant)(attachment)
     name = f"voice.{extension(attachment.mime_type)}"
     try:
         with await asyncio.to_thread(opened, str(attachment.file.name)) as stored:
             file = cast("IO[bytes]", stored.file)
             text = await model_client.transcribe(file, name, attachment.mime_type, assistant)
     except ModelFailed as failure:
-        raise ReadFailed(
-            f"It could not be transcribed: {failure.detail}", _wait(failure, attachment.attempts)
-        ) from None
+        raise ReadFailed(f"It couldn't be transcribed: {failure.detail}", _wait(failure, attachment.fence)) from None
     if not text:
-        raise ReadFailed("Nothing was heard in it.")
+        raise ReadFailed("No speech was recognized in it.")
     return text[:LONGEST_TRANSCRIPT]
 
 
-def _listener(attachment: Attachment) -> Assistant:
-    """The assistant whose model transcribes. Raises ReadFailed when it is not to be asked."""
+def _transcription_assistant(attachment: Attachment) -> Assistant:
+    """The assistant whose model transcribes. Raises ReadFailed if it must not be called now."""
     conversation = attachment.message.conversation
     assistant = opening.assistant_of(conversation)
     if reason := opening.over_budget(assistant, conversation.tenant_id):
-        raise ReadFailed(f"It was not transcribed: {reason}.")
+        raise ReadFailed(f"It wasn't transcribed: {reason}.")
     if pause := active_pause([retries.scope(assistant)], assistant.key.strip()):
-        raise ReadFailed(f"It was not transcribed: {pause.reason}")
+        raise ReadFailed(f"It wasn't transcribed: {pause.reason}")
     return assistant
 
 
 def _wait(failure: ModelFailed, attempts_made: int) -> float | None:
-    """Seconds until the next attempt, by the table that also holds for answers."""
+    """Seconds until the next attempt, by the table that applies to replies too."""
     waits = failure.rule.waits
     if attempts_made > len(waits):
         return None
@@ -144,17 +142,13 @@ def _failed(attachment: Attachment, failure: ReadFailed) -> None:
         _ready(attachment, error=failure.detail)
         return
     with transaction.atomic():
-        JOBS.put_off(attachment, failure.detail, failure.wait)
+        Attachment.objects.held(attachment).update(error=failure.detail, next_attempt_at=from_now(failure.wait))
 
 
 def _ready(attachment: Attachment, **columns: str) -> None:
     with transaction.atomic():
-        if Attachment.objects.held(attachment).update(state=State.READY, attempts=0, next_attempt_at=None, **columns):
+        if Attachment.objects.held(attachment).update(state=State.READY, fence=0, next_attempt_at=None, **columns):
             settled(attachment)
             return
     if columns.get("preview") and not Attachment.objects.filter(pk=attachment.pk).exists():
-        default_storage.delete(columns["preview"])  # its sender deleted the message meanwhile
-
-
-def sweep() -> int:
-    return JOBS.sweep()
+        default_storage.delete(columns["preview"])  # the message was deleted meanwhile

@@ -1,34 +1,36 @@
-"""The files of messages: one row a file, from the moment a message names it.
+"""The files of messages: one row per file, from the moment a message names it.
 
 The life of a file (`Attachment.state`)::
 
-    pending --fetched--> reading --understood, or given up: `error` says why--> ready
-       |                    \\--- nothing in it to read ------------------------^
+    pending --fetched--> reading --read, or given up: `error` says why--> ready
+       |                    \\--- nothing in it to read -----------------^
        \\--given up: `error` says why--> failed
 
-A file that a person of the business sends is *ready* from the beginning. *pending* and *reading* are taken by a lease:
-who takes one moves `next_attempt_at` beyond the time that the work may take, and `attempts` is the fence of what is
-written afterwards. Rows are the truth, jobs are wake-ups, and a sweep finds what fell asleep.
+A file that someone of the business sends is *ready* from the beginning. *pending* and *reading* rows form two backlogs:
+a claim leases a row by moving `next_attempt_at` past the time the work may take, and raises its fence, which guards
+everything that is written afterwards.
 """
 
-import functools
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations.outbox.contents import FileUpload
-from runtime.clock import ago, from_now
+from runtime.backlog import Backlog, unlocked
+from runtime.clock import from_now
+from tenants.models import Tenant
 
+from . import removal
 from .file_types import extension
 
 if TYPE_CHECKING:
@@ -37,48 +39,34 @@ if TYPE_CHECKING:
 OPEN = ["pending", "reading"]
 KINDS = ("image", "audio", "video", "document", "sticker")
 KINDS_WITH_ONE = (*KINDS, "template")  # a template of ours may have one in its header
-SWEPT_AT_ONCE = 500
-LOST_SECONDS = 15  # a due row that no job took for this long has lost its job
 
 
 def stored_name(mime_type: str) -> str:
-    """A name of our own: nothing of what the sender calls it."""
+    """A new name, which contains nothing that the sender chose."""
     return f"attachments/{uuid.uuid4().hex}.{extension(mime_type)}"
 
 
 def preview_name(name: str) -> str:
-    """Of the picture that is stored under this name: always the same, so that none is left behind unknown."""
+    """The name of the preview of the image stored under `name`. Always the same, so that none is left behind."""
     return f"{name.rpartition('.')[0]}-small.jpg"
 
 
 def opened(name: str) -> "File[bytes]":
-    """A stored file, whole: one in a bucket comes over the network, so call it in a thread."""
+    """A stored file, complete. From a bucket it's downloaded, so call this in a thread."""
     file = default_storage.open(name)
-    _ = file.file  # only now it is fetched
+    _ = file.file  # downloads it
     return file
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
-    def take(self, attachment_id: int, state: str, seconds: float) -> "Attachment | None":
-        """A due row of this state, ours for so many seconds; None when there is nothing to do for this job."""
-        due = self.filter(pk=attachment_id, state=state, next_attempt_at__lte=Now())
-        taken = due.update(attempts=F("attempts") + 1, next_attempt_at=from_now(seconds))
-        mine = self.filter(pk=attachment_id).select_related("message__conversation__tenant")
-        return mine.defer("message__raw_json").first() if taken else None
+    def claimed(self, attachment_id: int, state: str) -> "Attachment | None":
+        """A row that was just claimed, with what the work on it needs. None if it was deleted meanwhile."""
+        rows = self.filter(pk=attachment_id, state=state).select_related("message__conversation__tenant")
+        return rows.defer("message__raw_json").first()
 
-    def held(self, attachment: "Attachment") -> "AttachmentQuerySet":
-        """This row as long as nobody took it after us."""
-        return self.filter(pk=attachment.pk, state=attachment.state, attempts=attachment.attempts)
-
-    def asleep(self, state: str) -> list[int]:
-        """The ids of rows that are due and that no job took, marked as looked at. Call it in a transaction."""
-        due = self.filter(
-            Q(woken_at__isnull=True) | Q(woken_at__lt=ago(60)), state=state, next_attempt_at__lt=ago(LOST_SECONDS)
-        )
-        rows = due.select_for_update(skip_locked=True).order_by("id")
-        ids = list(rows.values_list("id", flat=True)[:SWEPT_AT_ONCE])
-        self.filter(pk__in=ids).update(woken_at=Now())
-        return ids
+    def held(self, attachment: "Attachment") -> "models.QuerySet[Attachment]":
+        """This row, unless somebody claimed it after us or has it locked. For updates, in a transaction."""
+        return unlocked(self.filter(pk=attachment.pk, state=attachment.state, fence=attachment.fence))
 
 
 class Attachment(models.Model):
@@ -93,24 +81,36 @@ class Attachment(models.Model):
     message = models.ForeignKey(
         "conversations.ConversationMessage", on_delete=models.CASCADE, related_name="attachments"
     )
+    tenant = models.ForeignKey(
+        Tenant,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+        verbose_name="business",
+        help_text="Of a customer's file: businesses take turns while files are fetched and read.",
+    )
     kind = models.CharField(max_length=16, help_text="image, audio, video, document or sticker")
     media_id = models.CharField(
-        max_length=255, blank=True, default="", help_text="The channel's id; of ours: once it is uploaded."
+        max_length=255, blank=True, default="", help_text="The channel's ID. For our own files: once uploaded."
     )
-    media_id_until = models.DateTimeField(null=True, blank=True, help_text="Of ours: when the channel forgets it.")
-    mime_type = models.CharField(max_length=100, blank=True, default="", help_text="Claimed; once stored: the real.")
+    media_id_until = models.DateTimeField(
+        null=True, blank=True, help_text="For our own files: when the channel deletes it."
+    )
+    mime_type = models.CharField(max_length=100, blank=True, default="", help_text="As claimed; once stored, as found.")
     sha256 = models.CharField(max_length=64, blank=True, default="", help_text="Hexadecimal.")
     size = models.PositiveBigIntegerField(null=True, blank=True)
-    filename = models.CharField(max_length=255, blank=True, default="", help_text="As its sender calls it.")
+    filename = models.CharField(max_length=255, blank=True, default="", help_text="The sender's name for it.")
     file = models.FileField(max_length=255, blank=True, default="")
-    preview = models.FileField(max_length=255, blank=True, default="", help_text="An image made small, for the model.")
-    transcript = models.TextField(blank=True, default="", help_text="What it says, in words: of audio and documents.")
+    preview = models.FileField(
+        max_length=255, blank=True, default="", help_text="A smaller version of an image, for the model."
+    )
+    transcript = models.TextField(blank=True, default="", help_text="The text of an audio file or a document.")
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True, default="", help_text="Why it is not available, or could not be read.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="In this state; also the fence.")
+    fence = models.PositiveSmallIntegerField(default=0, help_text="How often it was claimed in this state.")
     next_attempt_at = models.DateTimeField(null=True, blank=True)
-    woken_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep last deferred a job for it.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AttachmentQuerySet.as_manager()
@@ -123,9 +123,15 @@ class Attachment(models.Model):
             ),
         ]
         indexes = [
-            # The sweep: what is due.
-            models.Index(fields=["next_attempt_at"], name="attachment_due", condition=Q(state__in=OPEN)),
-            # A turn that is about to be answered: is a file of its messages still on its way?
+            # The claim: what is due for each business.
+            models.Index(
+                F("state"),
+                Coalesce("tenant", 0),
+                F("next_attempt_at"),
+                name="attachment_due",
+                condition=Q(state__in=OPEN),
+            ),
+            # A turn that is about to be answered: is a file of its messages still being fetched or read?
             models.Index(fields=["message"], name="attachment_open", condition=Q(state__in=OPEN)),
         ]
 
@@ -134,12 +140,25 @@ class Attachment(models.Model):
 
     @property
     def is_stored(self) -> bool:
-        """Whether it is whole and was looked at; `file` alone is a name, and may come before."""
+        """Whether it's complete and checked. `file` alone is a name, and may be set before."""
         return self.state in (self.State.READING, self.State.READY) and bool(self.file)
 
 
+def backlog(task: str, state: str, lease: Callable[[], float]) -> Backlog:
+    """The files in this state, worked on by the jobs of `task`. Businesses take turns."""
+    return Backlog(
+        task=task,
+        table="attachments",
+        waiting=f"state = '{state}'",
+        group="COALESCE(tenant_id, 0)",
+        fence="fence",
+        lease=lease,
+        at_once=8,
+    )
+
+
 def of(messages: "Iterable[ConversationMessage]") -> dict[int, list[Attachment]]:
-    """The files of these messages by message id: no query where none can have one."""
+    """The files of these messages, by message ID. No query if none can have one."""
     ids = [message.pk for message in messages if message.kind in KINDS_WITH_ONE]
     found: defaultdict[int, list[Attachment]] = defaultdict(list)
     for attachment in Attachment.objects.filter(message__in=ids).order_by("id") if ids else ():
@@ -148,7 +167,8 @@ def of(messages: "Iterable[ConversationMessage]") -> dict[int, list[Attachment]]
 
 
 def attach(message_id: int, upload: FileUpload) -> Attachment:
-    """The row of a file of ours."""
+    """Give a message a file that was uploaded for it."""
+    removal.keep(upload.stored)
     return Attachment.objects.create(
         message_id=message_id,
         kind=upload.kind,
@@ -162,7 +182,7 @@ def attach(message_id: int, upload: FileUpload) -> Attachment:
 
 
 def of_ours(message_id: int) -> Attachment | None:
-    """The file of a message of ours, without the channel's id where the channel has forgotten it."""
+    """The file of an outgoing message, without the channel's ID if the channel has deleted it."""
     attachment = Attachment.objects.filter(message=message_id).first()
     if attachment and (attachment.media_id_until is None or attachment.media_id_until < timezone.now()):
         attachment.media_id = ""
@@ -170,15 +190,14 @@ def of_ours(message_id: int) -> Attachment | None:
 
 
 def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:
-    """The channel has this file now, for so many seconds."""
+    """The channel has this file now, and keeps it for `seconds`."""
     Attachment.objects.filter(pk=attachment_id).update(media_id=media_id, media_id_until=from_now(seconds))
 
 
 @receiver(post_delete, sender=Attachment)
 def remove_files(instance: Attachment, **kwargs: Any) -> None:
-    """What is deleted with its conversation is deleted whole, once that is committed."""
+    """Files leave the storage with their rows."""
     names = {instance.file.name, instance.preview.name}
     if instance.kind == "image" and instance.file.name:
         names.add(preview_name(instance.file.name))
-    for name in filter(None, names):
-        transaction.on_commit(functools.partial(default_storage.delete, name), robust=True)
+    removal.remove_on_commit(filter(None, names))

@@ -1,7 +1,6 @@
-"""A file that a person or a program of the business sends: looked at and kept, before it is queued."""
+"""Files that the team or an API client sends: checked and stored before their message is queued."""
 
 import hashlib
-from dataclasses import replace
 
 from django.conf import settings
 from django.core.files.base import File
@@ -9,10 +8,11 @@ from django.core.files.storage import default_storage
 
 from conversations.outbox.contents import FileUpload
 
-from .attachments import Attachment, stored_name
+from . import removal
+from .attachments import stored_name
 from .file_types import HEAD, real_type, sniffed
 
-# What Meta takes from a business; the rest goes as a document.
+# What Meta accepts from a business; everything else goes as a document.
 # https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 KINDS = {
     **dict.fromkeys(("image/jpeg", "image/png"), "image"),
@@ -23,34 +23,37 @@ REFUSED = ("text/html", "application/x-executable")
 
 
 def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> FileUpload:
-    """Keep a file for `outbox.send_message`. Raises ValueError, in words for its sender, when WhatsApp takes no such.
+    """Store a file for `outbox.send_message`. If no message owns it within an hour, it's removed.
 
-    claimed: the type that its sender says it has. kind: image, audio, video or document; empty: what it is.
+    claimed: the type the sender says it has. kind: image, audio, video or document; empty: decided by its content.
+    Raises ValueError with a message for the sender if WhatsApp doesn't accept the file. Call it outside a transaction.
     """
     head = file.read(HEAD)
     kind = kind or KINDS.get(sniffed(head), "document")
     _check_size(file, kind)
     mime_type = real_type(kind, claimed, head)
     if mime_type is None or (kind != "document" and KINDS.get(mime_type) != kind):
-        raise ValueError(f"This file is no {kind} that WhatsApp takes.")
-    if sniffed(head) in REFUSED:  # whatever its sender calls it
-        raise ValueError("WhatsApp takes no programs and no web pages.")
+        raise ValueError(f"WhatsApp doesn't support this {kind} format.")
+    if sniffed(head) in REFUSED:  # whatever the sender calls it
+        raise ValueError("Executable and HTML files can't be sent.")
+    name = stored_name(mime_type)
     upload = FileUpload(
         kind=kind,
-        stored="",
+        stored=name,
         mime_type=mime_type,
         size=file.size,
         sha256=_digest(file),
         caption=caption.strip(),
         filename=_name(file),
     )
-    return replace(upload, stored=default_storage.save(stored_name(mime_type), file))
+    removal.announce(name)
+    default_storage.save(name, file)
+    return upload
 
 
 def drop_unused(upload: FileUpload) -> None:
-    """Remove a file from the storage that no message took."""
-    if not Attachment.objects.filter(file=upload.stored).exists():
-        default_storage.delete(upload.stored)
+    """Remove the file from the storage unless a message owns it."""
+    removal.remove_if_unowned(upload.stored)
 
 
 def _check_size(file: "File[bytes]", kind: str) -> None:
@@ -58,14 +61,14 @@ def _check_size(file: "File[bytes]", kind: str) -> None:
     if not file.size:
         raise ValueError("The file is empty.")
     if file.size > largest * 1024 * 1024:
-        raise ValueError(f"The file is too large: WhatsApp takes {largest} MB of this kind.")
+        raise ValueError(f"The file is too large. The limit for this kind is {largest} MB.")
 
 
 def _digest(file: "File[bytes]") -> str:
     digest = hashlib.sha256()
     file.seek(0)
-    for piece in file.chunks():
-        digest.update(piece)
+    for chunk in file.chunks():
+        digest.update(chunk)
     file.seek(0)
     return digest.hexdigest()
 

@@ -41,7 +41,7 @@ class FetchFailed(Exception):
         self.detail = detail
 
     def wait(self, attempts: int) -> float | None:
-        """Seconds until the next attempt after so many; None when there is none."""
+        """Seconds until the next attempt after this many; None if there is none."""
         waits = WAITS[self.kind]
         return waits[attempts - 1] if attempts <= len(waits) else None
 

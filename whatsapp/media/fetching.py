@@ -1,4 +1,4 @@
-"""The files of customers' messages: their rows, from the delivery that names one to its place in the storage."""
+"""The files of customers' messages, from the webhook that names one to the storage."""
 
 import asyncio
 import logging
@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from assistant.files import extraction
-from conversations.files.attachments import Attachment, stored_name
-from conversations.files.jobs import AttachmentJobs
+from conversations.files.attachments import Attachment, backlog, stored_name
+from conversations.models import ConversationMessage
+from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 from whatsapp.graph import access
 from whatsapp.webhook.types import Media
@@ -25,24 +26,28 @@ from .errors import FetchFailed
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
-JOBS = AttachmentJobs("whatsapp.tasks.fetch", State.PENDING, at_once=16)  # each may need its size on the disk
 MARGIN_SECONDS = 120  # of the lease: to put the file into the storage
+BACKLOG = backlog("whatsapp.tasks.fetch", State.PENDING, lambda: settings.MEDIA_SECONDS + MARGIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to fetch, with its row as it was taken."""
+    """A file to fetch, with its claimed row."""
 
     attachment: Attachment
     wanted: Wanted
-    problem: str  # why it cannot be asked for, '' when it can
+    problem: str  # why it can't be requested; '' if it can
 
 
 def expect(found: Iterable[tuple[int, str, Media]]) -> None:
-    """Rows for the files of new messages (id, kind, file), and the jobs that fetch them, in the same transaction."""
+    """Store rows for the files of new messages (ID, kind, file) and defer the jobs that fetch them."""
+    files = list(found)
+    messages = ConversationMessage.objects.filter(pk__in=[message_id for message_id, _, _ in files])
+    tenants = dict(messages.values_list("pk", "conversation__tenant")) if files else {}
     rows = [
         Attachment(
             message_id=message_id,
+            tenant_id=tenants[message_id],
             kind=kind,
             media_id=media.id,
             mime_type=media.mime_type,
@@ -50,43 +55,42 @@ def expect(found: Iterable[tuple[int, str, Media]]) -> None:
             filename=media.filename,
             next_attempt_at=Now(),
         )
-        for message_id, kind, media in found
+        for message_id, kind, media in files
     ]
-    if rows:
-        JOBS.wake(row.pk for row in Attachment.objects.bulk_create(rows))
+    BACKLOG.wake(len(Attachment.objects.bulk_create(rows)))
 
 
 async def fetch_one(attachment_id: int) -> None:
-    """One attempt for a file that is due. Harmless to run twice."""
-    task = await database_sync_to_async(_take)(attachment_id)
+    """Make one attempt at a file that was just claimed."""
+    task = await database_sync_to_async(_prepare)(attachment_id)
     if task is None:
         return
     with Spool(task.wanted.limit) as spool:
         try:
             if task.problem:
-                raise FetchFailed("token", f"The file cannot be asked for: {task.problem}.")
+                raise FetchFailed("token", f"The file can't be requested: {task.problem}.")
             real = await fetch(task.wanted, spool)
             name = stored_name(real)
             if not await database_sync_to_async(_announced)(task.attachment, name):
-                return  # another worker was given the row meanwhile
+                return  # another worker has claimed the row
             await asyncio.to_thread(_put, spool, name, str(task.attachment.file.name or ""))
         except FetchFailed as failure:
             logger.warning("attachment %s not fetched: %s", attachment_id, failure)
             await database_sync_to_async(_failed)(task.attachment, failure)
             return
         if not await database_sync_to_async(_stored)(task.attachment, name, real, spool):
-            await asyncio.to_thread(default_storage.delete, name)  # another worker was given the row meanwhile
+            await asyncio.to_thread(default_storage.delete, name)  # another worker has claimed the row
 
 
-def _take(attachment_id: int) -> Task | None:
-    attachment = Attachment.objects.take(attachment_id, State.PENDING, settings.MEDIA_SECONDS + MARGIN_SECONDS)
+def _prepare(attachment_id: int) -> Task | None:
+    attachment = Attachment.objects.claimed(attachment_id, State.PENDING)
     if attachment is None:
         return None
     phone_number_id = attachment.message.conversation.phone_number_id
     try:
         way = access.sending_access(phone_number_id)
         token, problem = way.token, way.problem
-    except ImproperlyConfigured as error:  # a token that no key of ours opens
+    except ImproperlyConfigured as error:  # none of our keys decrypts the token
         token, problem = "", str(error)
     wanted = Wanted(
         media_id=attachment.media_id,
@@ -100,24 +104,25 @@ def _take(attachment_id: int) -> Task | None:
 
 
 def _announced(attachment: Attachment, name: str) -> bool:
-    """The row knows the name before the storage has the file: what a crash leaves behind is never forgotten."""
-    return bool(Attachment.objects.held(attachment).update(file=name))
+    """Enter the file's name before it's stored, so that a file left behind by a crash is known. Whether it's ours."""
+    with transaction.atomic():
+        return bool(Attachment.objects.held(attachment).update(file=name))
 
 
 def _put(spool: Spool, name: str, left_behind: str) -> None:
-    """Into the storage, in place of what an attempt before it may have left there."""
+    """Store the file, and remove what an earlier attempt may have left."""
     spool.file.seek(0)
     try:
         if left_behind:
             default_storage.delete(left_behind)
         default_storage.save(name, File(spool.file))
     except Exception as error:
-        logger.exception("a file could not be stored")
-        raise FetchFailed("unavailable", f"The file could not be stored: {type(error).__name__}.") from error
+        logger.exception("a file couldn't be stored")
+        raise FetchFailed("unavailable", f"The file couldn't be stored: {type(error).__name__}.") from error
 
 
 def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> bool:
-    """Whether the row was still ours."""
+    """Record that the file is stored. Whether the row was still ours."""
     to_read = extraction.wants(attachment.kind, mime_type)
     with transaction.atomic():
         held = Attachment.objects.held(attachment).update(
@@ -127,25 +132,22 @@ def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> 
             sha256=spool.sha256,
             size=spool.size,
             error="",
-            attempts=0,
+            fence=0,
             next_attempt_at=Now() if to_read else None,
         )
         if held and to_read:
-            extraction.JOBS.wake([attachment.pk])
+            extraction.BACKLOG.wake(1)
         elif held:
             extraction.settled(attachment)
     return bool(held)
 
 
 def _failed(attachment: Attachment, failure: FetchFailed) -> None:
-    """Again later, or not available: then the reason stands on the message."""
-    wait = failure.wait(attachment.attempts)
+    """Try again later, or give up; the message then shows the reason."""
+    wait = failure.wait(attachment.fence)
+    mine = Attachment.objects.held(attachment)
     with transaction.atomic():
         if wait is not None:
-            JOBS.put_off(attachment, failure.detail, wait * settings.RETRY_TIME_SCALE)
-        elif Attachment.objects.held(attachment).update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
+            mine.update(error=failure.detail, next_attempt_at=from_now(wait * settings.RETRY_TIME_SCALE))
+        elif mine.update(state=State.FAILED, error=failure.detail, next_attempt_at=None):
             extraction.settled(attachment)
-
-
-def sweep() -> int:
-    return JOBS.sweep()
