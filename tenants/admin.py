@@ -6,12 +6,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from rest_framework.authtoken.models import Token, TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from . import invitations
+from . import deletion, invitations
 from .access import NOBODY, is_installation_admin, tenants_of
 from .models import Membership, Tenant
 from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
@@ -33,11 +34,26 @@ class TenantAdmin(TenantScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         tenants: QuerySet[Tenant] = super().get_queryset(request)
-        return tenants.annotate(member_count=Count("memberships"))
+        return tenants.filter(deletion_requested_at=None).annotate(member_count=Count("memberships"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
         # A read-only form has no inputs to fill in.
         return dict(self.prepopulated_fields) if self.has_change_permission(request, obj) else {}
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Without counting: a job deletes the rows later, and there may be millions."""
+        refused = {str(self.opts.verbose_name) for obj in objs if not self.has_delete_permission(request, obj)}
+        names = [f"{obj}, with its conversations, leads, files, accounts and keys" for obj in objs]
+        return names, {str(self.opts.verbose_name_plural): len(names)}, refused, []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, Tenant.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        if not self.has_delete_permission(request):
+            raise PermissionDenied
+        deletion.request(list(queryset.values_list("pk", flat=True)))
+        messages.info(request, "The business is inactive now. Its data is being deleted in the background.")
 
     @admin.display(ordering="member_count")
     def members(self, tenant: Any) -> int:

@@ -37,6 +37,7 @@ class Tenant(models.Model):
     slug = models.SlugField(max_length=80, db_index=False)
     is_active = models.BooleanField("active", default=True, help_text="When off, messages are stored but not answered.")
     is_single = models.BooleanField(default=False, db_default=False, editable=False)
+    deletion_requested_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()

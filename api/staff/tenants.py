@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
+from tenants import deletion
 from tenants.access import ANYONE, NOBODY, OWNERS, Roles, for_user, has_role, has_role_anywhere, tenant_id_of
 from tenants.models import Tenant
 
@@ -71,8 +72,11 @@ class TenantViewSet(TenantScopedViewSet):
 
     tenant_path = "pk"
     may_add = may_change = may_delete = NOBODY
-    queryset = Tenant.objects.order_by("pk")
+    queryset = Tenant.objects.filter(deletion_requested_at=None).order_by("pk")
     serializer_class = TenantSerializer
+
+    def perform_destroy(self, instance: Tenant) -> None:
+        deletion.request([instance.pk])
 
 
 @extend_schema(exclude=True)

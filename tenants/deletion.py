@@ -1,0 +1,20 @@
+"""Deleting a business: marked at once, then deleted by a job in small transactions (`operations.deletion`)."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from runtime import jobs
+
+from .models import Membership, Tenant
+
+TASK = "operations.tasks.delete_tenant"
+
+
+def request(tenant_ids: Sequence[int]) -> None:
+    """Mark businesses for deletion. From now on they're inactive, nobody has a role in them, and no list shows them."""
+    with transaction.atomic():
+        Tenant.objects.filter(pk__in=tenant_ids).update(is_active=False, is_single=False, deletion_requested_at=Now())
+        Membership.objects.filter(tenant__in=tenant_ids).delete()
+        jobs.defer(TASK, *[{"tenant_id": tenant_id} for tenant_id in tenant_ids])
