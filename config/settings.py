@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from config import env_file
+from config.database import database
 from config.media_storage import media_storage
 
 # Lets classes such as ModelForm[Lead] be subclassed.
@@ -93,6 +94,7 @@ MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
 ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
+FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=400)
@@ -190,17 +192,12 @@ else:
         "NAME": "postgres",
         "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
     }
-DATABASES = {
-    "default": {
-        **_database,
-        "CONN_MAX_AGE": 600,
-        # A server that swallows packets must not hang the door: Meta delivers again.
-        # With a threshold of None, Django's default, psycopg prepares nothing: planning the statement of
-        # `whatsapp/webhook/fast_ingest.py` anew for each delivery costs PostgreSQL four times what running it does.
-        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **_database.get("OPTIONS", {})},
-        "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default=None)},
-    }
+_timeouts = {
+    "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=5),
+    "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=30),
+    "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=60),
 }
+DATABASES = {"default": database(_database, _timeouts, env.str("TEST_DATABASE_NAME", default=None))}
 
 # --- The files of messages: never below an address, only through a view that looks who asks ------------------
 MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))

@@ -1,0 +1,25 @@
+"""Django's entry for the database: which server, and how long it may take."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def database(server: Mapping[str, Any], timeouts: Mapping[str, float], test_name: str | None) -> dict[str, Any]:
+    """Django's entry in DATABASES.
+
+    server: from DATABASE_URL, or the embedded PostgreSQL. timeouts: PostgreSQL's settings, in seconds. A timeout of 0 is
+    left to the role or the server; with all of them at 0, no startup parameter is sent, as some poolers require.
+    """
+    given = dict(server.get("OPTIONS", {}))
+    parameters = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in timeouts.items() if seconds]
+    if options := " ".join([*parameters, *filter(None, [given.pop("options", "")])]):
+        given["options"] = options
+    return {
+        **server,
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        # A server that swallows packets must not hang the webhook: Meta delivers again. And without a threshold psycopg
+        # prepares nothing, so PostgreSQL would plan the statements of each delivery anew.
+        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **given},
+        "TEST": {"NAME": test_name},
+    }
