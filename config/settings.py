@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config import admin_theme, env_file
-from config.database import default_database
+from config.database import database
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
 
@@ -99,6 +99,7 @@ ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
+FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=400)
@@ -188,7 +189,20 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # --- The database -------------------------------------------------------------------------------------------
-DATABASES = {"default": default_database(env, BASE_DIR)}
+if env.str("DATABASE_URL", default=""):
+    _database = env.db("DATABASE_URL", engine="django.db.backends.postgresql")
+else:
+    _database = {
+        "ENGINE": "config.embedded_postgres",
+        "NAME": "postgres",
+        "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
+    }
+_timeouts = {
+    "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=5),
+    "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=30),
+    "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=60),
+}
+DATABASES = {"default": database(_database, _timeouts, env.str("TEST_DATABASE_NAME", default=None))}
 
 # --- The files of messages: never below an address, only through a view that looks who asks ------------------
 MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))

@@ -26,13 +26,12 @@ may_end: dict[str, threading.Event] = {}
 def task_in(queue: str) -> str:
     """A task in this queue, which ends when the test says so."""
 
+    @app.task(queue=queue, name=f"tests.test_queues.{queue}")
     async def run() -> None:
         started[queue].set()
         await asyncio.to_thread(may_end[queue].wait, 60)
 
-    name = f"tests.test_queues.{queue}"
-    app.task(queue=queue, name=name)(run)
-    return name
+    return run.name
 
 
 TASKS = {queue: task_in(queue) for queue in QUEUES}

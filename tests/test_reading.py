@@ -18,6 +18,7 @@ from assistant.files import documents, extraction, images, sandbox
 from assistant.models import Assistant, Turn
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
+from tenants.models import Tenant
 from tests.media_at_meta import MediaAtMeta, picture
 from tests.pdfs import pdf
 from tests.stage import Stage
@@ -45,7 +46,7 @@ def seen(stage: Stage) -> list[Any]:
 
 
 def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", {**meta.put(picture(3000, 1500), "image/jpeg"), "caption": "This one"})))
     assert [image.size for image in seen(stage)] == [(1024, 512)]
     assert last_question(stage)[0] == {"type": "text", "text": "[image] This one"}
@@ -58,13 +59,13 @@ def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta:
 
 
 def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(*(message("image", meta.put(picture(10 + n, 10), "image/jpeg")) for n in range(5))))
     assert [image.size[0] for image in seen(stage)] == [12, 13, 14]
 
 
 def test_a_picture_that_is_not_in_the_storage_any_more_spoils_nothing(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     for file in Path(active.MEDIA_ROOT).rglob("*.jpg"):
         file.unlink()
@@ -128,7 +129,7 @@ def bomb() -> bytes:
 
 
 def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(sees_images=True)
+    Assistant.objects.create(tenant=Tenant.objects.single(), sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")

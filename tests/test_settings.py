@@ -139,3 +139,21 @@ def test_gunicorn_listens_on_the_port_and_shuts_strangers_out_of_a_developers_ma
     assert start(command, DEBUG="true", PORT="9000").stdout.split() == ["127.0.0.1:9000", "2", "16"]
     production = start(command, WEB_CONCURRENCY="3", WEB_THREADS="8", **SECRETS)
     assert production.stdout.split() == ["0.0.0.0:8000", "3", "8"], production.stderr
+
+
+LOCK, STATEMENT, IDLE = "-c lock_timeout=5000", "-c statement_timeout=30000", "-c idle_in_transaction_session_timeout="
+
+
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    [
+        ({}, [LOCK, STATEMENT, IDLE + "60000"]),
+        ({"DATABASE_STATEMENT_SECONDS": "0", "DATABASE_IDLE_SECONDS": "0.5"}, [LOCK, IDLE + "500"]),
+        ({"DATABASE_URL": "postgres://u@h/d?options=-c%20geqo=off"}, [LOCK, STATEMENT, IDLE + "60000", "-c geqo=off"]),
+        ({f"DATABASE_{name}_SECONDS": "0" for name in ("LOCK", "STATEMENT", "IDLE")}, ["None"]),
+    ],
+)
+def test_database_timeouts_can_be_changed_and_turned_off(environment: dict[str, str], options: list[str]) -> None:
+    command = "import config.settings as s; print(s.DATABASES['default']['OPTIONS'].get('options'))"
+    started = start(command, **SECRETS, **environment)
+    assert started.stdout.strip() == " ".join(options), started.stderr

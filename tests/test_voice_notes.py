@@ -12,6 +12,7 @@ from assistant.tasks import find_files_to_read
 from conversations.files.attachments import Attachment
 from conversations.outbox.pauses import Pause
 from runtime.backlog import Backlog
+from tenants.models import Tenant
 from tests.media_at_meta import OGG, MediaAtMeta
 from tests.stage import Json, Stage
 from whatsapp.tests.factories import inbound, message, text_message
@@ -51,7 +52,7 @@ def test_a_voice_note_is_answered_by_what_it_says(stage: Stage, meta: MediaAtMet
 
 
 def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(transcription_language="es")
+    Assistant.objects.create(tenant=Tenant.objects.single(), transcription_language="es")
     stage.converse(inbound(voice(meta)))
     assert b'name="language"\r\n\r\nes' in stage.wire.heard[0]
 
@@ -95,9 +96,9 @@ def test_a_service_that_fails_for_a_moment_is_asked_again(stage: Stage, meta: Me
 
 
 def test_nothing_is_transcribed_where_nothing_is_answered(stage: Stage, meta: MediaAtMeta) -> None:
-    Assistant.objects.create(daily_token_limit=0)
+    Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=0)
     stage.converse(inbound(voice(meta)))
-    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It was not transcribed: out of budget.")
+    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It wasn't transcribed: out of budget.")
 
 
 def test_an_endpoint_that_is_paused_is_not_asked(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:

@@ -1,12 +1,9 @@
 """An event reaches the endpoints that want it: signed, again until it is taken, given up in the end."""
 
 import asyncio
-import base64
 import datetime as dt
-import textwrap
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -56,39 +53,6 @@ def test_it_is_signed_and_says_what_happened(stage: Stage, receiver: Receiver) -
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.response_code, delivery.attempts) == ("delivered", 200, 1)
     assert delivery.delivered_at
-
-
-def test_signatures_are_those_of_standard_webhooks() -> None:
-    """The vector is one of the specification's own libraries."""
-    headers = signature.sign(
-        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    )
-    assert headers == {
-        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
-        "webhook-timestamp": "1614265330",
-        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-    }
-
-
-def test_secrets_are_as_long_as_the_specification_asks_for() -> None:
-    secret = signature.new_secret()
-    assert secret.startswith("whsec_")
-    assert 24 <= len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
-    assert signature.new_secret() != secret
-
-
-def test_the_code_in_the_documentation_verifies_signatures() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
-    recipe = text[text.index("    import base64") :].split("\n\nTo try")[0]
-    known: dict[str, Any] = {}
-    exec(textwrap.dedent(recipe), known)
-    now = int(time.time())
-    headers = signature.sign("1", now, b"{}", SECRET)
-    assert known["is_from_parley"](headers, b"{}", SECRET)
-    assert not known["is_from_parley"](headers, b"{ }", SECRET)
-    assert not known["is_from_parley"](headers, b"{}", signature.new_secret())
-    assert not known["is_from_parley"]({**headers, "webhook-id": "2"}, b"{}", SECRET)
-    assert not known["is_from_parley"](signature.sign("1", now - 600, b"{}", SECRET), b"{}", SECRET)
 
 
 def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: Receiver) -> None:
@@ -225,8 +189,8 @@ def claim() -> Attempt | None:
 def test_a_hanging_endpoint_holds_few_jobs_and_delays_no_other(stage: Stage, settings: Any) -> None:
     settings.WEBHOOK_SECONDS = 60
     with receiving() as hanging, receiving() as quick:
-        hold = threading.Event()
-        settings.WEBHOOKS_ALLOW_PRIVATE, hanging.hold = True, hold
+        settings.WEBHOOKS_ALLOW_PRIVATE = True
+        release = hanging.hold = threading.Event()
         businesses = TwoBusinesses()
         endpoint(hanging.url, businesses.ours)
         endpoint(quick.url, businesses.theirs)
@@ -240,7 +204,7 @@ def test_a_hanging_endpoint_holds_few_jobs_and_delays_no_other(stage: Stage, set
                 _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             assert len(quick.got) == 3, "younger, and delivered while the other hangs"
             assert len(hanging.got) == BACKLOG.at_once
-            hold.set()
+            release.set()
             await asyncio.gather(*running)
 
         async_to_sync(work)()
