@@ -16,8 +16,8 @@ def default_database(env: Env, folder: Path) -> dict[str, Any]:
             "NAME": "postgres",
             "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(folder / ".data" / "postgres")),
         }
-    # Nothing may hold a lock, run or sit in a transaction for long. In seconds; 0 leaves it to the server or the role,
-    # as a pooler needs that doesn't accept startup parameters.
+    # Limits on how long a statement may run, wait for a lock or idle in a transaction. In seconds; 0 leaves it to the
+    # server or the role, which poolers that don't accept startup parameters need.
     timeouts = {
         "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=5),
         "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=30),
@@ -25,13 +25,13 @@ def default_database(env: Env, folder: Path) -> dict[str, Any]:
     }
     options = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in timeouts.items() if seconds]
     if own := chosen.get("OPTIONS", {}).get("options"):
-        options.append(own)  # those of DATABASE_URL win
+        options.append(own)  # DATABASE_URL's own options take precedence
     return {
         **chosen,
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
-        # A server that swallows packets must not hang the webhook: Meta delivers again.
-        # With a threshold of None, Django's default, psycopg prepares nothing, not even in `runtime/prepared.py`.
+        # A server that drops packets must not hang the webhook: Meta will deliver again. With Django's default
+        # threshold of None, psycopg prepares nothing, not even in `runtime/prepared.py`.
         "OPTIONS": {
             "connect_timeout": 5,
             "prepare_threshold": 5,

@@ -6,7 +6,7 @@ The life of a file (`Attachment.state`)::
        |                    \\--- nothing in it to read -----------------^
        \\--given up: `error` says why--> failed
 
-A file that someone of the business sends is *ready* from the beginning. *pending* and *reading* rows form two backlogs:
+A file sent by the business is *ready* from the beginning. *pending* and *reading* rows form two backlogs:
 a claim leases a row by moving `next_attempt_at` past the time the work may take, and raises its fence, which guards
 everything that is written afterwards.
 """
@@ -65,7 +65,7 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         return rows.defer("message__raw_json").first()
 
     def held(self, attachment: "Attachment") -> "models.QuerySet[Attachment]":
-        """This row, unless somebody claimed it after us or has it locked. For updates, in a transaction."""
+        """This row, unless it was claimed again or is locked. For updates, in a transaction."""
         return unlocked(self.filter(pk=attachment.pk, state=attachment.state, fence=attachment.fence))
 
 
@@ -191,7 +191,7 @@ def ours(message_ids: Sequence[int]) -> list[Attachment]:
 
 
 def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:
-    """The channel has this file now, and keeps it for `seconds`."""
+    """Record that the channel now has this file and keeps it for `seconds`."""
     Attachment.objects.filter(pk=attachment_id).update(media_id=media_id, media_id_until=from_now(seconds))
 
 

@@ -278,7 +278,7 @@ def upload_in(content: Content | None) -> FileUpload | None:
 
 
 def to_json(content: Content) -> dict[str, Any]:
-    """The content as stored in a JSON column; `from_json` reads it back."""
+    """The content for a JSON column; `from_json` reads it back."""
     return {"type": content.type, **asdict(content)}
 
 
@@ -288,7 +288,7 @@ def from_json(stored: dict[str, Any]) -> Content:
         fields = {name: _read(name, value) for name, value in stored.items() if name != "type"}
         return _BY_TYPE[stored["type"]](**fields)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"Not a valid content: {error}") from error
+        raise ValueError(f"Invalid content: {error}") from error
 
 
 def _read(name: str, value: Any) -> Any:
