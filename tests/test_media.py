@@ -159,8 +159,8 @@ def test_a_proxys_page_in_its_place_is_tried_again(stage: Stage, meta: MediaAtMe
         (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid", 6),
         (httpx2.Response(429, json={"error": {"message": "no", "code": 4}}), "calls Meta too often", 6),
         (httpx2.Response(502, text="<html>"), "not Meta's JSON", 7),
-        (httpx2.Response(200, json={}), "not at Meta", 1),
-        (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "not at Meta", 1),
+        (httpx2.Response(200, json={}), "Not downloaded", 1),
+        (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "Not downloaded", 1),
     ],
 )
 def test_what_graph_says_instead_of_an_address(
@@ -178,7 +178,7 @@ def test_a_slow_host_is_not_waited_for_any_longer(stage: Stage, meta: MediaAtMet
     content = meta.put(picture(), "image/jpeg")
     meta.files[content["id"]].answer = lambda request: httpx2.Response(200, stream=Slow())
     attachment = arrived(stage, "image", content)
-    assert (attachment.state, attachment.error) == ("failed", "The file did not come within 0.05 seconds.")
+    assert (attachment.state, attachment.error) == ("failed", "The file didn't arrive within 0.05 seconds.")
 
 
 class Slow(httpx2.AsyncByteStream):

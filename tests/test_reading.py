@@ -54,7 +54,7 @@ def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: M
 
 def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+    assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
 def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
@@ -100,12 +100,12 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (lambda: picture(6000, 6000, "PNG"), "too large to be opened: 6000 × 6000"),
-        (lambda: clear(4400, 4400), "too large to be opened: 4400 × 4400"),
-        (lambda: bomb(), "cannot be opened"),
-        (lambda: picture()[:200], "cannot be opened"),
-        (lambda: picture(500, 500, "PNG")[:400], "cannot be opened"),
-        (lambda: b"GIF89a" + bytes(100), "cannot be opened"),
+        (lambda: picture(6000, 6000, "PNG"), "too large: 6000 × 6000"),
+        (lambda: clear(4400, 4400), "too large: 4400 × 4400"),
+        (lambda: bomb(), "is damaged"),
+        (lambda: picture()[:200], "is damaged"),
+        (lambda: picture(500, 500, "PNG")[:400], "is damaged"),
+        (lambda: b"GIF89a" + bytes(100), "is damaged"),
     ],
 )
 def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
@@ -132,8 +132,8 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
     stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
-    assert "The picture cannot be opened" in attachment.error
-    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+    assert "The image is damaged" in attachment.error
+    assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
 def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
@@ -172,9 +172,9 @@ def test_a_long_document_is_read_from_its_beginning(stage: Stage, meta: MediaAtM
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"%PDF-1.7\nnonsense", "damaged, or locked"),
+        (b"%PDF-1.7\nnonsense", "damaged or protected"),
         (pdf(), "no text in the document"),
-        (pdf("Secret", password="x"), "damaged, or locked"),
+        (pdf("Secret", password="x"), "damaged or protected"),
     ],
 )
 def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
@@ -191,7 +191,7 @@ def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(sandbox, "PROGRAM", sleeper)
     monkeypatch.setattr(sandbox, "SECONDS", 0.5)
     began = time.monotonic()
-    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="not be read within"):
+    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="be read within"):
         documents.text_of(file, "application/pdf")
     assert time.monotonic() - began < 10
 
@@ -208,6 +208,6 @@ def test_texts_of_old_documents_are_not_repeated(stage: Stage, meta: MediaAtMeta
         stage.converse(inbound(message("document", meta.put(b"text %d" % number, "text/plain"))))
     shown = [m["content"] for m in stage.wire.asked[-1]["messages"] if "[document]" in str(m["content"])]
     theirs = [content for content in shown if not content.startswith("Answer")]
-    assert theirs[0] == "[document]\n(Its text was shown earlier.)"
+    assert theirs[0] == "[document]\n(Its text was included earlier.)"
     assert ["(It says:)" in content for content in theirs] == [False, True, True, True]
     assert ConversationMessage.objects.filter(role="user").count() == 4

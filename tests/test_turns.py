@@ -235,9 +235,9 @@ def test_a_reply_that_cannot_be_stored_fails_at_once_with_the_reason(stage: Stag
     stage.converse(inbound(text_message("Hello")))
     turn = Turn.objects.get()
     assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "fallback", 0)
-    assert "could not be stored" in turn.error
+    assert "couldn't be stored" in turn.error
     assert stage.wire.texts == [Assistant().fallback_text]
-    assert "could not be stored" in Conversation.objects.get().needs_person
+    assert "couldn't be stored" in Conversation.objects.get().needs_person
 
 
 def test_a_reply_that_cannot_be_stored_leaves_the_others_of_its_batch_alone(stage: Stage) -> None:

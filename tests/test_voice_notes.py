@@ -17,7 +17,7 @@ from tests.stage import Json, Stage
 from whatsapp.tests.factories import inbound, message, text_message
 
 HEARD = "[voice note]\nTwo cakes, please."
-UNHEARD = "[voice note]\n(What is said in it is not known.)"
+UNHEARD = "[voice note]\n(Its content isn't known.)"
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
         (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
         (httpx2.Response(200, json={"text": " "}), 1, "No speech was recognized"),
         (refused(404, "model_not_found"), 1, "model_not_found"),
-        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "no transcription"),
-        (httpx2.Response(200, json={"text": None}), 2, "no transcription"),
+        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "isn't a transcription"),
+        (httpx2.Response(200, json={"text": None}), 2, "isn't a transcription"),
         (refused(500, "server_error"), 3, "server_error"),
     ],
 )

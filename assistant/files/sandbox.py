@@ -23,7 +23,7 @@ def unpack(what: str, file: IO[bytes], *numbers: int) -> bytes:
             command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DecodeError(f"It could not be read within {SECONDS} seconds.") from None
+        raise DecodeError(f"It couldn't be read within {SECONDS} seconds.") from None
     if done.returncode == EXIT_WITH_REASON:
         raise DecodeError(done.stdout.decode("utf-8", "replace")[:200])
     if done.returncode:

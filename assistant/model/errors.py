@@ -56,8 +56,8 @@ RULES: dict[str, Rule] = {
     "unauthorized": Rule(
         stop_endpoint=True,
         tell_operators=True,
-        advice="The key is refused. Put a valid one into OPENAI_API_KEY or the tenant's assistant; "
-        "it is tried at once.",
+        advice="The key was rejected. Enter a valid one in OPENAI_API_KEY or the tenant's assistant. "
+        "It is tried at once.",
     ),
     # 403
     "forbidden": Rule(
@@ -68,7 +68,7 @@ RULES: dict[str, Rule] = {
     # 404
     "model_not_found": Rule(
         tell_operators=True,
-        advice="Choose a model this endpoint has, in OPENAI_MODEL or the tenant's assistant, "
+        advice="Choose a model that this endpoint offers, in OPENAI_MODEL or the tenant's assistant, "
         "and check OPENAI_BASE_URL.",
     ),
     "context_length_exceeded": Rule(halve_history=True),

@@ -113,7 +113,7 @@ def test_it_tells_the_operators_once_and_what_to_do(fake_model: Fake, log: pytes
     errors = [record.message for record in log.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "Add credit" in errors[0]
-    assert "endpoint_paused: not asked: quota: HTTP 429" in log.text
+    assert "endpoint_paused: not called: quota: HTTP 429" in log.text
 
 
 def test_it_asks_nobody_without_a_key(

@@ -88,7 +88,7 @@ class Attachment(models.Model):
         related_name="+",
         db_index=False,
         verbose_name="business",
-        help_text="Of a customer's file: businesses take turns while files are fetched and read.",
+        help_text="For a customer's file: businesses take turns while files are fetched and read.",
     )
     kind = models.CharField(max_length=16, help_text="image, audio, video, document or sticker")
     media_id = models.CharField(
@@ -108,8 +108,8 @@ class Attachment(models.Model):
     transcript = models.TextField(blank=True, default="", help_text="The text of an audio file or a document.")
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
-    error = models.TextField(blank=True, default="", help_text="Why it is not available, or could not be read.")
-    fence = models.PositiveSmallIntegerField(default=0, help_text="How often it was claimed in this state.")
+    error = models.TextField(blank=True, default="", help_text="Why it's not available or couldn't be read.")
+    fence = models.PositiveSmallIntegerField(default=0, help_text="How often it has been claimed in this state.")
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

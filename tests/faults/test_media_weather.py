@@ -105,9 +105,9 @@ def test_weather_that_passes_costs_only_time(
     [
         ("wrong_sha256", {}, "not the file that Meta announced"),
         ("html", {}, "not the file that Meta announced"),
-        ("redirect", {"to": "http://10.0.0.1/"}, "not at Meta"),
-        ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "not at Meta"),
-        ("redirect", {"to": "https://example.org/a.jpg"}, "not at Meta"),
+        ("redirect", {"to": "http://10.0.0.1/"}, "Not downloaded"),
+        ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "Not downloaded"),
+        ("redirect", {"to": "https://example.org/a.jpg"}, "Not downloaded"),
         ("error", {"code": 100}, "does not have the file any more"),
     ],
 )

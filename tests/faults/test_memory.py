@@ -65,9 +65,9 @@ FILES = {
     "large document": ("document", b"%PDF-1.4\n" + bytes(100 * MB - 9), "application/pdf", "damaged"),
     "swelling document": ("document", swelling_pdf(), "application/pdf", "damaged"),
     "photo": ("image", picture(4096, 3072), "image/jpeg", ""),
-    "large picture": ("image", clear(4400), "image/png", "too large to be opened"),
-    "larger picture": ("image", picture(5000, 5000, "PNG"), "image/png", "too large to be opened"),
-    "bomb": ("image", bomb(), "image/png", "cannot be opened"),
+    "large picture": ("image", clear(4400), "image/png", "too large"),
+    "larger picture": ("image", picture(5000, 5000, "PNG"), "image/png", "too large"),
+    "bomb": ("image", bomb(), "image/png", "is damaged"),
     "page": ("image", b"<html><script>alert(1)</script>", "image/jpeg", "not the image that it says"),
 }
 

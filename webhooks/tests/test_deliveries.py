@@ -298,4 +298,4 @@ def test_a_receiver_that_hangs_is_given_up_in_time(stage: Stage, receiver: Recei
     stage.work()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.response_code) == ("waiting", None)
-    assert "No whole answer" in delivery.error
+    assert "No complete response" in delivery.error

@@ -60,7 +60,10 @@ def _waba_id(phone_number_id: str) -> str:
 
 async def _all(waba_id: str, token: str) -> list[Json]:
     path, found, after = f"{quote(waba_id, safe='')}/message_templates", [], ""
-    async with asyncio.timeout(settings.GRAPH_SECONDS), http.keep_connections():  # all pages together: somebody waits
+    async with (
+        asyncio.timeout(settings.GRAPH_SECONDS),
+        http.keep_connections(),
+    ):  # for all pages
         for _ in range(PAGES):
             more = {"after": after} if after else {}
             answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)

@@ -141,7 +141,7 @@ def apply(found: Iterable[Found], now: dt.datetime) -> None:
 def _follow_up(message: _Message, former: Status) -> None:
     """What follows from the new state for the conversation and the tenant's webhooks."""
     if message.status == Status.FAILED:
-        handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {message.error_detail}")
+        handover.mark_needs_person([message.conversation_id], f"A reply wasn't delivered: {message.error_detail}")
     if former in BEFORE_SENT:
         handover.clear_uncertain(message.id)
     if message.status != Status.FAILED and former not in SENT:

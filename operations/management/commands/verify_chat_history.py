@@ -52,11 +52,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--url",
-            help="URL of a running server, for example http://localhost:8000, to check from the webhook to the reply",
+            help="base URL of a running server, to check from webhook to reply",
         )
-        parser.add_argument(
-            "--keep", action=BooleanOptionalAction, default=False, help="keep the rows that the check creates"
-        )
+        parser.add_argument("--keep", action=BooleanOptionalAction, default=False, help="keep the created rows")
         parser.add_argument("--timeout", type=float, default=REPLY_SECONDS, help="seconds to wait for the reply")
 
     def handle(self, *args: Any, url: str | None, keep: bool, timeout: float, **options: Any) -> None:
