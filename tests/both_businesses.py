@@ -1,4 +1,4 @@
-"""One row of every model for our business and one for theirs, marked so that a leak is seen in any page."""
+"""One row of every model for our business and one for theirs, marked so that a leak is visible on any page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Files in a bucket of what speaks S3's language, by one setting: kept, read, served and removed there."""
+"""Files in an S3-compatible bucket, chosen by one setting: stored, read, served and deleted there."""
 
 import threading
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ Bucket = dict[str, bytes]
 
 @pytest.fixture
 def bucket(settings: Any) -> Iterator[Bucket]:
-    """The objects by path, behind a server that knows PUT, GET, HEAD and DELETE."""
+    """The objects by path, behind a server that supports PUT, GET, HEAD and DELETE."""
     objects: Bucket = {}
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,5 @@
-"""The embedded PostgreSQL: started by the first process that connects, stopped with the last, however it ends."""
+"""The embedded PostgreSQL: the first process that connects starts it, and it stops with the last one, however that
+ends."""
 
 import importlib.util
 import os
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("embedded_postgres")
 
 @pytest.fixture
 def use() -> Iterator[Use]:
-    """Makes a `User`; those that a failed test leaves are killed."""
+    """Creates a `User`; those left by a failed test are killed."""
     users: list[User] = []
 
     def make(data: Path, query: str = WHO_SERVES, **environment: str) -> User:
@@ -39,7 +40,7 @@ def use() -> Iterator[Use]:
 
 @pytest.fixture
 def new_data() -> Iterator[Path]:
-    """A data folder that does not exist yet, with a path short enough for a socket."""
+    """A data folder that doesn't exist yet, with a path short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="parley-test-"))
     data = folder / "pg"
     yield data
@@ -56,7 +57,7 @@ def shared_data() -> Iterator[Path]:
 
 @pytest.fixture
 def data(shared_data: Path) -> Iterator[Path]:
-    """A data folder that may have been used before; nothing may run on it afterwards."""
+    """A data folder that may have been used before. Checks that no server uses it afterwards."""
     yield shared_data
     wait_until(lambda: nothing_runs(shared_data))
 

@@ -1,4 +1,4 @@
-"""What a customer sends besides text and files is put to the model in words that it can use."""
+"""The model gets a useful description of what a customer sends besides text and files."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Customers' files, through the door: fetched at once, in bounds, and only what they say they are."""
+"""Customers' files, from the webhook on: fetched at once, within limits, and only if they are what they claim to be."""
 
 import asyncio
 import re

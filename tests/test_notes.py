@@ -1,4 +1,4 @@
-"""Notes: seen by the people of the business, and by nobody and nothing else."""
+"""Notes: visible to the team, and to no one and nothing else."""
 
 import json
 
@@ -51,7 +51,7 @@ def test_no_note_is_sent_or_shown_to_the_model(stage: Stage) -> None:
 
 
 def times_of(note: str, client: Client, of: Conversation) -> list[int]:
-    """On how many pages of the conversation the note stands, from the newest page on."""
+    """How many pages of the conversation show the note, starting with the newest."""
     found: list[int] = []
     page = page_of(client, of)
     while True:

@@ -1,6 +1,6 @@
-"""How often the ways of a message wait for the database. A number that changes here must be meant to change.
+"""How often each step of a message waits for the database. Only change a number here on purpose.
 
-Counts, not times: `make bench` measures the times. Libpq's own trace counts, since Django does not see all of them.
+Counts, not times: `make bench` measures times. They come from libpq's own trace, since Django doesn't see all.
 """
 
 import functools

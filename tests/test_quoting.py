@@ -1,4 +1,4 @@
-"""A reply says which message it answers where that is not plain."""
+"""A reply quotes the message it answers if that isn't obvious."""
 
 import httpx2
 

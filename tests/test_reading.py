@@ -1,4 +1,4 @@
-"""What is in the customers' pictures and documents, and what the model is told of it."""
+"""Extracting customers' images and documents, and what the model gets of them."""
 
 import base64
 import io
@@ -37,7 +37,7 @@ def last_question(stage: Stage) -> Any:
 
 
 def seen(stage: Stage) -> list[Any]:
-    """The pictures in the last question, opened."""
+    """The images in the last request, opened."""
     parts = [m["content"] for m in stage.wire.asked[-1]["messages"] if isinstance(m["content"], list)]
     urls = [part["image_url"]["url"] for content in parts for part in content if part["type"] == "image_url"]
     assert all(url.startswith("data:image/jpeg;base64,") for url in urls)
@@ -114,14 +114,14 @@ def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: A
 
 
 def clear(width: int, height: int) -> bytes:
-    """Twice as much memory as its pixels: Pillow makes it small by way of a copy."""
+    """Needs twice the memory of its pixels: Pillow copies it to scale it down."""
     file = io.BytesIO()
     Image.new("RGBA", (width, height)).save(file, "PNG")
     return file.getvalue()
 
 
 def bomb() -> bytes:
-    """A few bytes that say they are 60,000 × 60,000 pixels."""
+    """A few bytes that claim to be 60,000 × 60,000 pixels."""
     head = bytearray(picture(1, 1, "PNG"))
     head[16:24] = (60_000).to_bytes(4, "big") * 2
     return bytes(head)

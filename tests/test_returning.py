@@ -1,4 +1,4 @@
-"""The assistant comes back after the time that the business sets, and answers what was left open. Once."""
+"""Automatic hand-back: after the configured time, the assistant answers open messages, once."""
 
 import datetime as dt
 import threading
@@ -22,7 +22,7 @@ from whatsapp.tests.factories import inbound, text_message
 
 @pytest.fixture
 def taken(stage: Stage) -> Conversation:
-    """A conversation that a person has, in a business whose assistant comes back after 30 minutes."""
+    """A conversation handled by a person, in a business that hands back after 30 minutes."""
     Assistant.objects.create(tenant=Tenant.objects.single(), returns_after_minutes=30)
     stage.converse(inbound(text_message("one")))
     conversation = Conversation.objects.get()
@@ -32,7 +32,7 @@ def taken(stage: Stage) -> Conversation:
 
 
 def later(minutes: int) -> None:
-    """So many minutes pass."""
+    """Let this many minutes pass."""
     Conversation.objects.update(person_at=F("person_at") - dt.timedelta(minutes=minutes))
 
 

@@ -1,4 +1,4 @@
-"""Everything besides text, from the outbox to the wire."""
+"""Everything except text, from the outbox to the outgoing request."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""The life of a turn, through the door: bursts, taps, newer messages, people who step in, and why it is silent."""
+"""The life of a turn, from the webhook on: bursts, taps, newer messages, takeovers, and reasons for silence."""
 
 import datetime as dt
 from typing import Any
@@ -23,7 +23,7 @@ EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
 
 
 def while_thinking(stage: Stage, *happenings: Any) -> None:
-    """The first call of the model sees the first of these happen, the second call the second, …"""
+    """The first of these happens during the first model call, the second during the second, …"""
     left = list(happenings)
 
     def think(body: Json) -> httpx2.Response:

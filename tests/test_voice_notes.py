@@ -1,4 +1,4 @@
-"""Voice notes become words, and a reply waits a while for what is in the customer's files."""
+"""Voice notes are transcribed, and a reply waits a while for the content of the customer's files."""
 
 from typing import Any
 

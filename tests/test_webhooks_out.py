@@ -1,4 +1,4 @@
-"""What happens at the door and at the desk reaches a business's own systems, once, and costs nothing where none is."""
+"""Events from the channel and the desk reach a business's own systems once, and cost nothing without a subscriber."""
 
 import datetime as dt
 from typing import Any

@@ -1,4 +1,4 @@
-"""The admin of the assistants and of the ledger of their replies."""
+"""The admin of assistants and of their turns."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How often a turn asks the model, and what comes of it."""
+"""How often a turn calls the model, and with what result."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ def test_it_returns_the_answer_of_the_first_attempt(fake_model: Fake) -> None:
         ([said(choices=[])], 2, "unreadable"),
         ([said(" ")], 2, "unreadable"),
         ([said(choices=choice(None, "content_filter"))], 1, "content_filter"),
-        # Kinds that alternate: three attempts in all, and each kind's own count.
+        # Alternating kinds of failure: three attempts in all, and a count per kind.
         ([refused(500), TIMEOUT, refused(500)], 3, "server_error"),
         ([TIMEOUT, refused(500), TIMEOUT], 3, "timeout"),
     ],

@@ -1,4 +1,4 @@
-"""From the history to what the model is shown."""
+"""Turning the history into the model's messages."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model without credit or with a refused key is not called again for a while."""
+"""A model without credit or with a rejected key isn't called again for a while."""
 
 import datetime as dt
 import logging
@@ -73,7 +73,7 @@ def test_it_does_not_hold_another_tenants_key_or_address(fake_model: Fake) -> No
     ask(HISTORY, first)
     ask(HISTORY, second)
     assert ask(HISTORY, Assistant(api_key="sk-third")).completion is not None
-    # And the one does not take the other's pause away.
+    # And one doesn't end the other's pause.
     assert [ask(HISTORY, held).attempts for held in (first, second)] == [0, 0]
     assert len(model.requests) == 3
 

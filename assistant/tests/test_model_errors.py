@@ -1,4 +1,4 @@
-"""Each row of the model's table: from what came over the wire to its kind, and what the kind says to do."""
+"""Each row of the model's table: which response is of which kind, and what to do about it."""
 
 import email.utils
 import json
@@ -139,7 +139,7 @@ def test_it_never_repeats_a_key(fake_model: Fake, quoted: str) -> None:
 
 
 def test_it_says_what_to_do_in_each_row() -> None:
-    """The table of the specification, read by a person."""
+    """The specification's table, transcribed by hand."""
     retried = {kind: rule.waits for kind, rule in RULES.items() if rule.waits}
     assert retried == {
         "no_connection": (0.5, 2),

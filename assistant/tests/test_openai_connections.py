@@ -1,4 +1,4 @@
-"""What only a real server can do to a call: trickle, cut, refuse; and the connections between calls."""
+"""What only a real server can do to a call: trickle, disconnect or refuse. Also, reuse of connections."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The request to the model as it stands on the wire, and what is read from its answer."""
+"""The request to the model on the wire, and how its response is read."""
 
 from collections.abc import Callable
 

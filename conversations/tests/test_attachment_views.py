@@ -1,4 +1,4 @@
-"""The files of messages: seen by those who may see the conversation, and harmless in their browsers."""
+"""Message files: visible to people who can see the conversation, and harmless in their browsers."""
 
 from pathlib import Path
 from typing import Any

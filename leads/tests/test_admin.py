@@ -1,4 +1,4 @@
-"""The admin of the leads: operators move them along, strangers do not see them."""
+"""The admin of leads: operators change their stage, and strangers can't see them."""
 
 from typing import Any
 

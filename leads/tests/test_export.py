@@ -1,4 +1,4 @@
-"""Leads for a spreadsheet: the own ones, in both formats, and no formula."""
+"""Leads as a spreadsheet: only the user's own, in both formats, and without formulas."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Alive and ready, and which part is not."""
+"""Health checks: alive, ready, and what isn't."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py verify_chat_history`: each step printed, the first failure ends it, nothing stays behind."""
+"""`manage.py verify_chat_history`: prints each step, stops at the first failure, and cleans up."""
 
 from io import StringIO
 from typing import Any
@@ -59,7 +59,7 @@ def test_it_fails_at_the_first_step_that_does_not_hold(monkeypatch: pytest.Monke
 def test_the_whole_way_through_a_running_server(
     live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker has tests of its own; here its reply is written into the database."""
+    """The worker has its own tests; this one writes the reply to the database."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     monkeypatch.setattr(
         verify_chat_history,

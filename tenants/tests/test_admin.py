@@ -1,4 +1,4 @@
-"""The admin of businesses and people, and what every admin of ours inherits from its base."""
+"""The admin of businesses and people, and what all our admins inherit from their base."""
 
 import pytest
 from django.contrib import admin
@@ -87,7 +87,7 @@ def test_filters_name_no_other_business(businesses: TwoBusinesses) -> None:
 
 
 def test_an_action_reaches_only_rows_the_role_may_change(businesses: TwoBusinesses) -> None:
-    """A viewer there and owner here deletes memberships here and not there."""
+    """Someone who is an owner here and a viewer there deletes memberships only here."""
     both = person("both", ours=Role.OWNER, theirs=Role.VIEWER)
     here = Membership.objects.get(user=businesses.people["viewer"])
     there = Membership.objects.get(user=businesses.people["stranger"])

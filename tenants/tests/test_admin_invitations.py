@@ -1,4 +1,5 @@
-"""A new member by e-mail: the user is made, the link sets the first password, and it opens nobody else's account."""
+"""Inviting a member by email creates a user. The link sets their first password, and never opens anyone else's
+account."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Webhooks in the admin: an owner enters an address, sees the secret once, reads the log and sends again."""
+"""Webhooks in the admin: an owner enters a URL, sees the secret once, reads the log and sends again."""
 
 from typing import Any
 

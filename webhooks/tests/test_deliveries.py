@@ -1,4 +1,4 @@
-"""An event reaches the endpoints that want it: signed, again until it is taken, given up in the end."""
+"""Events reach their subscribers: signed, retried until accepted, and eventually given up."""
 
 import asyncio
 import base64
@@ -105,7 +105,7 @@ def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: R
 
 
 def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
-    before = ProcrastinateJob.objects.count()  # their table is not emptied between tests
+    before = ProcrastinateJob.objects.count()  # their table isn't emptied between tests
     tenant = Tenant.objects.single()
     with django_assert_num_queries(1):
         assert record(tenant.pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
@@ -213,7 +213,7 @@ def test_when_a_worker_dies_another_sends_after_the_lease(stage: Stage, receiver
     tasks.find_due()
     stage.work()
     assert len(receiver.got) == 1
-    deliveries.settle(lost, Answer(500))  # it wakes up, too late
+    deliveries.settle(lost, Answer(500))  # it wakes up too late
     assert WebhookDelivery.objects.get().status == "delivered"
 
 

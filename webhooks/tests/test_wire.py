@@ -1,4 +1,4 @@
-"""Webhooks go to the internet, to the address that was looked at, and nowhere else."""
+"""Webhooks go to the internet, to the address that was checked, and nowhere else."""
 
 import threading
 from typing import Any

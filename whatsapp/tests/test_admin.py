@@ -1,4 +1,4 @@
-"""The admin of the business numbers: secrets go in and never come out; pauses are shown and ended."""
+"""The admin of business numbers: secrets can be set but never read; pauses are shown and can be ended."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

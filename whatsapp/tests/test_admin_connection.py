@@ -14,7 +14,7 @@ TOKEN = "EAAG-token"
 
 
 class Meta:
-    """Meta's side of the wire: what it was asked, and what it answers."""
+    """Meta's side: the requests it got, and its responses."""
 
     def __init__(self) -> None:
         self.asked: list[httpx2.Request] = []

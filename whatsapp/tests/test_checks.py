@@ -1,4 +1,4 @@
-"""Mistakes in the settings are said at start, with what to do."""
+"""Mistakes in the settings are reported at startup, with what to do."""
 
 from typing import Any
 

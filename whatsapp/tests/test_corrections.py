@@ -1,4 +1,4 @@
-"""Reactions, edits, revokes and system messages: kept, applied, and never answered."""
+"""Reactions, edits, revokes and system messages: stored, applied, and never answered."""
 
 from collections.abc import Sequence
 

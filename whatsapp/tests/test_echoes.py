@@ -1,4 +1,4 @@
-"""What a person of the business writes in the WhatsApp app: a person's reply, and the conversation is theirs."""
+"""Messages that the business writes in the WhatsApp app count as a person's reply and take over the conversation."""
 
 from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead

@@ -1,4 +1,4 @@
-"""The requests to Graph as they stand on the wire, and what is read from the answers."""
+"""The requests to Graph on the wire, and how the responses are read."""
 
 import json
 from collections.abc import Callable

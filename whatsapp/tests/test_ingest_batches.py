@@ -1,4 +1,4 @@
-"""Many deliveries in one transaction: locks, bad rows, lost connections. What goes wrong for one spares the others."""
+"""Many deliveries in one transaction: locks, bad rows, lost connections. A failure of one doesn't affect the others."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def post(body: Json) -> int:
 
 
 def wait_until_blocked() -> None:
-    """Until a transaction waits for another's row."""
+    """Wait until a transaction is blocked by another."""
     with second_connection() as other:
         other.autocommit = True
         for _ in range(10_000):

@@ -1,4 +1,4 @@
-"""Statuses: by our id or by wamid, in any order, never back, and never across numbers."""
+"""Status updates: matched by our ID or by wamid, in any order, never back, and never across numbers."""
 
 import itertools
 from collections.abc import Sequence
@@ -106,7 +106,8 @@ def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, r
 def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
     stage: Stage, reply: ConversationMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits for Graph's answer gives up when the status has found its message, and has not moved it yet."""
+    """The sender gives up waiting for Graph's response after the status has found its message but before it's
+    applied."""
     ConversationMessage.objects.filter(pk=reply.pk).update(status="sending")
 
     def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:

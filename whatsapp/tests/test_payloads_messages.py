@@ -1,4 +1,4 @@
-"""What else is known of a message: where it came from, when, and what it asks of us."""
+"""What else is known about a message: its source, its time, and whether it needs an answer."""
 
 from datetime import UTC, datetime
 from typing import Any

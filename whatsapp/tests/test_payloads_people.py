@@ -1,4 +1,4 @@
-"""Who wrote, and to whom: phone numbers, business-scoped user ids, contacts, and people who move."""
+"""Who wrote, and to whom: phone numbers, business-scoped user IDs, contacts, and people who change numbers."""
 
 from typing import Any
 

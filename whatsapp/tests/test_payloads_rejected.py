@@ -1,4 +1,4 @@
-"""What is put aside, why, and how it comes back."""
+"""What is quarantined, why, and how it's replayed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Nothing that a delivery holds makes it fail, and nothing bad costs a good neighbour."""
+"""No content makes a delivery fail, and bad items don't affect good ones."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What became of the messages we sent."""
+"""Status updates of the messages we sent."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every kind of message as a person reads it."""
+"""Every kind of message as readable text."""
 
 import json
 from typing import Any

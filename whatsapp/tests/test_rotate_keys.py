@@ -1,4 +1,4 @@
-"""After `manage.py rotate_keys` the old key can go."""
+"""After `manage.py rotate_keys`, the old key can be removed."""
 
 from io import StringIO
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the outbox is told when a message could not be sent."""
+"""What the sender reports to the outbox if a message can't be sent."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Several businesses on one installation: routing by number, proof by secret, and no leak."""
+"""Several businesses on one installation: routed by number, verified by secret, and isolated."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Each row of the table of the webhook's answers, and each refusal with a stranger."""
+"""Each response of the webhook, and each refusal, tested as an outsider."""
 
 import logging
 from typing import Any
