@@ -8,7 +8,8 @@ every time remains. BEGIN and COMMIT are statements too.
 
 A batch is one round through the engine, and a burst may take several rounds, since answers don't arrive all at once.
 So there are two figures besides the total: how many different statements were executed, and how often the most
-frequent one was. When working in sets, the first is the same for each size, and the second is the number of rounds, not of replies.
+frequent one was. When working in sets, the first is the same for each size, and the second is the number of rounds,
+not of replies.
 """
 
 import functools

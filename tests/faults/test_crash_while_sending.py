@@ -1,4 +1,4 @@
-"""The worker dies while a reply is on its way out: it is never said twice, and never silently lost."""
+"""The worker dies while a reply is being sent: it's never sent twice, and never silently lost."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ LONG = [tagged(letter * 3000, "1001") for letter in "abc"]
 
 
 def killing(worker: list[Process], accepting: bool) -> Behaviour:
-    """Kill the worker after its request was read, before it is answered; once."""
+    """Kill the worker once, after its request was read and before the response."""
 
     async def behave(call: Call) -> Reply:
         if not worker:
@@ -41,7 +41,7 @@ def ask(world: World) -> None:
 
 
 def settled_with_its_status(world: World) -> None:
-    """When the delivery of the status has been answered, and not some seconds later."""
+    """Settled as soon as the status delivery was answered, not seconds later."""
     world.wait(lambda: world.wire.accepted and world.meta.statuses_open == 0)
     assert sent_as(world) == ["delivered"]
 
@@ -64,7 +64,7 @@ def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: Wo
 @pytest.mark.slow
 @pytest.mark.parametrize("accepting", [True, False])
 def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: bool) -> None:
-    """C10. Where Graph did not take it after all, no status comes, and a person is asked."""
+    """C10. If Graph didn't accept it, no status arrives, and the conversation is flagged."""
     assert world.meta.statuses
     world.meta.statuses.delay = 3
     world.start()
@@ -98,7 +98,7 @@ def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: 
     world.judge()
     assert sent_as(world) == ["delivered"]
     assert len(world.wire.of("send")) == 1
-    # What was said to the person is taken back.
+    # The flag is cleared.
     assert world.one("SELECT needs_person FROM conversations") == ""
 
 

@@ -1,4 +1,4 @@
-"""Workers that freeze and wake again (C14), and workers that are asked to stop (C19)."""
+"""Workers that freeze and resume (C14), and workers that are asked to stop (C19)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Graph takes the connection and does not answer, and status webhooks come as they like."""
+"""Graph accepts the connection and doesn't respond, and status webhooks arrive in any order."""
 
 import random
 
@@ -63,7 +63,7 @@ def test_statuses_in_any_order_and_number_end_at_the_furthest(world: World) -> N
 
 
 def test_statuses_of_another_number_move_nothing(world: World) -> None:
-    """I5: the id is ours, the number that the delivery names is another tenant's."""
+    """I5: the ID is ours, but the delivery's number is another tenant's."""
     world.add_tenant("777")
     world.meta.statuses = None
     world.start()

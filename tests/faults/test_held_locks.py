@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.xdist_group("fau
 
 @pytest.mark.parametrize("row", ["conversations", "turns"])
 def test_a_held_row_lock_delays_only_its_conversation(worlds: Worlds, row: str) -> None:
-    """Scaled: the database gives up waiting for a lock after half a second here."""
+    """Scaled: here, the database waits half a second for a lock."""
     world = worlds(DATABASE_LOCK_TIMEOUT=0.5, TURN_QUIET_SECONDS=1)
     world.start()
     world.meta.deliver(inbound(said("Hello", customer="1001")))

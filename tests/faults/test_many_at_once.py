@@ -1,4 +1,4 @@
-"""Load, and what dies or hangs in the middle of it."""
+"""Load, while processes die or hang."""
 
 import random
 import threading
@@ -94,7 +94,8 @@ def test_two_tenants_at_the_same_time_are_never_mixed(world: World) -> None:
 
 
 def test_door_worker_statuses_and_takeovers_at_once_do_not_deadlock(worlds: Worlds) -> None:
-    """Five conversations, and all that locks their rows: writers, statuses, takeovers, the gate, the sweep."""
+    """Five conversations, and everything that locks their rows: customers, statuses, takeovers, closing turns,
+    recovery."""
     world = worlds(TURN_QUIET_SECONDS=0, SWEEP_SECONDS=0.1)
     world.meta.statuses = Statuses(("sent", "failed", "read"), delay=0, shuffled=True)
     world.start(workers=2)

@@ -46,7 +46,7 @@ def send(sandboxed: Sandboxed, number: str, kind: str, data: bytes, mime_type: s
 
 
 def settled(sandboxed: Sandboxed, number: str, seconds: float = 60) -> Json:
-    """The attachment once nothing more is to be done for it."""
+    """The attachment, once it's finished."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         rows = sandboxed.world.rows(

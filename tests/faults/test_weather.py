@@ -1,4 +1,4 @@
-"""Parley in the sandbox's weather: each way in which Meta and the model can behave badly."""
+"""Parley in the sandbox's weather: every way that Meta and the model can misbehave."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def sandboxed(server: postgres.Postgres, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def number(sandboxed: Sandboxed) -> Iterator[str]:
-    """A business number of this test alone, so that its pauses hold back nobody else."""
+    """A business number for this test only, so that its pauses don't affect others."""
     yield str(next(_numbers))
     sandboxed.weather()
 
@@ -149,7 +149,7 @@ def test_a_wrong_signature_is_refused_and_nothing_is_stored(sandboxed: Sandboxed
     assert sandboxed.world.one("SELECT count(*) FROM conversations WHERE phone_number_id = %s", number) == 0
 
 
-# What the model does: how many requests, and whether the customer gets its answer or the fallback.
+# The model's behaviour: how many requests, and whether the customer gets its answer or the fallback.
 MODEL = [
     ("slow", {"seconds": 1}, 1, "replied"),
     ("rate_limited", {"retry_after": 1}, 2, "replied"),
