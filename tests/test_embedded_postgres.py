@@ -140,7 +140,7 @@ def test_it_starts_again_after_the_server_was_killed_and_keeps_the_data(data: Pa
     reader.leave()
 
 
-def test_a_process_id_left_behind_and_used_again_is_not_taken_for_the_server(data: Path, use: Use) -> None:
+def test_a_reused_process_id_is_not_mistaken_for_the_server(data: Path, use: Use) -> None:
     use(data).leave()
     left_behind = data / "postmaster.pid"
     left_behind.write_text(f"{os.getpid()}\n{data}\n1\n5432\n{data}\n\n  1 1\nready\n")
@@ -150,7 +150,7 @@ def test_a_process_id_left_behind_and_used_again_is_not_taken_for_the_server(dat
     user.leave()
 
 
-def test_an_interrupted_creation_is_begun_again(new_data: Path, use: Use) -> None:
+def test_an_interrupted_creation_starts_over(new_data: Path, use: Use) -> None:
     half = new_data.with_name("pg.new")
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
@@ -168,7 +168,7 @@ def test_any_path_will_do(new_data: Path, name: str, use: Use) -> None:
     assert Cluster(data).socket_folder == data or not Cluster(data).socket_folder.exists()
 
 
-def test_the_environment_does_not_bend_it(new_data: Path, use: Use) -> None:
+def test_it_ignores_postgresql_variables_of_the_environment(new_data: Path, use: Use) -> None:
     bent = use(new_data, PGPORT="1", PGDATA="/nowhere", PGUSER="nobody", LC_ALL="xx_XX", LANG="xx_XX", PGHOST="away")
     pid = bent.answer()
     plain = use(new_data)
@@ -177,7 +177,7 @@ def test_the_environment_does_not_bend_it(new_data: Path, use: Use) -> None:
     plain.leave()
 
 
-def test_it_knows_the_letters_of_all_languages(data: Path, use: Use) -> None:
+def test_it_supports_the_letters_of_all_languages(data: Path, use: Use) -> None:
     user = use(data, "SELECT upper('привет, größte')")
     assert user.answer() == "ПРИВЕТ, GRÖßTE"
     user.leave()
@@ -216,7 +216,7 @@ def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch, new_data: Pat
         Cluster(new_data).start()
 
 
-def test_what_hinders_the_start_is_told(new_data: Path) -> None:
+def test_a_failed_start_says_why(new_data: Path) -> None:
     new_data.mkdir()
     (new_data / "PG_VERSION").write_text("9\n")
     wrapper = DatabaseWrapper({"NAME": "postgres", "DATA_FOLDER": str(new_data)})

@@ -45,7 +45,7 @@ def attempt(module: Any, work: Any) -> None:
         async_to_sync(module.BACKLOG.run)(work)
 
 
-def test_the_next_attempt_takes_away_what_the_one_before_left(
+def test_the_next_attempt_removes_what_the_previous_one_left(
     stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.post(inbound(message("document", meta.put(PDF, "application/pdf"))))

@@ -114,7 +114,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
         yield from routes(inner, route) if inner is not None else [route]
 
 
-def test_every_address_is_in_a_table() -> None:
+def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
     known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *FILES}
@@ -178,7 +178,7 @@ def businesses() -> TwoBusinesses:
 
 
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "stranger", "viewer", "operator", "owner", "superuser"])
-def test_walks_every_address(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
+def test_walks_every_url(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     theirs = {**rows_of(businesses.theirs, THEIRS), **rows_of_the_installation(businesses)}
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), theirs)
     for path, rules in ADMINS.items():

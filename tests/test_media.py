@@ -129,7 +129,7 @@ def test_17_mb_of_audio_are_refused_before_they_are_all_read(stage: Stage, meta:
 @pytest.mark.parametrize(
     "name", ["../../../etc/passwd", "..\\..\\boot.ini", "/etc/cron.d/x", "a\x00b.pdf", "..", "x" * 5000 + ".pdf"]
 )
-def test_a_name_like_a_path_leads_nowhere(stage: Stage, meta: MediaAtMeta, name: str) -> None:
+def test_a_name_that_looks_like_a_path_is_harmless(stage: Stage, meta: MediaAtMeta, name: str) -> None:
     attachment = arrived(stage, "document", {**meta.put(PDF, "application/pdf"), "filename": name})
     assert attachment.state == "ready"
     assert [str(file.relative_to(active.MEDIA_ROOT)) for file in stored_files()] == [attachment.file.name]
@@ -143,7 +143,7 @@ def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None
     assert stored_files() == []
 
 
-def test_a_proxys_page_in_its_place_is_tried_again(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_proxys_page_instead_of_the_file_is_retried(stage: Stage, meta: MediaAtMeta) -> None:
     content = meta.put(picture(), "image/jpeg")
     answers = [body(b"<html>Sorry</html>"), body(b"", 503), body(b"", 403)]
     file = meta.files[content["id"]]
@@ -237,7 +237,7 @@ def test_redirects_end(stage: Stage, meta: MediaAtMeta) -> None:
     assert "without end" in arrived(stage, "image", content).error
 
 
-def test_a_document_of_100_mb_takes_little_memory(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_document_of_100_mb_needs_little_memory(stage: Stage, meta: MediaAtMeta) -> None:
     pieces = Pieces(bytes(MB), 99)
     content = meta.put(b"", "application/pdf", file_size=100 * MB, sha256="")
 

@@ -20,7 +20,7 @@ NOTE = "Careful, she knows the boss."
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("who", "answer"), [("operator", 302), ("viewer", 403), ("stranger", 404)])
-def test_who_writes_a_note_and_who_reads_it(who: str, answer: int) -> None:
+def test_who_can_write_and_read_notes(who: str, answer: int) -> None:
     businesses = TwoBusinesses()
     ours = conversation(businesses.ours, handled_by="operator", operator=businesses.people["owner"])
     assert press(businesses.browser(who), ours, "note", text=NOTE) == answer
@@ -63,7 +63,7 @@ def times_of(note: str, client: Client, of: Conversation) -> list[int]:
 
 
 @pytest.mark.django_db
-def test_a_note_stands_once_in_its_place_among_the_pages() -> None:
+def test_a_note_appears_once_on_the_right_page() -> None:
     businesses = TwoBusinesses()
     ours, client = conversation(businesses.ours), businesses.browser("operator")
     many_messages(ours, 120)

@@ -44,7 +44,7 @@ def seen(stage: Stage) -> list[Any]:
     return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in urls]
 
 
-def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_vision_model_gets_the_scaled_down_image(stage: Stage, meta: MediaAtMeta) -> None:
     Assistant.objects.create(sees_images=True)
     stage.converse(inbound(message("image", {**meta.put(picture(3000, 1500), "image/jpeg"), "caption": "This one"})))
     assert [image.size for image in seen(stage)] == [(1024, 512)]
@@ -52,18 +52,18 @@ def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: M
     assert Turn.objects.get().state == "replied"
 
 
-def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_text_model_learns_that_there_is_an_image(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
-def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
+def test_only_the_last_three_images_are_included(stage: Stage, meta: MediaAtMeta) -> None:
     Assistant.objects.create(sees_images=True)
     stage.converse(inbound(*(message("image", meta.put(picture(10 + n, 10), "image/jpeg")) for n in range(5))))
     assert [image.size[0] for image in seen(stage)] == [12, 13, 14]
 
 
-def test_a_picture_that_is_not_in_the_storage_any_more_spoils_nothing(stage: Stage, meta: MediaAtMeta) -> None:
+def test_an_image_missing_from_storage_does_no_harm(stage: Stage, meta: MediaAtMeta) -> None:
     Assistant.objects.create(sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     for file in Path(active.MEDIA_ROOT).rglob("*.jpg"):
@@ -82,7 +82,7 @@ def on_disk(data: bytes = b"") -> IO[bytes]:
 
 @pytest.mark.parametrize("size", [(4096, 3072), (3072, 4096)])
 @pytest.mark.parametrize("form", [{}, {"progressive": True}, {"progressive": True, "subsampling": 0}])
-def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict[str, Any]) -> None:
+def test_a_typical_phone_photo_is_opened(size: tuple[int, int], form: dict[str, Any]) -> None:
     with on_disk() as file:
         Image.effect_noise(size, 60).convert("RGB").save(file, "JPEG", **form)
         file.seek(0)
@@ -90,7 +90,7 @@ def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "1"])
-def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
+def test_an_image_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
     with on_disk() as file:
         Image.new(mode, (2000, 10)).save(file, "PNG")
         file.seek(0)
@@ -108,7 +108,7 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
         (lambda: b"GIF89a" + bytes(100), "is damaged"),
     ],
 )
-def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
+def test_an_image_that_is_too_large_or_damaged_is_not_opened(data: Any, reason: str) -> None:
     with on_disk(data()) as file, pytest.raises(images.BadPicture, match=reason):
         images.shrink(file)
 
@@ -127,7 +127,7 @@ def bomb() -> bytes:
     return bytes(head)
 
 
-def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_damaged_image_is_reported_in_the_transcript_and_to_the_model(stage: Stage, meta: MediaAtMeta) -> None:
     Assistant.objects.create(sees_images=True)
     stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
     attachment = Attachment.objects.get()
@@ -136,7 +136,7 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
     assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
-def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_file_that_crashes_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     Attachment.objects.update(state="reading", fence=extraction.MAX_ATTEMPTS)
     async_to_sync(extraction.BACKLOG.run)(extraction.read_one)
@@ -177,7 +177,7 @@ def test_a_long_document_is_read_from_its_beginning(stage: Stage, meta: MediaAtM
         (pdf("Secret", password="x"), "damaged or protected"),
     ],
 )
-def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
+def test_a_document_that_cannot_be_read_says_why(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
     stage.converse(inbound(message("document", meta.put(data, "application/pdf"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.transcript) == ("ready", "")
@@ -185,7 +185,7 @@ def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMe
     assert last_question(stage) == "[document]"
 
 
-def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "sleep.py"
     sleeper.write_text("import time; time.sleep(60)")
     monkeypatch.setattr(sandbox, "PROGRAM", sleeper)
@@ -196,7 +196,7 @@ def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch:
     assert time.monotonic() - began < 10
 
 
-def test_the_reader_of_pdfs_has_bounds_of_its_own() -> None:
+def test_the_pdf_reader_has_its_own_limits() -> None:
     program = sandbox.PROGRAM.read_text()
     greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
     command = [sys.executable, "-c", greedy, "pdf", "1", "1"]

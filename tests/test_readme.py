@@ -25,7 +25,7 @@ def test_each_management_command_exists(document: str) -> None:
     assert set(re.findall(r"manage\.py ([a-z_]+)", text_of(document))) <= set(get_commands())
 
 
-def test_each_address_exists() -> None:
+def test_each_url_exists() -> None:
     addresses = set(
         re.findall(r"`(?:http://localhost:8000|https://your\.host)?(/[a-z][\w/.-]*)`", text_of("README.md"))
     )

@@ -62,14 +62,14 @@ def test_says_nothing_when_the_person_answered(stage: Stage, taken: Conversation
     assert stage.wire.texts[-1] == "Answer to three"
 
 
-def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> None:
+def test_a_message_from_the_team_postpones_it(stage: Stage, taken: Conversation) -> None:
     later(29)
     outbox.send(taken, "I am still here", author=taken.operator)
     later(29)
     assert handback.hand_back_due() == 0
 
 
-def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
+def test_answers_what_the_assistant_could_not_send(stage: Stage, taken: Conversation) -> None:
     handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
     outbox.send(taken, "Not sent any more")
@@ -82,7 +82,7 @@ def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: C
     assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
 
-def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Conversation) -> None:
+def test_hands_back_only_if_the_business_configured_it(stage: Stage, taken: Conversation) -> None:
     other = Tenant.objects.create(name="Other", slug="other")
     Assistant.objects.create(tenant=other)
     Conversation.objects.create(tenant=other, external_id="1", phone_number_id="2")
@@ -103,7 +103,7 @@ def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, take
 
 
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
-def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, column: str) -> None:
+def test_stays_silent_where_it_would_anyway(stage: Stage, taken: Conversation, column: str) -> None:
     stage.converse(inbound(text_message("two")))
     off = False if column == "is_active" else F(column) - dt.timedelta(hours=24)
     Conversation.objects.update(**{column: off})
@@ -113,7 +113,7 @@ def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, c
     assert stage.wire.texts == ["Answer to one"]
 
 
-def test_two_workers_bring_it_back_once(stage: Stage, taken: Conversation) -> None:
+def test_two_workers_hand_it_back_once(stage: Stage, taken: Conversation) -> None:
     stage.post(inbound(text_message("two")))
     later(31)
     moved: list[int] = []

@@ -37,7 +37,7 @@ def refused(status: int, code: str) -> httpx2.Response:
     return httpx2.Response(status, json={"error": {"message": code, "code": code, "type": "x"}})
 
 
-def test_a_voice_note_is_answered_by_what_it_says(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_voice_note_is_transcribed_and_answered(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(voice(meta)))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.transcript, attachment.error) == ("ready", "Two cakes, please.", "")
@@ -56,7 +56,7 @@ def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None
     assert b'name="language"\r\n\r\nes' in stage.wire.heard[0]
 
 
-def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
+def test_the_transcript_stays_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(voice(meta)))
     stage.converse(inbound(text_message("And a pie")))
     assert {"role": "user", "content": HEARD} in stage.wire.asked[-1]["messages"]
@@ -75,7 +75,7 @@ def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
         (refused(500, "server_error"), 3, "server_error"),
     ],
 )
-def test_what_cannot_be_transcribed_is_said_so_and_answered_all_the_same(
+def test_a_failed_transcription_is_reported_and_answered_anyway(
     stage: Stage, meta: MediaAtMeta, answer: httpx2.Response, asked: int, reason: str
 ) -> None:
     stage.wire.hearing = lambda: answer
@@ -86,7 +86,7 @@ def test_what_cannot_be_transcribed_is_said_so_and_answered_all_the_same(
     assert last_question(stage) == UNHEARD
 
 
-def test_a_service_that_fails_for_a_moment_is_asked_again(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_temporary_failure_is_retried(stage: Stage, meta: MediaAtMeta) -> None:
     answers = [refused(500, "server_error"), refused(429, "rate_limit_exceeded")]
     stage.wire.hearing = lambda: answers.pop() if answers else httpx2.Response(200, json={"text": "Yes"})
     stage.converse(inbound(voice(meta)))
@@ -128,7 +128,7 @@ def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta
     assert Attachment.objects.get().state == "pending", "and it is still being fetched, for the people"
 
 
-def test_a_reply_goes_on_at_once_when_the_file_cannot_be_had(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_reply_stops_waiting_when_the_file_is_unavailable(stage: Stage, meta: MediaAtMeta) -> None:
     note = voice(meta)
     del meta.files[note["audio"]["id"]]
     stage.converse(inbound(note))
@@ -136,14 +136,14 @@ def test_a_reply_goes_on_at_once_when_the_file_cannot_be_had(stage: Stage, meta:
     assert last_question(stage) == UNHEARD
 
 
-def test_a_file_that_is_there_early_does_not_end_the_quiet_time(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+def test_a_file_that_arrives_early_does_not_end_the_quiet_time(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
     settings.TURN_QUIET_SECONDS = 30
     stage.converse(inbound(voice(meta)))
     assert Attachment.objects.get().state == "ready"
     assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
 
 
-def test_a_reply_does_not_wait_for_what_the_model_is_not_shown(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_reply_does_not_wait_for_files_that_the_model_does_not_get(stage: Stage, meta: MediaAtMeta) -> None:
     video = message("video", meta.put(b"\0\0\0\x18ftypmp42" + bytes(50), "video/mp4"))
     stage.post(inbound(video))
     ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.fetch").delete()

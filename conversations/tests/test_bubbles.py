@@ -27,7 +27,7 @@ def test_it_cuts_at_the_best_place_that_fits(text: str, pieces: list[str]) -> No
 
 
 @given(st.text(alphabet=st.sampled_from("ab .!?\n…é👍"), max_size=300), st.integers(4, 40))
-def test_every_piece_fits_and_nothing_but_space_is_lost(text: str, limit: int) -> None:
+def test_every_part_fits_and_only_whitespace_is_lost(text: str, limit: int) -> None:
     pieces = split_text(text, limit)
     assert all(0 < len(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())

@@ -49,16 +49,14 @@ def test_it_leaves_what_it_made_with_keep() -> None:
     assert Tenant.objects.count() == 1
 
 
-def test_it_fails_at_the_first_step_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_fails_at_the_first_step_that_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_chat_history, "get_last_messages", lambda *args, **kwargs: [])
     with pytest.raises(CommandError, match="FAILED the last messages come oldest first"):
         verify()
     assert not Conversation.objects.exists()
 
 
-def test_the_whole_way_through_a_running_server(
-    live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_full_check_of_a_running_server(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker has its own tests; this one writes the reply to the database."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     monkeypatch.setattr(

@@ -176,5 +176,5 @@ def test_several_private_addresses_of_a_real_name_are_one_refusal(monkeypatch: p
         "",
     ],
 )
-def test_a_url_that_cannot_be_is_refused_at_once(url: str) -> None:
+def test_an_invalid_url_is_refused_at_once(url: str) -> None:
     assert public_addresses.flaw(url)

@@ -50,7 +50,7 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
 
 
 @pytest.mark.slow
-def test_a_poison_item_is_put_aside_and_its_neighbours_are_answered(world: World) -> None:
+def test_a_poisoned_item_is_quarantined_and_its_neighbours_are_answered(world: World) -> None:
     """C5"""
     world.start()
     poison = said("poison", id="wamid.poison" + "x" * 10_000)

@@ -46,7 +46,7 @@ def settled_with_its_status(world: World) -> None:
     assert sent_as(world) == ["delivered"]
 
 
-def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: World) -> None:
+def test_dead_before_the_first_byte_is_uncertain_and_flagged(world: World) -> None:
     """C9"""
     world.start_web(wait=False)
     died = world.start_worker(CRASH_POINT="C9")
@@ -82,7 +82,7 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
 
 
 @pytest.mark.parametrize("point", ["C11", pytest.param("C24", marks=pytest.mark.slow)])
-def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World, point: str) -> None:
+def test_dead_before_the_response_is_recorded_is_settled_by_the_status(world: World, point: str) -> None:
     """C11 and C24 (in the recording transaction); the status comes only after the message has become uncertain."""
     assert world.meta.statuses
     world.meta.statuses.delay = 6
@@ -146,7 +146,7 @@ def test_a_long_reply_goes_on_at_the_part_that_was_not_sent(worlds: Worlds) -> N
 
 
 @pytest.mark.slow
-def test_a_part_whose_worker_died_does_not_hold_the_others_for_ever(world: World) -> None:
+def test_a_part_whose_worker_died_does_not_hold_up_the_others_forever(world: World) -> None:
     async def long_answer(call: Call) -> Reply:
         return completion("\n\n".join(LONG))
 

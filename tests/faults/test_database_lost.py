@@ -31,7 +31,7 @@ def test_a_commit_of_a_delivery_whose_end_is_unknown_stores_it_once(world: World
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_gate_whose_end_is_unknown_replies_once(worlds: Worlds, committed: bool) -> None:
+def test_a_turn_whose_closing_is_unknown_replies_once(worlds: Worlds, committed: bool) -> None:
     """C17 while closing a turn"""
     world = worlds(TURN_LEASE_SECONDS=4)
     severed = Severed(world.wire, world.database, after=REPLIED, forward=committed)
@@ -47,7 +47,7 @@ def test_a_gate_whose_end_is_unknown_replies_once(worlds: Worlds, committed: boo
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_lost_note_of_a_sent_message_is_settled_by_the_status(world: World, committed: bool) -> None:
+def test_a_lost_record_of_a_sent_message_is_settled_by_the_status(world: World, committed: bool) -> None:
     """C17 after sending"""
     assert world.meta.statuses
     world.meta.statuses.delay = 3

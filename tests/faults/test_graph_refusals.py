@@ -135,7 +135,7 @@ def test_a_token_changed_in_the_database_alone_is_noticed(worlds: Worlds) -> Non
     assert sent(world, NUMBER) == 5
 
 
-def test_a_closed_window_is_said_and_not_tried_again(world: World) -> None:
+def test_a_closed_window_is_reported_and_not_retried(world: World) -> None:
     """131047"""
 
     async def closed(call: Call) -> Reply:
@@ -151,7 +151,7 @@ def test_a_closed_window_is_said_and_not_tried_again(world: World) -> None:
     assert "24 hours" in world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'")
 
 
-def test_an_error_after_which_it_was_sent_all_the_same_is_settled_by_its_status(world: World) -> None:
+def test_an_error_after_which_it_was_sent_anyway_is_settled_by_its_status(world: World) -> None:
     """131000: wait for a status before trying again."""
 
     async def confused(call: Call) -> Reply:

@@ -91,7 +91,7 @@ def world(worlds: Worlds) -> World:
     return world
 
 
-def test_each_failure_is_met_as_the_table_says(world: World) -> None:
+def test_each_failure_is_handled_as_the_table_says(world: World) -> None:
     world.start()
     ask(world, "first")
     world.judge()
@@ -116,7 +116,7 @@ def test_each_failure_is_met_as_the_table_says(world: World) -> None:
     assert flagged == {NUMBERS[name] for name, mode in MODES.items() if mode.outcome != "replied"}
 
 
-def test_a_rate_limit_puts_the_turn_off_and_ends_in_the_fallback(worlds: Worlds) -> None:
+def test_a_lasting_rate_limit_postpones_the_turn_and_ends_in_the_fallback(worlds: Worlds) -> None:
     """429 for longer than a turn: due again later, for at most 10 minutes (skipped here by editing the row)."""
     world = worlds(RETRY_TIME_SCALE=0.02)
     world.wire.model = error(429, "rate_limit_exceeded")

@@ -91,7 +91,7 @@ def test_the_code_in_the_documentation_verifies_signatures() -> None:
     assert not known["is_from_parley"](signature.sign("1", now - 600, b"{}", SECRET), b"{}", SECRET)
 
 
-def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: Receiver) -> None:
+def test_it_goes_to_the_subscribers_of_the_business(stage: Stage, receiver: Receiver) -> None:
     businesses = TwoBusinesses()
     ours = endpoint(receiver.url, businesses.ours)
     endpoint(receiver.url, businesses.theirs)
@@ -104,7 +104,7 @@ def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: R
     assert WebhookEvent.objects.count() == 1
 
 
-def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
+def test_without_a_subscriber_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
     before = ProcrastinateJob.objects.count()  # their table isn't emptied between tests
     tenant = Tenant.objects.single()
     with django_assert_num_queries(1):
@@ -113,7 +113,7 @@ def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num
     assert ProcrastinateJob.objects.count() == before
 
 
-def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receiver) -> None:
+def test_an_event_that_happens_once_to_a_row_is_recorded_once(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
     again = EventDraft(Tenant.objects.single().pk, EventType.LEAD_CREATED, {"lead": 7}, subject=7)
     assert record_all([again, again]) == 1
@@ -122,7 +122,7 @@ def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receive
     assert sorted(receiver.types) == ["lead.created", "reply.sent"]
 
 
-def test_it_comes_again_until_it_is_taken_under_the_same_id(stage: Stage, receiver: Receiver) -> None:
+def test_it_is_retried_under_the_same_id_until_accepted(stage: Stage, receiver: Receiver) -> None:
     receiver.codes, receiver.body = [500, 302, 404], b"not now"
     hook = endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
@@ -134,7 +134,7 @@ def test_it_comes_again_until_it_is_taken_under_the_same_id(stage: Stage, receiv
     assert (hook.failing_since, hook.is_active) == (None, True)
 
 
-def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, settings: Any) -> None:
+def test_the_waits_grow_and_add_up_to_a_day(stage: Stage, receiver: Receiver, settings: Any) -> None:
     assert list(deliveries.WAITS) == sorted(deliveries.WAITS)
     assert len(deliveries.WAITS) == 10
     assert 23 < sum(deliveries.WAITS) / 3600 < 25
@@ -148,7 +148,7 @@ def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, s
     assert (delivery.status, delivery.response_code, delivery.error) == ("waiting", 500, "taken")
 
 
-def test_in_the_end_it_is_given_up_and_a_person_may_send_it_again(stage: Stage, receiver: Receiver) -> None:
+def test_it_is_eventually_given_up_and_can_be_sent_again(stage: Stage, receiver: Receiver) -> None:
     receiver.codes = [503] * 11
     hook = endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
@@ -165,7 +165,7 @@ def test_in_the_end_it_is_given_up_and_a_person_may_send_it_again(stage: Stage, 
 
 
 @pytest.mark.parametrize(("code", "days", "words"), [(410, 0, "410 Gone"), (500, 4, "for 3 days")])
-def test_an_endpoint_that_is_gone_or_fails_for_days_is_switched_off(
+def test_an_endpoint_that_is_gone_or_fails_for_days_is_disabled(
     stage: Stage, receiver: Receiver, settings: Any, code: int, days: int, words: str
 ) -> None:
     settings.RETRY_TIME_SCALE = 1
@@ -181,7 +181,7 @@ def test_an_endpoint_that_is_gone_or_fails_for_days_is_switched_off(
     assert record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
 
 
-def test_what_waits_for_an_endpoint_that_is_switched_off_is_given_up(stage: Stage, receiver: Receiver) -> None:
+def test_deliveries_to_a_disabled_endpoint_are_given_up(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     WebhookEndpoint.objects.update(is_active=False)

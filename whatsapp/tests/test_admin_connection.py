@@ -87,7 +87,7 @@ def test_says_when_nothing_is_subscribed_or_stored(
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger", "nobody"])
-def test_asks_nothing_for_who_may_not(
+def test_makes_no_request_for_people_without_access(
     businesses: TwoBusinesses, account: WhatsAppAccount, meta: Meta, who: str
 ) -> None:
     press(businesses, who, account)

@@ -34,13 +34,13 @@ def edit(text: str) -> Json:
     ],
     ids=lambda piece: piece["type"],
 )
-def test_they_do_not_make_the_assistant_speak(stage: Stage, piece: dict[str, object]) -> None:
+def test_the_assistant_does_not_answer_them(stage: Stage, piece: dict[str, object]) -> None:
     stage.converse(inbound(piece))
     assert ConversationMessage.objects.get().kind == piece["type"]
     assert stage.wire.asked == []
 
 
-def test_an_edit_changes_the_text_and_keeps_the_former_one(stage: Stage) -> None:
+def test_an_edit_changes_the_text_and_keeps_the_previous_one(stage: Stage) -> None:
     stage.post(inbound(text_message("Two cakes", id=ORIGINAL)))
     stage.post(inbound(edit("Three cakes")))
     original = ConversationMessage.objects.get(external_id=ORIGINAL)
@@ -65,7 +65,7 @@ def test_a_revoke_takes_the_files_with_it(stage: Stage) -> None:
     assert not any(default_storage.exists(str(name)) for name in names)
 
 
-def test_a_revoke_blanks_the_text_its_former_texts_and_the_raw_piece(stage: Stage) -> None:
+def test_a_revoke_blanks_the_text_its_previous_texts_and_the_raw_item(stage: Stage) -> None:
     stage.post(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
     stage.post(inbound(edit("My card is 4111 1111 too")))
     stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))

@@ -99,7 +99,7 @@ def test_it_never_sends_again_what_was_reset(serve: Serve, reused: bool, graph_s
     assert (error.uncertain, error.before_a_byte, connections) == (True, False, 1)
 
 
-def test_it_does_not_send_again_where_it_is_redirected(graph_settings: Settings) -> None:
+def test_it_does_not_follow_redirects(graph_settings: Settings) -> None:
     requests: list[bytes] = []
 
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

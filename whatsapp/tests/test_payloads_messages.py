@@ -86,7 +86,7 @@ def test_it_reads_messages_and_statuses_of_one_change() -> None:
     assert (len(found.messages), len(found.statuses), len(found.rejected)) == (1, 2, 0)
 
 
-def test_it_takes_a_single_thing_where_meta_sends_a_list() -> None:
+def test_it_accepts_a_single_value_where_meta_sends_a_list() -> None:
     data = delivery(change(messages=[], contacts=[]))
     data["entry"][0]["changes"][0]["value"].update(messages=text_message("one"), contacts=contact("Ann"))
     data["entry"] = {**data["entry"][0], "changes": data["entry"][0]["changes"][0]}
@@ -96,7 +96,7 @@ def test_it_takes_a_single_thing_where_meta_sends_a_list() -> None:
     assert (found.text, found.name) == ("one", "Ann")
 
 
-def test_it_keeps_the_raw_piece() -> None:
+def test_it_keeps_the_raw_item() -> None:
     piece = text_message("Hello", brand_new={"key": [1, None, True]})
 
     assert only(piece).raw == piece
@@ -117,7 +117,7 @@ def test_it_does_not_answer_in_a_group() -> None:
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
-def test_it_waits_for_no_more_after_a_tap(kind: str, content: Any) -> None:
+def test_it_does_not_wait_after_a_tap(kind: str, content: Any) -> None:
     tap = kind == "button" or (kind == "interactive" and content["type"] in ("button_reply", "list_reply"))
 
     assert only(message(kind, content)).at_once is tap
@@ -159,7 +159,7 @@ def test_it_keeps_the_advertisement() -> None:
 
 
 @pytest.mark.parametrize("referral", [None, {}, [], "ad"])
-def test_it_knows_no_advertisement_where_there_is_none(referral: Any) -> None:
+def test_it_finds_no_advertisement_if_there_is_none(referral: Any) -> None:
     assert only(text_message(referral=referral)).referral is None
 
 
@@ -171,7 +171,7 @@ def test_it_reads_seconds_and_milliseconds(stamp: Any) -> None:
     assert only(text_message(timestamp=stamp)).sent_at == datetime(2026, 2, 25, 6, 13, 20, tzinfo=UTC)
 
 
-def test_it_does_not_hold_a_time_against_the_clock() -> None:
+def test_it_does_not_compare_a_time_with_the_clock() -> None:
     sent_at = only(text_message(timestamp="4102444799")).sent_at
 
     assert sent_at == datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -197,7 +197,7 @@ def test_it_does_not_hold_a_time_against_the_clock() -> None:
         10**30,
     ],
 )
-def test_it_knows_no_time_where_it_is_absurd(stamp: Any) -> None:
+def test_an_absurd_time_is_unknown(stamp: Any) -> None:
     assert only(text_message(timestamp=stamp)).sent_at is None
 
 

@@ -41,7 +41,7 @@ def test_it_reduces_a_phone_number_to_its_digits(sender: Any) -> None:
     assert found.phone == CUSTOMER
 
 
-def test_it_keeps_a_sender_that_is_no_phone_number() -> None:
+def test_it_keeps_a_sender_that_is_not_a_phone_number() -> None:
     (found,) = read([text_message(sender="WHATSAPP_ID")], None)
 
     assert found.phone == "WHATSAPP_ID"
@@ -171,7 +171,7 @@ def test_it_rejects_ids_that_are_too_long(more: dict[str, Any]) -> None:
     assert [each.text for each in parse(delivery(value)).messages] == ["neighbour"]
 
 
-def test_it_takes_ids_of_255_characters() -> None:
+def test_it_accepts_ids_of_255_characters() -> None:
     (found,) = read([{**text_message(), "id": "w" * 255}], None)
 
     assert found.wamid == "w" * 255
@@ -184,13 +184,13 @@ def test_it_rejects_a_phone_number_id_that_is_too_long() -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, {}, [], "x", {"phone_number_id": None}, {"phone_number_id": [1]}])
-def test_it_rejects_what_came_to_no_number(metadata: Any) -> None:
+def test_it_rejects_messages_without_a_business_number(metadata: Any) -> None:
     value = change(messages=[text_message()], statuses=[{"id": "w", "status": "sent"}], metadata=metadata)
 
     assert reasons(delivery(value)) == ["no phone_number_id", "no phone_number_id"]
 
 
-def test_it_takes_ids_that_are_numbers() -> None:
+def test_it_accepts_ids_that_are_numbers() -> None:
     value = change(messages=[{**text_message(), "id": 12}], metadata={"phone_number_id": 345})
 
     (found,) = parse(delivery(value)).messages
@@ -269,7 +269,7 @@ def test_it_reads_an_echo_to_a_customer_without_a_phone_number() -> None:
     assert (found.phone, found.user_id) == (None, USER_ID)
 
 
-def test_it_does_not_take_the_business_for_the_customer() -> None:
+def test_it_does_not_mistake_the_business_for_the_customer() -> None:
     business = contact("Our shop", wa_id=BUSINESS, user_id="US.business")
 
     (found,) = parse(delivery(change(message_echoes=[echo()], contacts=[business]))).echoes

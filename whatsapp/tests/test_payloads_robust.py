@@ -113,7 +113,7 @@ def assert_sound(found: WebhookBody) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES)
-def test_it_survives_every_key_removed_or_spoilt_and_reads_the_neighbour(fixture: dict[str, Any]) -> None:
+def test_it_survives_any_removed_or_invalid_key_and_reads_the_neighbour(fixture: dict[str, Any]) -> None:
     neighbour = inbound(text_message(NEIGHBOUR, sender="5"))["entry"]
     entry = delivery(fixture)["entry"][0]
     for path in paths(entry):
@@ -125,7 +125,7 @@ def test_it_survives_every_key_removed_or_spoilt_and_reads_the_neighbour(fixture
 
 @pytest.mark.parametrize("bad", [(), *((bad,) for bad in BAD)])
 @pytest.mark.parametrize("key", ["object", "id"])
-def test_it_survives_a_spoilt_envelope(key: str, bad: tuple[Any, ...]) -> None:
+def test_it_survives_an_invalid_envelope(key: str, bad: tuple[Any, ...]) -> None:
     data = inbound(text_message(NEIGHBOUR))
     found = parse(changed(data, ("object",) if key == "object" else ("entry", 0, "id"), *bad))
 
@@ -143,7 +143,7 @@ def test_it_reads_999_of_1000_messages(at: int) -> None:
     assert (len(found.messages), len(found.rejected)) == (999, 1)
 
 
-def test_it_puts_a_piece_aside_that_a_mistake_of_ours_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_quarantines_an_item_that_a_bug_of_ours_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_here: Any, _piece: Any) -> Any:
         raise ZeroDivisionError
 
@@ -183,13 +183,13 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 @settings(max_examples=300)
-def test_it_takes_any_json_value(data: Any) -> None:
+def test_it_accepts_any_json_value(data: Any) -> None:
     assert_sound(parse(data))
 
 
 @given(ANYTHING)
 @settings(max_examples=300)
-def test_it_takes_any_piece_beside_a_good_one(piece: Any) -> None:
+def test_it_accepts_any_item_beside_a_good_one(piece: Any) -> None:
     found = parse(delivery(change(messages=[piece, text_message(NEIGHBOUR)], statuses=[piece]), piece))
 
     assert found.messages
@@ -198,5 +198,5 @@ def test_it_takes_any_piece_beside_a_good_one(piece: Any) -> None:
 
 
 @given(ANYTHING)
-def test_it_takes_any_json_from_the_wire(data: Any) -> None:
+def test_it_accepts_any_json_from_the_wire(data: Any) -> None:
     assert_sound(parse(loads(json.dumps(data).encode())))

@@ -70,7 +70,7 @@ def test_it_reads_our_own_id(tracker: Any) -> None:
         [],
     ],
 )
-def test_it_takes_nothing_else_for_our_own_id(tracker: Any) -> None:
+def test_it_accepts_nothing_else_as_our_own_id(tracker: Any) -> None:
     assert only(status(biz_opaque_callback_data=tracker)).message_id is None
 
 
@@ -121,7 +121,7 @@ def test_it_says_why_a_message_failed(errors: Any, code: int | None, detail: str
         ("sent", "not an object"),
     ],
 )
-def test_it_rejects_what_is_no_status_of_a_message(piece: Any, reason: str) -> None:
+def test_it_rejects_what_is_not_a_message_status(piece: Any, reason: str) -> None:
     found = parse(delivery(change(statuses=[piece, status("read")])))
 
     assert [rejected.reason for rejected in found.rejected] == [reason]

@@ -74,7 +74,7 @@ def test_it_reads_details_of_the_older_form_of_error() -> None:
     assert only(message("unknown", errors=errors)).text.endswith("Unsupported message type: Not supported")
 
 
-def test_it_says_no_error_twice() -> None:
+def test_it_never_repeats_an_error() -> None:
     errors = [{"code": 1, "title": "Gone", "message": "Gone"}]
 
     assert only(message("unsupported", errors=errors)).text == "[unsupported message] Gone"

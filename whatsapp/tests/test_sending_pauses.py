@@ -180,14 +180,14 @@ def test_it_wakes_those_who_wait_after_the_pause_and_not_at_the_same_instant(fak
     assert max(waits) - min(waits) > 4
 
 
-def test_it_slows_nobody_down_for_one_customer(fake_graph: Fake) -> None:
+def test_one_customers_limit_slows_down_no_one_else(fake_graph: Fake) -> None:
     fake_graph(refused(131056), accepted())
     assert fail().waits == (1, 4, 16, 64, 256)
     send(outbound(phone="79007654321"))
 
 
 @pytest.mark.parametrize("code", [131048, 131064])
-def test_it_rests_a_number_that_counts_as_spam(fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int) -> None:
+def test_it_pauses_a_number_that_counts_as_spam(fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int) -> None:
     fake = fake_graph(refused(code), accepted())
     failed = fail()
     assert (failed.waits, failed.policy) == ((900, 900), Policy.RETRY)
@@ -217,7 +217,7 @@ def test_it_holds_the_number_for_what_only_a_person_can_change(
     assert TOKEN not in f"{caplog.text} {pause.reason} {failed.detail}"
 
 
-def test_it_sends_again_when_the_token_is_another(fake_graph: Fake, graph_settings: Settings) -> None:
+def test_it_sends_again_when_the_token_changes(fake_graph: Fake, graph_settings: Settings) -> None:
     fake_graph(refused(190), accepted())
     fail()
     graph_settings.WHATSAPP_ACCESS_TOKEN = "EAAnew"
