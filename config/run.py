@@ -76,7 +76,7 @@ def _refuse_taken_port() -> None:
             probe.bind(("127.0.0.1", settings.PORT))
         except (OSError, OverflowError) as error:
             raise ImproperlyConfigured(
-                f"Port {settings.PORT} cannot be used ({error}). Stop what uses it, or choose another: "
+                f"Port {settings.PORT} isn't available ({error}). Stop what uses it, or choose another: "
                 "PORT=8001 make run"
             ) from error
 

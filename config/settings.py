@@ -69,9 +69,9 @@ OPENAI_BASE_URL = env.str(
     "OPENAI_BASE_URL",
     default=f"{_SANDBOX_URL}/openai/v1" if SANDBOX and not OPENAI_API_KEY else "https://api.openai.com/v1",
 ).rstrip("/")
-# Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
+# Not deprecated in openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
-# Not among the deprecated ones of openai 3.54 (types/audio_model.py).
+# Not deprecated in openai 3.54 (types/audio_model.py).
 TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; without it, costs aren't recorded.
 MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})

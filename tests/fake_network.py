@@ -37,7 +37,7 @@ class FakeNetwork:
     addresses: Callable[[str], list[str]] = lambda host: [SOMEWHERE]
     looked_up: list[str] = field(default_factory=list)
     connected: list[tuple[str, str]] = field(default_factory=list)  # name, address
-    away: set[str] = field(default_factory=set)  # addresses where nobody answers
+    away: set[str] = field(default_factory=set)  # addresses where no one answers
 
     def handler(self, url: httpx2.URL) -> Handler:
         return self.model if any(path in str(url) for path in MODEL_PATHS) else self.graph

@@ -44,7 +44,7 @@ class Store:
 
 
 class Threads:
-    """Adds items, each from a thread of its own, and keeps what came of each."""
+    """Adds items, each from its own thread, and keeps the results."""
 
     def __init__(self, group: GroupCommit[int, str]) -> None:
         self.results: dict[int, object] = {}

@@ -72,7 +72,7 @@ def test_a_message_from_the_team_postpones_it(stage: Stage, taken: Conversation)
 def test_answers_what_the_assistant_could_not_send(stage: Stage, taken: Conversation) -> None:
     handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
-    outbox.send(taken, "Not sent any more")
+    outbox.send(taken, "No longer sent")
     handover.take_over(taken.pk, None)
     stage.work()
     assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "taken over"]

@@ -121,7 +121,7 @@ def test_a_missing_file_is_reported(stage: Stage, talk: Conversation) -> None:
     message = outbox.send_message(talk, content)
     message.attachments.get().file.delete(save=False)
     stage.work()
-    assert (last().status, last().error_detail) == ("failed", "The file is not in the storage any more.")
+    assert (last().status, last().error_detail) == ("failed", "The file is no longer in the storage.")
 
 
 def test_a_short_storage_outage_leaves_nothing_uncertain(

@@ -120,7 +120,7 @@ def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta
     stage.converse(inbound(note))
     assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
     jobs = ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer", args={"turn_id": Turn.objects.get().pk})
-    assert jobs.filter(scheduled_at__gt=timezone.now()).count() == 1, "it comes back by itself at the end of the wait"
+    assert jobs.filter(scheduled_at__gt=timezone.now()).count() == 1, "it runs again when the wait ends"
     settings.ATTACHMENT_WAIT_SECONDS = 0
     jobs.update(scheduled_at=timezone.now())
     stage.work()

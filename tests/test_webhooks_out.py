@@ -146,9 +146,7 @@ def test_a_reply_that_was_not_sent_is_not_reported(stage: Stage, receiver: Recei
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "uncertain", "failed"])
-def test_a_reply_whose_sender_died_is_reported_with_its_status(
-    stage: Stage, receiver: Receiver, state: str
-) -> None:
+def test_a_reply_whose_sender_died_is_reported_with_its_status(stage: Stage, receiver: Receiver, state: str) -> None:
     listen(receiver, EventType.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))
     (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")

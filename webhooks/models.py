@@ -63,7 +63,7 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """Something that happened. Only events with a subscriber are recorded."""
+    """An event. Only events with a subscriber are recorded."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)

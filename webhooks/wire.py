@@ -44,8 +44,8 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
 
 async def _beginning(response: http.OpenResponse) -> str:
     read = b""
-    async for piece in response.chunks():
-        read += piece
+    async for chunk in response.chunks():
+        read += chunk
         if len(read) >= READ_AT_MOST:
             break
     return read[:READ_AT_MOST].decode(errors="replace").replace("\x00", "")

@@ -39,7 +39,7 @@ class Rule:
 RULES: dict[str, Rule] = {
     # No DNS, connection or TLS: nothing was sent.
     "no_connection": Rule(waits=(0.5, 2)),
-    # Cut off after the request went out.
+    # Disconnected after the request was sent.
     "connection_lost": Rule(waits=(0.5, 2), cost_unknown=True),
     "timeout": Rule(waits=(0,), cost_unknown=True),
     # 408, 409, 5xx

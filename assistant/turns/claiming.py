@@ -116,7 +116,7 @@ LEFT JOIN daily_usage usage
 
 
 class _Row(NamedTuple):
-    """A row of the statement, in the order of its columns; all but the first three are NULL when nothing is due."""
+    """A row of the result, in column order. All but the first three columns are NULL if nothing is due."""
 
     recovered: int
     next_in: float | None
@@ -138,7 +138,7 @@ class _Row(NamedTuple):
 
 
 def claim(shares: Shares) -> Claimed[ClaimedTurn]:
-    """Take due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
+    """Claim due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
     parameters: dict[str, str | int | float | list[str]] = {
         "shares": json.dumps(dict(shares.by_tenant)),
         "anyone_else": shares.anyone_else,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 OPEN = ["pending", "reading"]
 KINDS = ("image", "audio", "video", "document", "sticker")
-KINDS_WITH_ONE = (*KINDS, "template")  # a template of ours may have one in its header
+KINDS_WITH_ONE = (*KINDS, "template")  # a template may have one in its header
 
 
 def stored_name(mime_type: str) -> str:

@@ -200,7 +200,7 @@ def save(contacts: Iterable[Contact], known: Mapping[Contact, Known]) -> dict[Co
     merged: dict[tuple[str, str], Contact] = {}
     for contact in named.values():
         merged[contact.key] = _merge(merged[contact.key], contact) if contact.key in merged else contact
-    # Not `asdict`, which copies each value: it takes longer than the statement.
+    # Not `asdict`: it copies each value, which takes longer than the statement.
     rows = [{name: getattr(contact, name) for name in _COLUMNS} for contact in merged.values()]
     saved = {
         (number, external_id): columns

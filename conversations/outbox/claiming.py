@@ -96,7 +96,7 @@ LEFT JOIN conversations c ON c.id = m.conversation_id
 
 
 class _Row(NamedTuple):
-    """A row of the statement, in the order of its columns; all but the first two are NULL when nothing is due."""
+    """A row of the result, in column order. All but the first two columns are NULL if nothing is due."""
 
     next_in: float | None
     is_paused: bool  # sending is paused for at least one number

@@ -1,5 +1,5 @@
-"""What we don't call for a while: a throttled app, a number whose token was refused, a model without credit. One row
-per scope, in the database, because it applies to every worker on every machine.
+"""Pauses: what isn't called for a while, such as a throttled app, a number whose token was refused, or a model without
+credit. Stored as one row per scope, because they apply to every worker on every machine.
 """
 
 import datetime as dt

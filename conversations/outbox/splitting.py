@@ -7,13 +7,13 @@ CUTS = ("\n\n", "\n", ". ", "! ", "? ", "… ", " ")
 
 def split_text(text: str, limit: int = LIMIT) -> list[str]:
     """Split the text into parts of at most `limit` characters, none of them blank; [] for a blank text."""
-    pieces = []
+    parts = []
     rest = text.strip()
     while len(rest) > limit:
         end = _cut(rest, limit)
-        pieces.append(rest[:end].rstrip())
+        parts.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
-    return [*pieces, rest] if rest else pieces
+    return [*parts, rest] if rest else parts
 
 
 def _cut(text: str, limit: int) -> int:

@@ -135,14 +135,14 @@ def test_the_transcript_shows_each_kind_and_why_one_is_missing(businesses: TwoBu
     document = kept(ours, "document", "application/pdf", filename="<i>bill.pdf")
     kept(ours, "video", "video/mp4")
     gone = message(ours, "[image]", kind="image")
-    Attachment.objects.create(message=gone, kind="image", state="failed", error="Meta does not have the file any more.")
+    Attachment.objects.create(message=gone, kind="image", state="failed", error="Meta no longer has the file.")
     page = businesses.browser("viewer").get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
     assert f'<img src="{address(image, ours)}"' in page
     assert f'src="{address(audio, ours)}"' in page
     assert "“I would like &lt;b&gt;two&lt;/b&gt; cakes”" in page
     assert f'href="{address(document, ours)}">&lt;i&gt;bill.pdf' in page
     assert "<video" in page
-    assert "File not available. Meta does not have the file any more." in page
+    assert "File not available. Meta no longer has the file." in page
 
 
 def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusinesses, ours: Conversation) -> None:

@@ -100,7 +100,7 @@ class Conversing(RuleBasedStateMachine):
         finally:
             self.armed = ""
 
-    # --- the door ---
+    # --- the webhook ---
 
     def post(self, body: Json) -> None:
         assert self.stage.post(body).status_code == 200

@@ -136,10 +136,10 @@ class Meta:
 
 def status(word: str, call: Call) -> Json:
     more = {"errors": [factories.error(131026, "Message undeliverable")]} if word == "failed" else {}
-    piece = factories.status(
+    item = factories.status(
         word, wamid=call.wamid, message_id=call.opaque, recipient_id=call.to, timestamp=str(int(time.time())), **more
     )
-    return factories.delivery(factories.change(statuses=[piece], phone_number_id=call.place))
+    return factories.delivery(factories.change(statuses=[item], phone_number_id=call.place))
 
 
 def _post(port: int, raw: bytes, seconds: float) -> int:
@@ -158,5 +158,5 @@ def _post(port: int, raw: bytes, seconds: float) -> int:
 
 def _wamids(raw: bytes) -> list[str]:
     changes = [change for entry in json.loads(raw)["entry"] for change in entry["changes"]]
-    pieces = [piece for change in changes for piece in change["value"].get("messages", [])]
-    return [piece["id"] for piece in pieces if isinstance(piece, dict)]
+    items = [item for change in changes for item in change["value"].get("messages", [])]
+    return [item["id"] for item in items if isinstance(item, dict)]

@@ -26,7 +26,7 @@ def test_a_web_process_that_dies_at_the_point_is_followed_by_one_reply(world: Wo
     web = world.start_web(CRASH_POINT=point)
     for body in burst():
         world.meta.deliver(body)
-    assert (world.folder / "latch").exists(), "nobody died"
+    assert (world.folder / "latch").exists(), "no process died"
     assert world.meta.answers[0][0] == 0
     assert web.is_running
     world.start_worker()
@@ -40,7 +40,7 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
     died = world.start_worker(CRASH_POINT=point)
     world.wait_for_web()
     world.meta.deliver(*burst())
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     asked = len(world.wire.of("model"))
     world.start_worker()
     answered_once(world)

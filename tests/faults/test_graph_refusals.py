@@ -107,7 +107,7 @@ def test_a_refused_token_holds_its_number_until_it_is_changed(worlds: Worlds) ->
     world.settle(unfinished=31)
     assert len(world.wire.of("send", NUMBER)) == 1
     assert world.one("SELECT count(*) FROM conversations WHERE needs_person <> ''") >= 1
-    world.workers[0].wait_for("sends nothing any more")
+    world.workers[0].wait_for("stopped sending")
     late = "UPDATE conversations SET last_inbound_at = now() - interval '25 hours' WHERE external_id = '1007'"
     world.database.execute(late)
     world.wire.graph = accept

@@ -108,7 +108,7 @@ def test_weather_that_passes_costs_only_time(
         ("redirect", {"to": "http://10.0.0.1/"}, "Not downloaded"),
         ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "Not downloaded"),
         ("redirect", {"to": "https://example.org/a.jpg"}, "Not downloaded"),
-        ("error", {"code": 100}, "does not have the file any more"),
+        ("error", {"code": 100}, "no longer has the file"),
     ],
 )
 def test_lasting_bad_weather_is_reported_and_the_customer_is_answered(

@@ -28,7 +28,7 @@ def test_20_deliveries_at_once_are_answered_as_fast_while_the_model_takes_5_seco
     twenty_at_once(world, 3000)
     world.wait(lambda: sum(call.kind == "model" for call in world.wire.calls) == 3 * DELIVERIES)
     assert twenty_at_once(world, 4000) < 3 * without + 0.05
-    assert len(world.wire.accepted) == 2 * DELIVERIES, "the model still thinks"
+    assert len(world.wire.accepted) == 2 * DELIVERIES, "the model is still thinking"
     world.settle()
     world.judge()
     assert len(world.wire.accepted) == 4 * DELIVERIES

@@ -62,7 +62,7 @@ def test_while_the_reply_waits_to_be_sent(world: World, takes_over: str) -> None
     died = world.start_worker(CRASH_POINT="C8")
     world.wait_for_web()
     world.meta.deliver(inbound(said("Hello")))
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     take_over(world, takes_over)
     world.start_worker()
     assert ends(world) == [("replied", "replied")]

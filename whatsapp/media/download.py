@@ -68,12 +68,12 @@ class Spool:
     def sha256(self) -> str:
         return self._sum.hexdigest()
 
-    def take(self, piece: bytes) -> None:
-        self.announce(self.size + len(piece))
-        self.size += len(piece)
-        self.head += piece[: HEAD - len(self.head)]
-        self._sum.update(piece)
-        self.file.write(piece)
+    def take(self, chunk: bytes) -> None:
+        self.announce(self.size + len(chunk))
+        self.size += len(chunk)
+        self.head += chunk[: HEAD - len(self.head)]
+        self._sum.update(chunk)
+        self.file.write(chunk)
 
     def announce(self, size: int) -> None:
         if size > self.limit:
@@ -149,8 +149,8 @@ async def _read(response: http.OpenResponse, spool: Spool) -> None:
         raise FetchFailed("throttled" if status == 429 else "unavailable", f"Meta's file server returned {status}.")
     length = response.headers.get("Content-Length", "")
     spool.announce(int(length) if length.isdecimal() else 0)
-    async for piece in response.chunks():
-        spool.take(piece)
+    async for chunk in response.chunks():
+        spool.take(chunk)
 
 
 def _is_graph(url: str) -> bool:

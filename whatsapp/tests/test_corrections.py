@@ -24,7 +24,7 @@ def edit(text: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    "piece",
+    "item",
     [
         message("reaction", {"message_id": ORIGINAL, "emoji": "👍"}),
         message("revoke", {"original_message_id": ORIGINAL}),
@@ -32,11 +32,11 @@ def edit(text: str) -> Json:
         edit("Hello again"),
         message("request_welcome"),
     ],
-    ids=lambda piece: piece["type"],
+    ids=lambda item: item["type"],
 )
-def test_the_assistant_does_not_answer_them(stage: Stage, piece: dict[str, object]) -> None:
-    stage.converse(inbound(piece))
-    assert ConversationMessage.objects.get().kind == piece["type"]
+def test_the_assistant_does_not_answer_them(stage: Stage, item: dict[str, object]) -> None:
+    stage.converse(inbound(item))
+    assert ConversationMessage.objects.get().kind == item["type"]
     assert stage.wire.asked == []
 
 
@@ -184,8 +184,8 @@ def test_the_whatsapp_app_cannot_edit_or_delete_what_the_customer_or_the_assista
     stage.converse(inbound(text_message("Hello", id=ORIGINAL)))
     for wamid in (ORIGINAL, "wamid.out0001"):
         changed = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": "changed"}}}
-        for piece in (echo("edit", changed), echo("revoke", {"original_message_id": wamid})):
-            stage.post(delivery(change(message_echoes=[piece], contacts=[contact()])))
+        for item in (echo("edit", changed), echo("revoke", {"original_message_id": wamid})):
+            stage.post(delivery(change(message_echoes=[item], contacts=[contact()])))
     texts = ConversationMessage.objects.filter(kind="text").order_by("pk").values_list("text", flat=True)
     assert list(texts) == ["Hello", "Answer to Hello"]
 

@@ -40,8 +40,8 @@ CURL = {
 }
 
 
-def only(piece: Any) -> InboundMessage:
-    (found,) = parse(inbound(piece)).messages
+def only(item: Any) -> InboundMessage:
+    (found,) = parse(inbound(item)).messages
     return found
 
 
@@ -97,9 +97,9 @@ def test_it_accepts_a_single_value_where_meta_sends_a_list() -> None:
 
 
 def test_it_keeps_the_raw_item() -> None:
-    piece = text_message("Hello", brand_new={"key": [1, None, True]})
+    item = text_message("Hello", brand_new={"key": [1, None, True]})
 
-    assert only(piece).raw == piece
+    assert only(item).raw == item
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
@@ -207,9 +207,9 @@ def test_it_accepts_a_message_without_an_id(wamid: Any) -> None:
 
 
 def test_it_reads_what_a_person_of_the_business_wrote() -> None:
-    piece = echo(context={"id": "wamid.quoted"})
+    item = echo(context={"id": "wamid.quoted"})
 
-    found = parse(delivery(change(message_echoes=[piece])))
+    found = parse(delivery(change(message_echoes=[item])))
 
     assert (found.messages, found.rejected) == ((), ())
     assert found.echoes[0].text == "Hello, this is Bo."
@@ -217,9 +217,9 @@ def test_it_reads_what_a_person_of_the_business_wrote() -> None:
         PHONE_NUMBER_ID,
         BUSINESS,
     )
-    assert (found.echoes[0].wamid, found.echoes[0].reply_to) == (piece["id"], "wamid.quoted")
+    assert (found.echoes[0].wamid, found.echoes[0].reply_to) == (item["id"], "wamid.quoted")
     assert found.echoes[0].sent_at == datetime.fromtimestamp(SENT_AT, UTC)
-    assert found.echoes[0].raw == piece
+    assert found.echoes[0].raw == item
 
 
 @pytest.mark.parametrize(
@@ -239,21 +239,21 @@ def test_it_reads_an_echo_of_any_kind(kind: str, content: Any, text: str, target
 @pytest.mark.parametrize("field", [None, "", {}, []])
 @pytest.mark.parametrize("key", ["messages", "statuses", "message_echoes"])
 def test_it_knows_by_the_content_what_a_change_without_a_field_is(field: Any, key: str) -> None:
-    piece = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
+    item = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
     value = change()
-    value["value"][key] = [piece]
+    value["value"][key] = [item]
 
     found = parse(delivery({**value, "field": field}))
 
     assert not found.rejected
     read: tuple[Any, ...] = (*found.messages, *found.statuses, *found.echoes)
-    assert [each.raw for each in read] == [piece]
+    assert [each.raw for each in read] == [item]
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
 def test_it_makes_a_body_that_gives_the_same_message(kind: str, content: Any) -> None:
-    piece = message(kind, content, context={"id": "wamid.q"}, from_user_id="RU.9")
-    (found,) = parse(inbound(piece)).messages
+    item = message(kind, content, context={"id": "wamid.q"}, from_user_id="RU.9")
+    (found,) = parse(inbound(item)).messages
     (sent,) = parse(delivery(change(message_echoes=[echo(kind, content)], contacts=[contact()]))).echoes
 
     assert parse(as_body(found)).messages == (found,)

@@ -19,8 +19,8 @@ from whatsapp.webhook.parsing import parse
 from whatsapp.webhook.types import InboundMessage
 
 
-def read(pieces: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:
-    return list(parse(delivery(change(messages=pieces, contacts=contacts))).messages)
+def read(items: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:
+    return list(parse(delivery(change(messages=items, contacts=contacts))).messages)
 
 
 def reasons(data: object) -> list[str]:
@@ -54,9 +54,9 @@ def test_it_needs_no_contacts() -> None:
 
 
 def test_it_reads_a_customer_without_a_phone_number() -> None:
-    piece = text_message(sender=None, from_user_id=USER_ID)
+    item = text_message(sender=None, from_user_id=USER_ID)
 
-    (found,) = read([piece], [contact("Ann", wa_id=None, user_id=USER_ID)])
+    (found,) = read([item], [contact("Ann", wa_id=None, user_id=USER_ID)])
 
     assert (found.phone, found.user_id, found.name) == (None, USER_ID, "Ann")
 
@@ -98,14 +98,14 @@ def test_it_prefers_the_messages_user_id_to_the_contacts() -> None:
 
 
 def test_it_gives_each_of_several_messages_its_own_contact() -> None:
-    pieces = [
+    items = [
         text_message(sender="1"),
         text_message(sender=None, from_user_id="U.2"),
         text_message(sender="3"),
     ]
     contacts = [contact("Two", wa_id=None, user_id="U.2"), contact("One", wa_id="1", user_id="U.1")]
 
-    found = read(pieces, contacts)
+    found = read(items, contacts)
 
     assert [(each.phone, each.user_id, each.name) for each in found] == [
         ("1", "U.1", "One"),

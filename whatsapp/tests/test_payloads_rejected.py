@@ -84,9 +84,9 @@ def test_it_quarantines_a_change_of_another_shape(part: Any, reason: str) -> Non
 @pytest.mark.parametrize("key", ["messages", "statuses", "message_echoes"])
 def test_it_quarantines_an_item_of_another_shape(part: Any, key: str) -> None:
     neighbour = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
-    pieces: Any = {key: [part, neighbour]}
+    items: Any = {key: [part, neighbour]}
 
-    found = parse(delivery(change(**pieces)))
+    found = parse(delivery(change(**items)))
 
     assert [rejected.reason for rejected in found.rejected] == ["not an object"]
     assert len(found.messages + found.statuses + found.echoes) == 1

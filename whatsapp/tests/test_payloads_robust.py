@@ -135,10 +135,10 @@ def test_it_survives_an_invalid_envelope(key: str, bad: tuple[Any, ...]) -> None
 
 @pytest.mark.parametrize("at", [0, 500, 999])
 def test_it_reads_999_of_1000_messages(at: int) -> None:
-    pieces: list[Any] = [text_message(str(number)) for number in range(1000)]
-    pieces[at] = {"id": "poison", "type": {"deep": [None] * 1000}}
+    items: list[Any] = [text_message(str(number)) for number in range(1000)]
+    items[at] = {"id": "poison", "type": {"deep": [None] * 1000}}
 
-    found = parse(inbound(*pieces))
+    found = parse(inbound(*items))
 
     assert (len(found.messages), len(found.rejected)) == (999, 1)
 
@@ -156,11 +156,11 @@ def test_it_quarantines_an_item_that_a_bug_of_ours_cannot_read(monkeypatch: pyte
 
 
 def test_it_survives_an_edit_of_an_edit_of_an_edit() -> None:
-    piece: Any = text_message("bottom")
+    item: Any = text_message("bottom")
     for _ in range(400):
-        piece = {**message("edit"), "edit": {"original_message_id": "w", "message": piece}}
+        item = {**message("edit"), "edit": {"original_message_id": "w", "message": item}}
 
-    found = parse(inbound(piece, text_message(NEIGHBOUR)))
+    found = parse(inbound(item, text_message(NEIGHBOUR)))
 
     assert found.messages[-1].text == NEIGHBOUR
 
@@ -189,8 +189,8 @@ def test_it_accepts_any_json_value(data: Any) -> None:
 
 @given(ANYTHING)
 @settings(max_examples=300)
-def test_it_accepts_any_item_beside_a_good_one(piece: Any) -> None:
-    found = parse(delivery(change(messages=[piece, text_message(NEIGHBOUR)], statuses=[piece]), piece))
+def test_it_accepts_any_item_beside_a_good_one(item: Any) -> None:
+    found = parse(delivery(change(messages=[item, text_message(NEIGHBOUR)], statuses=[item]), item))
 
     assert found.messages
     assert any(each.text == NEIGHBOUR for each in found.messages)

@@ -82,7 +82,7 @@ def _banner(login: str) -> str:
             f"Admin      {url}{reverse('admin:index')}   {login}",
             *phone,
             "",
-            "A first message, from another terminal:",
+            "To send a first message, run this in another terminal:",
             "",
             _curl(url),
             "",
