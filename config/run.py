@@ -76,8 +76,8 @@ def _refuse_taken_port() -> None:
             probe.bind(("127.0.0.1", settings.PORT))
         except (OSError, OverflowError) as error:
             raise ImproperlyConfigured(
-                f"Port {settings.PORT} isn't available ({error}). Stop what uses it, or choose another: "
-                "PORT=8001 make run"
+                f"Port {settings.PORT} isn't available ({error}). Stop the program that uses it, "
+                "or choose another port: PORT=8001 make run"
             ) from error
 
 

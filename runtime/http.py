@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Body = bytes | aiohttp.FormData | AsyncIterable[bytes]
 
 CONNECT_SECONDS = 5.0
-# Servers close idle connections. Giving up ours first leaves few requests that meet a close on their way.
+# Servers close idle connections. Closing ours first makes it rare that a request meets a closing connection.
 IDLE_SECONDS = 4
 LARGEST_BODY = 16 * 1024 * 1024  # bytes of a response that is read whole
 CHUNK = 64 * 1024

@@ -76,5 +76,5 @@ def test_a_missing_reply_is_a_failure_that_says_where_to_look(live_server: Any, 
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    with pytest.raises(CommandError, match=r"no answer from http://127\.0\.0\.1:1"):
+    with pytest.raises(CommandError, match=r"no response from http://127\.0\.0\.1:1"):
         verify(url="http://127.0.0.1:1")

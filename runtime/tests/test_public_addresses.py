@@ -149,7 +149,7 @@ def test_a_name_without_a_public_address_is_not_connected_to(
 
 
 def test_several_private_addresses_of_a_real_name_are_one_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the fake: what aiohttp makes of one refusal for each address."""
+    """Without the fake: how aiohttp reports one refusal per address."""
 
     async def resolve(self: Any, host: str, port: int = 0, family: Any = 0) -> list[dict[str, Any]]:
         both = ("127.0.0.1", "::1", "10.0.0.1")
