@@ -1,4 +1,4 @@
-"""For all tests: those marked `browser` are left out, and that is said, where there is no Chromium."""
+"""Setup for all tests. Without Chromium, tests marked `browser` are skipped, and the summary says so."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def chromium_path() -> str | None:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of the browser's program. What is waited for on a page may take a busy machine a while."""
+    """The path of the browser's executable. Allow for slow pages on busy machines."""
     expect.set_options(timeout=30_000)
     return chromium_path() or pytest.fail("A test that needs the browser must be marked `browser`.")
 
@@ -34,6 +34,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if left_out:
         terminalreporter.section("Chromium is missing", yellow=True)
         terminalreporter.line(
-            f"{len(left_out)} browser tests were left out: none of {', '.join(_CHROMIUM_NAMES)} is "
+            f"{len(left_out)} browser tests were skipped: none of {', '.join(_CHROMIUM_NAMES)} is "
             "installed. On Debian: apt install chromium."
         )

@@ -1,4 +1,4 @@
-"""The assistant's settings, and the ledger of its turns."""
+"""The assistant's settings, and the record of its turns."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, str]:
         return {}
     turns = Turn.objects.filter(
         conversation=replies[0].conversation_id,
-        # A reply is written within a day of its turn's opening, so the index turn_history finds the turns.
+        # A reply is written within a day of its turn being opened, so the index turn_history finds the turns.
         opened_at__range=(replies[0].created_at - ONE_DAY, replies[-1].created_at),
         first_reply__isnull=False,
     )

@@ -116,7 +116,7 @@ class Assistant(models.Model):
 
     @classmethod
     def from_json(cls, text: str | None, tenant_id: int) -> "Assistant":
-        """From a row as JSON, the key still encrypted; with the defaults where the business has no row."""
+        """From a row as JSON, with the key still encrypted. Without a row, the defaults."""
         if text is None:
             return cls(tenant_id=tenant_id)
         row = json.loads(text)
@@ -143,7 +143,7 @@ class Assistant(models.Model):
 
 
 class Turn(models.Model):
-    """One burst of the customer's messages and its one reply: the lease, the fence, afterwards the ledger."""
+    """One burst of a customer's messages and its one reply: lease and fence while it runs, then the record."""
 
     class State(models.TextChoices):
         COLLECTING = "collecting", "Collecting"
@@ -159,7 +159,8 @@ class Turn(models.Model):
     state = models.CharField(
         max_length=16, choices=State.choices, default=State.COLLECTING, db_default=State.COLLECTING.value
     )
-    # Links without a constraint or an index: a message is never deleted but with its conversation, as the turn is.
+    # Links without a constraint or an index: a message is only deleted with its conversation, which deletes the turn
+    # too.
     first_message = MessageLink(ConversationMessage)
     last_message = MessageLink(ConversationMessage)
     opened_at = models.DateTimeField(db_default=Now())
@@ -182,12 +183,10 @@ class Turn(models.Model):
         decimal_places=6,
         null=True,
         blank=True,
-        help_text="US dollars, where the price is known.",
+        help_text="In US dollars, if the price is known.",
     )
-    seconds = models.FloatField(null=True, blank=True, help_text="Of the model, all attempts.")
-    outcome = models.CharField(
-        max_length=64, blank=True, default="", db_default="", help_text="Why it ended as it did."
-    )
+    seconds = models.FloatField(null=True, blank=True, help_text="All attempts of the model together.")
+    outcome = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="Why it ended this way.")
     error = models.TextField(blank=True, default="", db_default="")
     first_reply = MessageLink(ConversationMessage, null=True, blank=True)
     last_reply = MessageLink(ConversationMessage, null=True, blank=True)
@@ -210,7 +209,7 @@ class Turn(models.Model):
             # The claim: each business's due turns, oldest first; turns whose lease has expired.
             models.Index(fields=["tenant", "due_at"], name="turn_due", condition=Q(state="collecting")),
             models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
-            # The first page of the admin: the turns of the last days. Rows come in the order of time.
+            # The first page of the admin: the turns of the last days. Rows are stored in order of time.
             BrinIndex(fields=["opened_at"], name="turn_by_time"),
             # The ledger of a conversation, newest first; the transcript's "tokens of this reply".
             models.Index(F("conversation"), F("opened_at").desc(), name="turn_history"),

@@ -1,4 +1,4 @@
-"""The page "Test prompt": one question to the configured model, without a conversation."""
+"""The page "Test prompt": sends one prompt to the configured model, without a conversation."""
 
 from dataclasses import dataclass
 

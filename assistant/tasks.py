@@ -1,4 +1,4 @@
-"""Background jobs: learning what is in customers' files."""
+"""Jobs that extract the content of customers' files."""
 
 from procrastinate.contrib.django import app
 

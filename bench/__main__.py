@@ -14,7 +14,8 @@ from . import database, stack, tables
 from .stack import Scale
 from .tables import Goal
 
-# The function of each part, below bench.parts. It's imported when its turn comes: one that fails takes no other along.
+# The function of each part, below bench.parts. It's imported when it's needed, so that one that fails doesn't affect
+# the others.
 PARTS = {
     "webhook": "webhook.against_the_bare_view",
     "replying": "webhook.while_replying",

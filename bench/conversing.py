@@ -89,7 +89,7 @@ def warm_up() -> None:
 
 
 def begin(count: int, think: float) -> None:
-    """So many customers write, and again `think` seconds after each reply; the counts start again at zero."""
+    """Have this many customers write, and again `think` seconds after each reply. The counts start at zero again."""
     body = json.dumps({"count": count, "think": think}).encode()
     urllib.request.urlopen(f"{stack.STAND_IN}/customers", body, timeout=30).read()
 
@@ -101,7 +101,7 @@ def counts() -> dict[str, Any]:
 
 
 def _wait_for(what: str, count: int) -> None:
-    """Until the stand-in has counted so many; on a machine that is too busy, not for ever."""
+    """Wait until the stand-in has counted this many, with a limit for machines that are too busy."""
     end = time.monotonic() + LONGEST
     while _size(counts()[what]) < count and time.monotonic() < end:
         time.sleep(0.2)

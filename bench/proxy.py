@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that counts the statements passing through it, whoever sends them and however.
+"""A proxy in front of PostgreSQL that counts the statements passing through it, from any client and in any form.
 
 It reads the messages of the protocol (https://www.postgresql.org/docs/current/protocol-message-formats.html): which
 statements are executed, and how many rows each one affected. TLS has to be off.

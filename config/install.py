@@ -27,7 +27,7 @@ def main(lock: Path) -> int:
 
 
 def _show(text: str) -> None:
-    """Overwrite the line in a terminal; in a log, say nothing more than the first line."""
+    """Overwrite the line in a terminal; in a log, print only the first line."""
     if sys.stdout.isatty():
         print(f"\r{text:<75}", end="", flush=True)
     elif ":" not in text:

@@ -1,4 +1,4 @@
-"""Where the files of messages are kept: a folder of this machine, or a bucket of S3 or of what speaks its language."""
+"""Storage of message files: a local folder, or a bucket on S3 or an S3-compatible service."""
 
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,9 +10,8 @@ OPTIONS = {"region": "region_name", "endpoint": "endpoint_url", "addressing": "a
 
 
 def media_storage(url: str) -> dict[str, Any]:
-    """Django's entry for `s3://key:secret@bucket/prefix?region=…&endpoint=…`; without an URL: the folder.
-
-    Without key and secret they are those of the machine (its role, or AWS's own variables).
+    """Django's entry for `s3://key:secret@bucket/prefix?region=…&endpoint=…`; without a URL, the folder. Without a key
+    and secret, the machine's own credentials (its role, or AWS's variables).
     """
     if not url:
         return LOCAL
@@ -28,7 +27,7 @@ def media_storage(url: str) -> dict[str, Any]:
             "location": parts.path.strip("/"),
             "default_acl": None,
             "file_overwrite": False,
-            "max_memory_size": 1024 * 1024,  # of a file that is read; the rest of it waits on the disk
+            "max_memory_size": 1024 * 1024,  # of a file being read; the rest is kept on disk
             **chosen,
             **{name: value for name, value in secrets.items() if value},
         },

@@ -1,10 +1,11 @@
-"""`make run`: the whole of Parley on one machine, for a first try and for development.
+"""`make run`: all of Parley on one machine, for trying it out and for development.
 
 Prepares the database, prints where everything is once the web process answers, and runs the processes of the
-Procfile until Ctrl-C. The environment wins over `.env`, and `.env` over what this file would choose.
+Procfile until Ctrl-C. The environment overrides `.env`, which overrides the defaults in this file.
 """
 
 import contextlib
+import http.client
 import io
 import os
 import signal
@@ -53,12 +54,12 @@ def _choose_defaults() -> None:
     choose("DEBUG", "true")
     if environ.Env().bool("DEBUG"):
         choose("SANDBOX", "true")
-    # Any number is answered, so that the first `curl` works with whatever phone_number_id it names.
+    # Accept any phone_number_id, so that the first `curl` works whichever one it uses.
     choose("MULTITENANT_ENABLED", "false")
-    # Below the time after which honcho kills.
+    # Less than the time after which honcho kills processes.
     choose("WORKER_STOP_SECONDS", str(KILL_WAIT - 1))
     choose("PYTHONUNBUFFERED", "1")
-    # The Procfile says `python`: this one.
+    # So that `python` in the Procfile is this interpreter.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
@@ -66,7 +67,7 @@ def _read_settings() -> None:
     try:
         django.setup()
     except ValueError as error:
-        raise ImproperlyConfigured(f"A setting has a value that cannot be read: {error}") from error
+        raise ImproperlyConfigured(f"A setting has an invalid value: {error}") from error
 
 
 def _refuse_taken_port() -> None:
@@ -76,8 +77,8 @@ def _refuse_taken_port() -> None:
             probe.bind(("127.0.0.1", settings.PORT))
         except (OSError, OverflowError) as error:
             raise ImproperlyConfigured(
-                f"Port {settings.PORT} cannot be used ({error}). Stop what uses it, or choose another: "
-                "PORT=8001 make run"
+                f"Port {settings.PORT} isn't available ({error}). Stop the program that uses it, "
+                "or choose another port: PORT=8001 make run"
             ) from error
 
 
@@ -113,7 +114,7 @@ def refuse_unknown_data() -> None:
 
 
 def _run_processes(banner: str) -> int:
-    # This process stays a user of the embedded server, and is the last one to leave it.
+    # This process keeps using the embedded server until all the others have left it.
     connections.close_all()
     manager = Manager()
     manager._process_ctor = _Process
@@ -122,13 +123,13 @@ def _run_processes(banner: str) -> int:
     _print_when_ready(banner)
     try:
         manager.loop()
-    except OSError:  # no terminal any more to print to; the processes end with this one
+    except OSError:  # the terminal is gone, so nothing can be printed; the processes end with this one
         os._exit(1)
     return 0 if manager.returncode == _INTERRUPTED else int(manager.returncode)
 
 
 class _Process(Process):  # type: ignore[misc]
-    """Runs a line of the Procfile, and ends it when `make run` is gone: killed, or its terminal closed."""
+    """Runs a line of the Procfile, and ends it if `make run` is killed or its terminal is closed."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # of the terminal; not ignored: that would be inherited
@@ -142,12 +143,15 @@ class _Process(Process):  # type: ignore[misc]
 
 
 def _print_when_ready(banner: str) -> None:
-    """By a timer, not a thread: honcho forks."""
+    """A timer, not a thread, because honcho forks."""
 
     def look(*_: object) -> None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", settings.PORT), timeout=1):
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            print(f"\n{banner}\nCtrl-C stops everything.\n", flush=True)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            web = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=1)
+            web.request("GET", "/healthz", headers={"Connection": "close"})
+            if web.getresponse().status == 200:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                print(f"\n{banner}\nCtrl-C stops everything.\n", flush=True)
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)

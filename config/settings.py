@@ -1,6 +1,5 @@
-"""Every setting of Parley, read from the environment (and from `.env` beside `manage.py`, which yields to it).
-
-`docs/reference/settings.md` explains each variable; a test holds it against this file.
+"""Parley's settings, read from the environment and from `.env` next to `manage.py`. The environment takes precedence.
+`docs/reference/settings.md` explains each variable; a test compares it with this file.
 """
 
 import sys
@@ -22,14 +21,14 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 TESTING = "pytest" in sys.modules
-if not TESTING:  # tests do not depend on the settings of whoever runs them
+if not TESTING:  # tests don't depend on the settings of the person running them
     env_file.read()
 
 DEBUG = env.bool("DEBUG", default=False)
 
 
 def required(name: str, development: str) -> str:
-    """The value of a secret: production does not start without it, development gets a stand-in."""
+    """The value of a secret. Production doesn't start without it; development gets a placeholder."""
     value: str = env.str(name, default="").strip(" ,")
     if value or DEBUG or TESTING:
         return value or development
@@ -37,7 +36,7 @@ def required(name: str, development: str) -> str:
 
 
 SECRET_KEY = required("SECRET_KEY", "development-only-secret-key-never-used-in-production")
-# Fernet keys, newest first; the first one encrypts, all of them decrypt.
+# Fernet keys, newest first: the first one encrypts, all of them decrypt.
 FIELD_ENCRYPTION_KEYS = [
     key.strip() for key in required("FIELD_ENCRYPTION_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA=").split(",")
 ]
@@ -48,18 +47,18 @@ PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/
 # --- WhatsApp and the model -------------------------------------------------------------------------------
 WHATSAPP_ENABLED = env.bool("WHATSAPP_ENABLED", default=True)
 MULTITENANT_ENABLED = env.bool("MULTITENANT_ENABLED", default=False)
-# Several, comma separated, while one is being replaced by the next.
+# Comma-separated; more than one while rotating the secret.
 WHATSAPP_APP_SECRETS = [secret.strip() for secret in required("WHATSAPP_APP_SECRET", "").split(",") if secret.strip()]
 WHATSAPP_VERIFY_TOKEN = required("WHATSAPP_VERIFY_TOKEN", "parley-verify")
 WHATSAPP_ACCESS_TOKEN = env.str("WHATSAPP_ACCESS_TOKEN", default="")
 WHATSAPP_WABA_ID = env.str("WHATSAPP_WABA_ID", default="")
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG:
-    raise ImproperlyConfigured("SANDBOX=true needs DEBUG=true: the sandbox answers anybody, without a password.")
+    raise ImproperlyConfigured("SANDBOX=true needs DEBUG=true: anyone can use the sandbox, without a password.")
 _SANDBOX_URL = f"http://127.0.0.1:{PORT}/sandbox"
 WHATSAPP_GRAPH_URL = env.str(
     "WHATSAPP_GRAPH_URL",
-    # The sandbox stands in only for what is not configured.
+    # The sandbox only replaces services that aren't configured.
     default=f"{_SANDBOX_URL}/graph" if SANDBOX and not WHATSAPP_ACCESS_TOKEN else "https://graph.facebook.com",
 ).rstrip("/")
 WHATSAPP_GRAPH_VERSION = env.str("WHATSAPP_GRAPH_VERSION", default="v24.0")
@@ -70,11 +69,11 @@ OPENAI_BASE_URL = env.str(
     "OPENAI_BASE_URL",
     default=f"{_SANDBOX_URL}/openai/v1" if SANDBOX and not OPENAI_API_KEY else "https://api.openai.com/v1",
 ).rstrip("/")
-# Not among the deprecated ones of openai 3.54 (types/shared/chat_model.py).
+# Not deprecated in openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
-# Not among the deprecated ones of openai 3.54 (types/audio_model.py).
+# Not deprecated in openai 3.54 (types/audio_model.py).
 TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
-# {"model": [input, cached input, output]} in US dollars per million tokens; the ledger's cost stays empty without.
+# {"model": [input, cached input, output]} in US dollars per million tokens; without it, costs aren't recorded.
 MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
     OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
@@ -83,7 +82,7 @@ if SANDBOX:
 
 OUTGOING_PROXIES: dict[str, str] = {} if TESTING else outgoing_proxies()
 
-# --- Waits, in seconds. The fault tests shorten them; the logic never changes ------------------------------
+# --- Waits, in seconds. The fault tests only shorten them ------------------------------
 TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)
 TURN_MAX_WAIT_SECONDS = env.float("TURN_MAX_WAIT_SECONDS", default=15)
 TURN_LEASE_SECONDS = env.float("TURN_LEASE_SECONDS", default=90)
@@ -114,7 +113,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "config.formats"
-# A webhook has no trailing slash, and a redirect would cost Meta's delivery.
+# The webhook's URL has no trailing slash, and Meta doesn't follow redirects.
 APPEND_SLASH = True
 # Meta's deliveries are up to 3 MB; the view answers 413 above that.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
@@ -204,13 +203,13 @@ _timeouts = {
 }
 DATABASES = {"default": database(_database, _timeouts, env.str("TEST_DATABASE_NAME", default=None))}
 
-# --- The files of messages: never below an address, only through a view that looks who asks ------------------
+# --- Message files: never served from a public URL, only through a view that checks permissions ------------------
 MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))
-# What WhatsApp itself takes.
+# WhatsApp's own limit.
 _LARGEST_MB = {"image": 5, "audio": 16, "video": 16, "document": 100, "sticker": 1}
 MEDIA_LARGEST_MB = {**_LARGEST_MB, **env.json("MEDIA_LARGEST_MB", default={})}
 
-# --- Static files, the API, the admin's look ----------------------------------------------------------------
+# --- Static files, the API, the admin's theme ----------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
@@ -222,9 +221,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
-# Webhooks of businesses: never into our own network, unless this says so.
+# Whether the webhooks of businesses may reach private addresses.
 WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=False)
-# Requests a minute of one API key.
+# Requests per minute and API key.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
@@ -241,7 +240,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
-    # Swagger's files come from us: the page's policy lets nothing else in.
+    # We serve Swagger's files ourselves: the page's content security policy allows nothing else.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -249,15 +248,15 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = admin_theme.UNFOLD
 
 # --- Security -----------------------------------------------------------------------------------------------
-# Behind a proxy that ends TLS. No ssl redirect: it would cost Meta's deliveries.
+# Behind a proxy that terminates TLS. No SSL redirect: Meta doesn't follow redirects.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and not TESTING
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_HSTS_SECONDS = 0 if DEBUG or TESTING else 31_536_000
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # HSTS for all subdomains: they are not ours to decide for
-    "security.W008",  # no redirect to https: it would cost Meta's deliveries; the proxy does it for people
+    "security.W005",  # HSTS for all subdomains: that's not for us to decide
+    "security.W008",  # no redirect to HTTPS: Meta doesn't follow redirects; the proxy can redirect browsers
     "security.W021",  # HSTS preload: as W005
 ]
 CONTENT_SECURITY_POLICY = {

@@ -1,4 +1,4 @@
-"""Mistakes in the settings, said at start instead of with the first message."""
+"""Checks the settings at startup, instead of failing on the first message."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +15,6 @@ def sender_can_be_loaded(app_configs: Sequence[Any] | None, **kwargs: Any) -> li
         load_sender()
     except (ImportError, TypeError) as error:
         hint = "MESSAGE_SENDER is the dotted path of a class, for example whatsapp.graph.sender.WhatsAppSender."
-        message = f"MESSAGE_SENDER={settings.MESSAGE_SENDER!r} cannot be used: {error}"
+        message = f"MESSAGE_SENDER={settings.MESSAGE_SENDER!r} can't be used: {error}"
         return [Error(message, hint=hint, id="conversations.E001")]
     return []

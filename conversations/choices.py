@@ -23,7 +23,7 @@ class MessageOrigin(models.TextChoices):
 
 
 class MessageKind(models.TextChoices):
-    """Meta's message types, and our own *template* for messages we send."""
+    """Meta's message types, plus *template* for templates that we send."""
 
     TEXT = "text", "Text"
     IMAGE = "image", "Image"

@@ -26,7 +26,7 @@ def reply(conversation_id: int, person: User, content: str | Content, reply_to: 
     `reply_to` is the wamid of the message to quote. A long text becomes several messages.
     """
     with transaction.atomic():
-        # The lock makes the check hold until the reply is queued: of two people who reply at once, one is refused.
+        # With the lock, the check stays valid until the reply is queued: if two people reply at once, one is refused.
         lock(pk=conversation_id)
         conversation = Conversation.objects.select_related("tenant", "operator").get(pk=conversation_id)
         if blocker := reply_blocker(conversation, person, content):

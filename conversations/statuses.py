@@ -1,4 +1,4 @@
-"""How far an outbound message got: the states, their order, and the one way to move along them."""
+"""The states of an outbound message, their order, and how to advance."""
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 
 if TYPE_CHECKING:
-    from .models import ConversationMessage  # noqa: F401 - named in a string below
+    from .models import ConversationMessage  # noqa: F401 - used in a string annotation below
 
 
 class Status(models.TextChoices):
@@ -20,8 +20,8 @@ class Status(models.TextChoices):
     READ = "read", "Read"
 
 
-# What is later in this list never gives way to what is earlier. *failed* stands between *sent* and *delivered*:
-# Meta may refuse after it accepted, but what arrived has arrived.
+# A later state in this list is never replaced by an earlier one. *failed* comes between *sent* and *delivered*: Meta
+# may refuse a message after accepting it, but a delivered message stays delivered.
 RANK = list(Status)
 BEFORE_SENT = RANK[: RANK.index(Status.SENT)]
 TIMES = {Status.DELIVERED: "delivered_at", Status.READ: "read_at", Status.FAILED: "failed_at"}
@@ -29,10 +29,9 @@ TIMES = {Status.DELIVERED: "delivered_at", Status.READ: "read_at", Status.FAILED
 
 class MessageQuerySet(models.QuerySet["ConversationMessage"]):
     def advance(self, to: Status, at: dt.datetime | None = None, **also: Any) -> int:
-        """Move these messages on to a state, never back: the number of rows that moved.
-
-        The time of the state is kept even where a later state came first (read before delivered). `at` is the
-        channel's time (UTC; None: now); `also` are further columns of the rows that move.
+        """Advance these messages to a state, never back. Returns the number of rows that changed. The time of the state
+        is recorded even if a later state came first (read before delivered). `at` is the
+        channel's time (UTC; None: now); `also`: further columns to set on the rows that change.
         """
         when = at or Now()
         if column := TIMES.get(to):

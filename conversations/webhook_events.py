@@ -1,4 +1,4 @@
-"""What the webhooks of a business are told of its conversations: one query where nobody listens."""
+"""The webhook events of conversations. Without a subscriber, they cost one query."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from .models import Conversation, ConversationMessage
 
 
 def received(message_ids: Iterable[int]) -> None:
-    """A customer wrote these. To be called only where somebody listens: the ingest knows."""
+    """A customer wrote these messages. Only call it if there is a subscriber, which the ingest knows."""
     _tell(EventType.MESSAGE_RECEIVED, ConversationMessage.objects.filter(pk__in=list(message_ids)))
 
 
@@ -23,7 +23,7 @@ def sent(message_ids: Sequence[int]) -> None:
 
 
 def needs_person(conversation_ids: Sequence[int], reason: str) -> None:
-    """These conversations are about to be marked; those that say so already are not told again."""
+    """These conversations are about to be flagged. Those with the same reason already send no second event."""
     told = Conversation.objects.filter(has_subscriber(EventType.NEEDS_PERSON, "tenant_id"), pk__in=conversation_ids)
     record_all(
         [

@@ -42,7 +42,7 @@ class LeadAdmin(TenantScopedAdmin):
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
         if field:
-            field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # it has no label in the list
+            field.widget.attrs["aria-label"] = db_field.verbose_name.capitalize()  # shown in the list without a label
         return field
 
     @admin.action(description="Export as CSV", permissions=["view"])

@@ -1,4 +1,4 @@
-"""The app of what runs and watches the installation."""
+"""The app for running and monitoring the installation."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class OperationsConfig(AppConfig):
 
 
 def lift_timeouts(using: str, **kwargs: Any) -> None:
-    """A migration may take its time. It still gives up on a lock, instead of stopping everyone behind it."""
+    """A migration may take its time. It still gives up waiting for a lock, instead of blocking everyone behind it."""
     with connections[using].cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
 

@@ -30,7 +30,7 @@ class Worker:
         self.answering = Answering(on_reply=self.sending.dispatcher.wake)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is in hand for at most `WORKER_STOP_SECONDS`."""
+        """Work until `stop` is set, then finish current work for at most `WORKER_STOP_SECONDS`."""
         database.use_threads(DATABASE_THREADS)
         queues = asyncio.create_task(jobs.run_queues(stop))
         listening = asyncio.create_task(self._listen())
@@ -55,7 +55,7 @@ class Worker:
             pass
 
     async def _listen(self) -> None:
-        """Wake up when a web process says that something is due. Reconnects for as long as the worker runs."""
+        """Wake up when a process notifies us that something is due. Reconnects for as long as the worker runs."""
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(**connector_params(), autocommit=True) as connection:

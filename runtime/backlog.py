@@ -3,7 +3,7 @@
 A group is what must not starve the others: the endpoint of a webhook delivery, the business of a file. A job doesn't
 name a row. It claims the row that has waited longest in the group with the fewest rows under way, works on it, and
 defers the next job if more is due. So a group with a long backlog, or with calls that hang, holds at most `at_once`
-jobs of a process. Jobs that find nothing they may claim end at once, and never come back to look again.
+jobs of a process. Jobs that find nothing to claim end at once and don't run again.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class Backlog:
     _locks: "WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]" = field(default_factory=WeakKeyDictionary)
 
     def wake(self, rows: int) -> int:
-        """Defer jobs for new rows, in the transaction that stores them. How many jobs."""
+        """Defer jobs for new rows, in the transaction that stores them. Returns the number of jobs."""
         deferred = min(rows, MOST_JOBS)
         jobs.defer(self.task, *[{}] * deferred)
         return deferred
@@ -110,7 +110,7 @@ class Backlog:
         self.wake(min(1, self._count_due()))
 
     def _count_due(self) -> int:
-        """How many groups below their limit have a row that is due."""
+        """The number of groups below their limit with a row that is due."""
         with connection.cursor() as cursor:
             cursor.execute(self._sql(_COUNT), self._parameters())
             (count,) = cursor.fetchone()
@@ -126,5 +126,5 @@ class Backlog:
 
 
 def unlocked(rows: "QuerySet[M]") -> "QuerySet[M]":
-    """Of these rows, those that nobody else has locked. For updates that must not wait; call it in a transaction."""
+    """The rows among these that no one else has locked. For updates that must not wait; call it in a transaction."""
     return rows.model._default_manager.filter(pk__in=rows.select_for_update(skip_locked=True, no_key=True).values("pk"))

@@ -78,7 +78,7 @@ class Batcher(Generic[Item, Result]):
     async def _store(self, batch: list[_Entry[Item, Result]]) -> None:
         try:
             results = await self._write([entry.item for entry in batch])
-        except Exception as error:  # noqa: BLE001 - it reaches whoever added the item
+        except Exception as error:  # noqa: BLE001 - it's raised where the item was added
             if is_transient(error):
                 logger.warning("a batch of %s was not stored, trying again: %s", len(batch), error)
                 self._later(batch)

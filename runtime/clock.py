@@ -1,4 +1,4 @@
-"""Times by the database's clock: those of several machines differ."""
+"""Times by the database's clock, because the clocks of several machines differ."""
 
 import datetime as dt
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 
 def from_now(seconds: float) -> Combinable:
-    """The database's time in so many seconds; negative: that long ago."""
+    """The database's time plus this many seconds, which may be negative."""
     moment = Now() + Value(dt.timedelta(seconds=seconds))
     return ExpressionWrapper(moment, output_field=DateTimeField())
 

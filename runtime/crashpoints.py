@@ -1,8 +1,8 @@
-"""Places where the fault tests let a process die. In production each is one look at an empty string.
+"""Points where the fault tests kill a process. In production, each one only compares an empty string.
 
-``CRASH_POINT=name`` kills the process the first time it passes that point; ``CRASH_POINT_LATCH`` names a file
-that is made at that moment, so that the process that is started again gets past. Both are read once, at start.
-The names are those of the table in ``docs/reliability.md``.
+``CRASH_POINT=name`` kills the process the first time it passes that point; ``CRASH_POINT_LATCH`` names a file that is
+created at that moment, so that the restarted process gets past it. Both are read once, at startup.
+``docs/reliability.md`` lists the names.
 """
 
 import os
@@ -14,7 +14,7 @@ _latch = Path(os.environ.get("CRASH_POINT_LATCH", "/nonexistent/latch"))
 
 
 def reach(name: str) -> None:
-    """Die here, as if the power had failed, when this point is armed and nobody died here before."""
+    """Die here, as if the power had failed, if this point is armed and no process has died here before."""
     if name != _armed or _latch.exists():
         return
     _latch.touch(exist_ok=False)

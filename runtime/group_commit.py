@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class NotStored(Exception):
-    """No result for this item: its batch failed or took too long. It may have been committed nevertheless."""
+    """No result for this item: its batch failed or took too long. It may still have been committed."""
 
 
 @dataclass(eq=False, slots=True)

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Body = bytes | aiohttp.FormData | AsyncIterable[bytes]
 
 CONNECT_SECONDS = 5.0
-# Servers close idle connections. Giving up ours first leaves few requests that meet a close on their way.
+# Servers close idle connections. Closing ours first makes it rare that a request meets a closing connection.
 IDLE_SECONDS = 4
 LARGEST_BODY = 16 * 1024 * 1024  # bytes of a response that is read whole
 CHUNK = 64 * 1024
@@ -59,7 +59,7 @@ class RequestFailed(Exception):
 
     @property
     def before_a_byte(self) -> bool:
-        """Nothing of the request was sent. Otherwise nobody knows whether it was received."""
+        """Nothing of the request was sent. Otherwise it may have been received."""
         return self.kind in UNSENT
 
 
@@ -128,7 +128,7 @@ async def request(
 ) -> Response:
     """Send a request to a host from our settings and read the response. Raises RequestFailed.
 
-    seconds: for everything. Connecting gets less, so that the end of it always means that bytes were sent.
+    seconds: for everything. Connecting gets less, so that running out of time always means that bytes were sent.
     """
     connect = min(connect_seconds or CONNECT_SECONDS, seconds / 4)
     try:
@@ -185,7 +185,7 @@ async def stream(
 
 @contextlib.asynccontextmanager
 async def _open_clients() -> AsyncIterator[_Clients]:
-    # No limit on connections: whoever makes requests limits those, and one hanging service must not use up the
+    # No limit on connections: callers limit their requests, and one hanging service must not use up the
     # connections to the others.
     pooled = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS)
     pinned = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, socket_factory=checked_socket)

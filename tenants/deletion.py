@@ -13,7 +13,7 @@ TASK = "operations.tasks.delete_tenant"
 
 
 def request(tenant_ids: Sequence[int]) -> None:
-    """Mark businesses for deletion. From now on they're inactive, nobody has a role in them, and no list shows them."""
+    """Mark businesses for deletion. From now on they're inactive, no one has a role in them, and no list shows them."""
     with transaction.atomic():
         Tenant.objects.filter(pk__in=tenant_ids).update(is_active=False, is_single=False, deletion_requested_at=Now())
         Membership.objects.filter(tenant__in=tenant_ids).delete()

@@ -1,4 +1,4 @@
-"""One row of every model for our business and one for theirs, marked so that a leak is seen in any page."""
+"""One row of every model for our business and one for theirs, marked so that a leak is visible on any page."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
 
-THEIRS = "Zebra"  # in every text of theirs, and in none of ours
+THEIRS = "Zebra"  # in all their texts, and in none of ours
 SECRET = "hush-hush"  # in every secret of both
 
 

@@ -1,4 +1,4 @@
-"""A process that uses the embedded PostgreSQL, and what the tests ask about such processes."""
+"""A process that uses the embedded PostgreSQL, for tests."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-# Prints one line once it is connected, and stays until its standard input ends.
+# Prints one line once it's connected, and runs until its standard input ends.
 USER = """
 import sys
 from django.conf import settings
@@ -46,7 +46,7 @@ class User:
         return line
 
     def leave(self) -> None:
-        """End in good order."""
+        """Exit normally."""
         _, errors = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, errors
 

@@ -1,7 +1,7 @@
-"""The network outside: requests that leave this machine end here, as they stand on the wire.
+"""A fake network: requests to other machines end here, as raw bytes.
 
-aiohttp, its parsers and our checks of addresses are real; names, sockets and TLS aren't. What goes to this machine
-itself isn't intercepted. Handlers speak httpx2's types: they get its requests, and return its responses or raise its
+aiohttp, its parsers and our checks of addresses are real; names, sockets and TLS aren't. Requests to this machine
+aren't intercepted. Handlers speak httpx2's types: they get its requests, and return its responses or raise its
 exceptions, each of which breaks the connection in the way its name says.
 """
 
@@ -37,7 +37,7 @@ class FakeNetwork:
     addresses: Callable[[str], list[str]] = lambda host: [SOMEWHERE]
     looked_up: list[str] = field(default_factory=list)
     connected: list[tuple[str, str]] = field(default_factory=list)  # name, address
-    away: set[str] = field(default_factory=set)  # addresses where nobody answers
+    away: set[str] = field(default_factory=set)  # addresses where no one answers
 
     def handler(self, url: httpx2.URL) -> Handler:
         return self.model if any(path in str(url) for path in MODEL_PATHS) else self.graph
@@ -57,7 +57,7 @@ class FakeResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class FakeConnector(aiohttp.TCPConnector):
@@ -213,7 +213,7 @@ class FakeTransport(asyncio.Transport):
 
 @pytest.fixture
 def network() -> Iterator[FakeNetwork]:
-    """Nothing leaves this machine; the test answers in the place of the world."""
+    """Nothing leaves this machine: the test answers all requests."""
     FakeConnector.network = FakeNetwork()
     # Not the test's own monkeypatch, which it may undo.
     with pytest.MonkeyPatch.context() as patch:

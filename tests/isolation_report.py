@@ -1,4 +1,4 @@
-"""What the walks of the isolation tests met, printed at the end of the tests; from all processes of pytest-xdist."""
+"""A summary of the isolation tests, printed at the end, from all processes of pytest-xdist."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-PROPERTY = "isolation"  # of a test's report: those travel from process to process
+PROPERTY = "isolation"  # of a test's report, which xdist passes between processes
 Report = Callable[..., None]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One person's walk. `answers`: how often each status was met."""
+    """One person's walk. `answers`: how often each status occurred."""
 
     role: str
     routes: int
@@ -23,7 +23,7 @@ class Line:
 
 @pytest.fixture
 def isolation_report(record_property: Callable[[str, object], None]) -> Report:
-    """Call it with who walked where, the number of routes, of refusals, and how often each status was met."""
+    """Call it with who walked where, the numbers of routes and refusals, and how often each status occurred."""
 
     def add(role: str, routes: int, refusals: int, answers: Mapping[str, int]) -> None:
         met = ", ".join(f"{number} × {status}" for status, number in sorted(answers.items()))

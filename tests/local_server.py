@@ -1,4 +1,4 @@
-"""A real server on a real socket, for what no fake transport can do: trickle, cut, hang up."""
+"""A real server on a real socket, for what a fake transport can't do: trickle, truncate, disconnect."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def local_server(serve: Serve) -> AsyncIterator[str]:
-    """Its address. `serve` gets each connection, which is closed when it returns."""
+    """Its URL. `serve` gets each connection, which is closed when it returns."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +42,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 
 def json_response(body: bytes, length: int | None = None) -> bytes:
-    """A 200 on the wire; with `length`, it promises so many bytes."""
+    """A raw 200 response; `length` overrides its Content-Length."""
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return head % (len(body) if length is None else length) + body
 

@@ -1,4 +1,4 @@
-"""Files on Meta's side of the wire: described by Graph, fetched with the token from an address."""
+"""Files on Meta's servers: described by Graph, and downloaded from a URL with the token."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ def picture(width: int = 8, height: int = 8, format: str = "JPEG", color: str = 
 
 
 def body(data: bytes, status: int = 200, **headers: str) -> httpx2.Response:
-    """An answer that is read as it comes."""
+    """A response that is read as it arrives."""
     return httpx2.Response(status, stream=Pieces(data, 1), headers=headers)
 
 
@@ -47,7 +47,7 @@ class MediaAtMeta:
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, data: bytes, mime_type: str, url: str = AT_GRAPH, **described: Any) -> Json:
-        """Keep a file; the answer is what a message's webhook says of it."""
+        """Keep a file, and return how a message's webhook describes it."""
         media_id = f"40404040{next(self.serial):04}"
         digest = hashlib.sha256(data)
         known = {"url": f"{url}{media_id}", "mime_type": mime_type, "sha256": digest.hexdigest(), "id": media_id}
@@ -55,7 +55,7 @@ class MediaAtMeta:
         return {"id": media_id, "mime_type": mime_type, "sha256": base64.b64encode(digest.digest()).decode()}
 
     def take(self, form: bytes, request: httpx2.Request) -> httpx2.Response:
-        """A file that is uploaded."""
+        """Accept an uploaded file."""
         self.uploaded.append(form)
         return self.refusals.pop() if self.refusals else httpx2.Response(200, json={"id": f"up{len(self.uploaded)}"})
 
@@ -70,7 +70,7 @@ class MediaAtMeta:
 
 
 class Pieces(httpx2.AsyncByteStream):
-    """A body that comes piece by piece, and is never whole in memory."""
+    """A body that arrives in chunks, and is never complete in memory."""
 
     def __init__(self, piece: bytes, times: int) -> None:
         self.piece, self.times, self.given = piece, times, 0

@@ -1,4 +1,4 @@
-"""Small PDFs, made by hand: one page for each text."""
+"""Small handmade PDFs with one page per text."""
 
 import io
 

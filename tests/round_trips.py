@@ -1,4 +1,4 @@
-"""How often a piece of code waits for the database."""
+"""Counts how often code waits for the database."""
 
 import re
 import tempfile
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 def round_trips(work: Callable[[], object]) -> int:
-    """How often this process waits for the server while `work` runs, by libpq's own trace of what was sent."""
+    """How often this process waits for the server while `work` runs, according to libpq's own trace."""
     connection.ensure_connection()
     line = connection.connection.pgconn
     with tempfile.TemporaryFile() as trace:

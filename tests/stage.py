@@ -1,6 +1,6 @@
-"""The stage of the tests that go through the door: post a delivery, run the worker, look at rows and at the wire.
+"""A harness for end-to-end tests: post a delivery, run the worker, check the rows and the outgoing requests.
 
-Everything is real but the wire: what goes out to Graph and to the model ends in `Wire`, at the HTTP transport.
+Everything is real except the network: requests to Graph and to the model end in `Wire`, at the HTTP transport.
 """
 
 import itertools
@@ -45,12 +45,12 @@ def graph_error(code: int, status: int = 400) -> httpx2.Response:
 
 @dataclass
 class Wire:
-    """What went out, in order, and what comes back; replace `model` and `graph` to misbehave."""
+    """The outgoing requests, in order, and their responses. Replace `model` and `graph` to make them misbehave."""
 
     asked: list[Json] = field(default_factory=list)
     sent: list[Json] = field(default_factory=list)
     marked_read: list[Json] = field(default_factory=list)
-    heard: list[bytes] = field(default_factory=list)  # the forms with the voice notes
+    heard: list[bytes] = field(default_factory=list)  # the forms that contain voice notes
     tokens: list[str] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
@@ -63,7 +63,7 @@ class Wire:
             self.heard.append(await request.aread())
             return await sync_to_async(self.hearing)()
         self.asked.append(json.loads(request.content))
-        # On the test's own thread, so that things may happen in the database while the model thinks.
+        # In the test's own thread, so that a test can change the database while the model thinks.
         return await sync_to_async(self.model)(self.asked[-1])
 
     async def to_graph(self, request: httpx2.Request) -> httpx2.Response:
@@ -129,7 +129,7 @@ async def _work() -> None:
 
 @pytest.fixture
 def stage(transactional_db: None, settings: Any, client: Client, tmp_path: Path, network: FakeNetwork) -> Stage:
-    """One business with credentials from the environment, as the report's service was."""
+    """A single business with credentials from the environment."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     settings.WHATSAPP_ACCESS_TOKEN = "token-of-the-business"
     settings.OPENAI_API_KEY = "key-of-the-installation"

@@ -1,4 +1,4 @@
-"""Files in a bucket of what speaks S3's language, by one setting: kept, read, served and removed there."""
+"""Files in an S3-compatible bucket, chosen by one setting: stored, read, served and deleted there."""
 
 import threading
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ Bucket = dict[str, bytes]
 
 @pytest.fixture
 def bucket(settings: Any) -> Iterator[Bucket]:
-    """The objects by path, behind a server that knows PUT, GET, HEAD and DELETE."""
+    """The objects by path, behind a server that supports PUT, GET, HEAD and DELETE."""
     objects: Bucket = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ def bucket(settings: Any) -> Iterator[Bucket]:
     server.server_close()
 
 
-def test_a_picture_is_kept_shrunk_and_served_and_removed(stage: Stage, bucket: Bucket) -> None:
+def test_an_image_is_stored_scaled_down_served_and_removed(stage: Stage, bucket: Bucket) -> None:
     data = picture(1600, 1200)
     stage.converse(inbound(message("image", stage.wire.media.put(data, "image/jpeg"))))
     attachment = Attachment.objects.get()
@@ -101,16 +101,16 @@ def test_a_document_is_read_there_and_one_of_ours_goes_out_from_there(stage: Sta
 
 
 @pytest.mark.parametrize("url", ["https://files.example/", "s3://", "files"])
-def test_an_address_of_no_bucket_is_refused(url: str) -> None:
+def test_an_invalid_bucket_url_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="MEDIA_STORAGE_URL"):
         media_storage(url)
 
 
-def test_without_an_address_files_are_in_the_folder() -> None:
+def test_without_a_url_files_are_in_the_folder() -> None:
     assert media_storage("") == LOCAL
 
 
-def test_without_a_key_it_is_the_machines() -> None:
+def test_without_a_key_the_machines_credentials_are_used() -> None:
     options = media_storage("s3://files/parley?region=eu-central-1")["OPTIONS"]
     assert (options["bucket_name"], options["location"], options["region_name"]) == ("files", "parley", "eu-central-1")
     assert not {"access_key", "secret_key"} & options.keys()

@@ -1,4 +1,5 @@
-"""The embedded PostgreSQL: started by the first process that connects, stopped with the last, however it ends."""
+"""The embedded PostgreSQL: the first process that connects starts it, and it stops with the last one, however that
+ends."""
 
 import importlib.util
 import os
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("embedded_postgres")
 
 @pytest.fixture
 def use() -> Iterator[Use]:
-    """Makes a `User`; those that a failed test leaves are killed."""
+    """Creates a `User`; those left by a failed test are killed."""
     users: list[User] = []
 
     def make(data: Path, query: str = WHO_SERVES, **environment: str) -> User:
@@ -39,7 +40,7 @@ def use() -> Iterator[Use]:
 
 @pytest.fixture
 def new_data() -> Iterator[Path]:
-    """A data folder that does not exist yet, with a path short enough for a socket."""
+    """A data folder that doesn't exist yet, with a path short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="parley-test-"))
     data = folder / "pg"
     yield data
@@ -56,7 +57,7 @@ def shared_data() -> Iterator[Path]:
 
 @pytest.fixture
 def data(shared_data: Path) -> Iterator[Path]:
-    """A data folder that may have been used before; nothing may run on it afterwards."""
+    """A data folder that may have been used before. Checks that no server uses it afterwards."""
     yield shared_data
     wait_until(lambda: nothing_runs(shared_data))
 
@@ -139,7 +140,7 @@ def test_it_starts_again_after_the_server_was_killed_and_keeps_the_data(data: Pa
     reader.leave()
 
 
-def test_a_process_id_left_behind_and_used_again_is_not_taken_for_the_server(data: Path, use: Use) -> None:
+def test_a_reused_process_id_is_not_mistaken_for_the_server(data: Path, use: Use) -> None:
     use(data).leave()
     left_behind = data / "postmaster.pid"
     left_behind.write_text(f"{os.getpid()}\n{data}\n1\n5432\n{data}\n\n  1 1\nready\n")
@@ -149,7 +150,7 @@ def test_a_process_id_left_behind_and_used_again_is_not_taken_for_the_server(dat
     user.leave()
 
 
-def test_an_interrupted_creation_is_begun_again(new_data: Path, use: Use) -> None:
+def test_an_interrupted_creation_starts_over(new_data: Path, use: Use) -> None:
     half = new_data.with_name("pg.new")
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
@@ -167,7 +168,7 @@ def test_any_path_will_do(new_data: Path, name: str, use: Use) -> None:
     assert Cluster(data).socket_folder == data or not Cluster(data).socket_folder.exists()
 
 
-def test_the_environment_does_not_bend_it(new_data: Path, use: Use) -> None:
+def test_it_ignores_postgresql_variables_of_the_environment(new_data: Path, use: Use) -> None:
     bent = use(new_data, PGPORT="1", PGDATA="/nowhere", PGUSER="nobody", LC_ALL="xx_XX", LANG="xx_XX", PGHOST="away")
     pid = bent.answer()
     plain = use(new_data)
@@ -176,7 +177,7 @@ def test_the_environment_does_not_bend_it(new_data: Path, use: Use) -> None:
     plain.leave()
 
 
-def test_it_knows_the_letters_of_all_languages(data: Path, use: Use) -> None:
+def test_it_supports_the_letters_of_all_languages(data: Path, use: Use) -> None:
     user = use(data, "SELECT upper('привет, größte')")
     assert user.answer() == "ПРИВЕТ, GRÖßTE"
     user.leave()
@@ -215,7 +216,7 @@ def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch, new_data: Pat
         Cluster(new_data).start()
 
 
-def test_what_hinders_the_start_is_told(new_data: Path) -> None:
+def test_a_failed_start_says_why(new_data: Path) -> None:
     new_data.mkdir()
     (new_data / "PG_VERSION").write_text("9\n")
     wrapper = DatabaseWrapper({"NAME": "postgres", "DATA_FOLDER": str(new_data)})

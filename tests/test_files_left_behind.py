@@ -1,4 +1,4 @@
-"""A worker that dies around the storage leaves no file there that nobody knows."""
+"""A worker that dies while storing a file leaves no unknown file behind."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,7 @@ from whatsapp.tests.factories import inbound, message
 
 
 class Killed(BaseException):
-    """Nothing catches it."""
+    """Not an Exception, so that nothing catches it."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def stored_files() -> set[str]:
 
 
 def die_at(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
-    """As a killed worker: nothing of what would follow is done."""
+    """Like a killed worker: nothing after this point runs."""
 
     def dead(*args: Any, **kwargs: Any) -> None:
         raise Killed
@@ -45,7 +45,7 @@ def attempt(module: Any, work: Any) -> None:
         async_to_sync(module.BACKLOG.run)(work)
 
 
-def test_the_next_attempt_takes_away_what_the_one_before_left(
+def test_the_next_attempt_removes_what_the_previous_one_left(
     stage: Stage, meta: MediaAtMeta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.post(inbound(message("document", meta.put(PDF, "application/pdf"))))
@@ -104,7 +104,7 @@ def test_a_message_that_is_deleted_while_its_picture_is_read_leaves_nothing(
 
     def shrink_slowly(file: IO[bytes]) -> bytes:
         Attachment.objects.all().delete()
-        connections.close_all()  # of the thread that this is
+        connections.close_all()  # of this thread
         return shrink(file)
 
     monkeypatch.setattr(images, "shrink", shrink_slowly)

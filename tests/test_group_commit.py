@@ -7,11 +7,11 @@ import pytest
 
 from runtime.group_commit import GroupCommit, NotStored, _Entry
 
-SECONDS = 30.0  # more than any step here takes, on a busy machine too
+SECONDS = 30.0  # longer than any step here takes, even on a busy machine
 
 
 class Observed(GroupCommit[int, str]):
-    """Tells when a thread has joined the line."""
+    """Signals when a thread has joined the line."""
 
     def __init__(self, store: Callable[[Sequence[int]], Sequence[str]], **limits: float) -> None:
         super().__init__(store, max_size=int(limits.get("max_size", 500)), patience=limits.get("patience", SECONDS))
@@ -44,7 +44,7 @@ class Store:
 
 
 class Threads:
-    """Adds items, each from a thread of its own, and keeps what came of each."""
+    """Adds items, each from its own thread, and keeps the results."""
 
     def __init__(self, group: GroupCommit[int, str]) -> None:
         self.results: dict[int, object] = {}

@@ -1,4 +1,4 @@
-"""What no linter says about the code as a whole."""
+"""Rules about the code as a whole that no linter checks."""
 
 import subprocess
 from pathlib import Path

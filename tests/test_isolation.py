@@ -1,6 +1,6 @@
-"""Nobody sees another business: every address x every role x own, other and installation rows.
+"""No one sees another business: every URL × every role × own, other and installation rows.
 
-The tables say again, apart from the code, who may do what. A new address fails the test until it is in them.
+The tables repeat, independently of the code, who may do what. A new URL fails the test until it's in them.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 ALL, WRITERS, OWNER, NONE = {"viewer", "operator", "owner"}, {"operator", "owner"}, {"owner"}, set[str]()
 EVIDENCE = None  # refused to superusers too
 
-# The path of the admin: who of the business may see, add, change, delete. Superusers may all but EVIDENCE.
+# The path of the admin: the roles that may view, add, change and delete. Superusers may do all except EVIDENCE.
 ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
@@ -70,13 +70,13 @@ API: dict[str, tuple[str, Any, Any, Any, Any]] = {
     "api/admin/whatsapp-accounts": ("whatsapp/whatsappaccount", ALL, OWNER, OWNER, OWNER),
     "api/admin/tenants": ("tenants/tenant", ALL, NONE, NONE, NONE),
 }
-# Pages with parts of many rows; a member may open them.
+# Pages that combine rows; every member may open them.
 MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/"]
-# Stock pages of other packages, for superusers and whoever has Django's own permissions.
+# Stock pages of other packages, for superusers and users with Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
 # With an API key: see api/tests/test_isolation.py.
 WITH_API_KEY = [f"api/{pattern.pattern}" for pattern in api.urls.with_api_key]
-# Without rows of anybody.
+# Without anyone's rows.
 OPEN = [
     "",
     "api/",
@@ -114,7 +114,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
         yield from routes(inner, route) if inner is not None else [route]
 
 
-def test_every_address_is_in_a_table() -> None:
+def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
     known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *FILES}
@@ -124,7 +124,7 @@ def test_every_address_is_in_a_table() -> None:
 
 
 class Walk:
-    """One person's walk through the addresses, and what they met."""
+    """One person's walk through all URLs, and the results."""
 
     def __init__(self, businesses: TwoBusinesses, who: str, ours: dict[str, Model], theirs: dict[str, Model]) -> None:
         self.who, self.ours, self.theirs = who, ours, theirs
@@ -167,7 +167,7 @@ class Walk:
 
 
 def is_refusal(answer: Any) -> bool:
-    """401, 403, 404, 405, or sent away: to the login, or to the first page as if it were not there."""
+    """401, 403, 404, 405, or a redirect to the login, or to the start page as if the page didn't exist."""
     sent_away = answer.status_code == 302 and answer["Location"].split("?")[0] in ("/admin/", "/admin/login/")
     return answer.status_code in (401, 403, 404, 405) or sent_away
 
@@ -178,7 +178,7 @@ def businesses() -> TwoBusinesses:
 
 
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "stranger", "viewer", "operator", "owner", "superuser"])
-def test_walks_every_address(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
+def test_walks_every_url(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     theirs = {**rows_of(businesses.theirs, THEIRS), **rows_of_the_installation(businesses)}
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), theirs)
     for path, rules in ADMINS.items():

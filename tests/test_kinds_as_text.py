@@ -1,4 +1,4 @@
-"""What a customer sends besides text and files is put to the model in words that it can use."""
+"""The model gets a useful description of what a customer sends besides text and files."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ CHOICE = {"type": "list_reply", "list_reply": {"id": "a", "title": "Apple cake",
         ("sticker", {"id": "1", "mime_type": "image/webp"}, ["[sticker]"]),
     ],
 )
-def test_the_model_is_told(stage: Stage, kind: str, content: Any, words: list[str]) -> None:
+def test_the_model_gets_a_description(stage: Stage, kind: str, content: Any, words: list[str]) -> None:
     stage.converse(inbound(message(kind, content)))
     question = stage.wire.asked[-1]["messages"][-1]
     assert question["role"] == "user"

@@ -1,4 +1,4 @@
-"""Customers' files, through the door: fetched at once, in bounds, and only what they say they are."""
+"""Customers' files, from the webhook on: fetched at once, within limits, and only if they are what they claim to be."""
 
 import asyncio
 import re
@@ -120,7 +120,7 @@ def test_17_mb_of_audio_are_refused_before_they_are_all_read(stage: Stage, meta:
 @pytest.mark.parametrize(
     "name", ["../../../etc/passwd", "..\\..\\boot.ini", "/etc/cron.d/x", "a\x00b.pdf", "..", "x" * 5000 + ".pdf"]
 )
-def test_a_name_like_a_path_leads_nowhere(stage: Stage, meta: MediaAtMeta, name: str) -> None:
+def test_a_name_that_looks_like_a_path_is_harmless(stage: Stage, meta: MediaAtMeta, name: str) -> None:
     attachment = arrived(stage, "document", {**meta.put(PDF, "application/pdf"), "filename": name})
     assert attachment.state == "ready"
     assert [str(file.relative_to(active.MEDIA_ROOT)) for file in stored_files()] == [attachment.file.name]
@@ -134,7 +134,7 @@ def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None
     assert stored_files() == []
 
 
-def test_a_proxys_page_in_its_place_is_tried_again(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_proxys_page_instead_of_the_file_is_retried(stage: Stage, meta: MediaAtMeta) -> None:
     content = meta.put(picture(), "image/jpeg")
     answers = [body(b"<html>Sorry</html>"), body(b"", 503), body(b"", 403)]
     file = meta.files[content["id"]]
@@ -150,8 +150,8 @@ def test_a_proxys_page_in_its_place_is_tried_again(stage: Stage, meta: MediaAtMe
         (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid", 6),
         (httpx2.Response(429, json={"error": {"message": "no", "code": 4}}), "calls Meta too often", 6),
         (httpx2.Response(502, text="<html>"), "not Meta's JSON", 7),
-        (httpx2.Response(200, json={}), "not at Meta", 1),
-        (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "not at Meta", 1),
+        (httpx2.Response(200, json={}), "Not downloaded", 1),
+        (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "Not downloaded", 1),
     ],
 )
 def test_what_graph_says_instead_of_an_address(
@@ -169,7 +169,7 @@ def test_a_slow_host_is_not_waited_for_any_longer(stage: Stage, meta: MediaAtMet
     content = meta.put(picture(), "image/jpeg")
     meta.files[content["id"]].answer = lambda request: httpx2.Response(200, stream=Slow())
     attachment = arrived(stage, "image", content)
-    assert (attachment.state, attachment.error) == ("failed", "The file did not come within 0.05 seconds.")
+    assert (attachment.state, attachment.error) == ("failed", "The file didn't arrive within 0.05 seconds.")
 
 
 class Slow(httpx2.AsyncByteStream):
@@ -228,7 +228,7 @@ def test_redirects_end(stage: Stage, meta: MediaAtMeta) -> None:
     assert "without end" in arrived(stage, "image", content).error
 
 
-def test_a_document_of_100_mb_takes_little_memory(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_document_of_100_mb_needs_little_memory(stage: Stage, meta: MediaAtMeta) -> None:
     pieces = Pieces(bytes(MB), 99)
     content = meta.put(b"", "application/pdf", file_size=100 * MB, sha256="")
 

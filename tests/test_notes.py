@@ -1,4 +1,4 @@
-"""Notes: seen by the people of the business, and by nobody and nothing else."""
+"""Notes: visible to the team, and to no one and nothing else."""
 
 import json
 
@@ -20,7 +20,7 @@ NOTE = "Careful, she knows the boss."
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("who", "answer"), [("operator", 302), ("viewer", 403), ("stranger", 404)])
-def test_who_writes_a_note_and_who_reads_it(who: str, answer: int) -> None:
+def test_who_can_write_and_read_notes(who: str, answer: int) -> None:
     businesses = TwoBusinesses()
     ours = conversation(businesses.ours, handled_by="operator", operator=businesses.people["owner"])
     assert press(businesses.browser(who), ours, "note", text=NOTE) == answer
@@ -51,7 +51,7 @@ def test_no_note_is_sent_or_shown_to_the_model(stage: Stage) -> None:
 
 
 def times_of(note: str, client: Client, of: Conversation) -> list[int]:
-    """On how many pages of the conversation the note stands, from the newest page on."""
+    """How many pages of the conversation show the note, starting with the newest."""
     found: list[int] = []
     page = page_of(client, of)
     while True:
@@ -63,7 +63,7 @@ def times_of(note: str, client: Client, of: Conversation) -> list[int]:
 
 
 @pytest.mark.django_db
-def test_a_note_stands_once_in_its_place_among_the_pages() -> None:
+def test_a_note_appears_once_on_the_right_page() -> None:
     businesses = TwoBusinesses()
     ours, client = conversation(businesses.ours), businesses.browser("operator")
     many_messages(ours, 120)

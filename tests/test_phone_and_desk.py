@@ -1,6 +1,6 @@
-"""A person with the phone and a person at the desk see the same: web, worker and sandbox run as `make run` has them.
+"""The phone and the desk show the same. Web, worker and sandbox run as in `make run`.
 
-With SCREENSHOT_FOLDER set, the finished pages are kept there: docs/screenshots comes from it.
+With SCREENSHOT_FOLDER set, screenshots of the final pages are saved there, for docs/screenshots.
 """
 
 import io
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("phone and desk")]
 CHROMIUM = [
     "--no-sandbox",
     "--disable-dev-shm-usage",
-    # A microphone that beeps, and nobody to ask.
+    # A microphone that beeps, without a permission prompt.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
@@ -56,7 +56,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 class Tabs:
-    """Pages of one person's browser; what goes wrong in one is noted."""
+    """Pages of one person's browser, with the errors that occur in them."""
 
     def __init__(self, browser: Browser, port: int) -> None:
         base = f"http://127.0.0.1:{port}"
@@ -126,14 +126,14 @@ class Phone:
         return self.page.locator(f".bubble.{side}", has_text=words)
 
     def replies(self, count: int) -> Locator:
-        """The business's newest bubble once there are so many."""
+        """The business's newest bubble, once there are this many."""
         theirs = self.page.locator(".bubble.theirs")
         expect(theirs).to_have_count(count, timeout=30_000)
         return theirs.last
 
 
 def cake() -> bytes:
-    """Something that looks like a photo of a cake, from afar."""
+    """Something that vaguely looks like a photo of a cake."""
     picture = Image.new("RGB", (900, 675), "#e9d8c4")
     draw = ImageDraw.Draw(picture)
     draw.ellipse((120, 470, 780, 610), fill="#c9b29a")
@@ -154,7 +154,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def is_shown(picture: Locator) -> None:
-    """Not only there: its bytes came and are a picture."""
+    """Not only present: it was loaded and is an image."""
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("each => each.naturalWidth") > 1

@@ -1,6 +1,6 @@
-"""How often the ways of a message wait for the database. A number that changes here must be meant to change.
+"""How often each step of a message waits for the database. Only change a number here on purpose.
 
-Counts, not times: `make bench` measures the times. Libpq's own trace counts, since Django does not see all of them.
+Counts, not times: `make bench` measures times. They come from libpq's own trace, since Django doesn't see all.
 """
 
 import functools
@@ -79,7 +79,7 @@ def test_a_duplicate_costs_no_more(stage: Stage) -> None:
     assert posted(stage, body) == DUPLICATE
 
 
-def test_statuses_cost_few_however_many_they_are(stage: Stage) -> None:
+def test_many_statuses_cost_as_few_as_one(stage: Stage) -> None:
     prepared(stage)
     stage.converse(inbound(text_message("Hello")))
     wamid = ConversationMessage.objects.filter(role="assistant").latest("id").external_id
@@ -112,7 +112,7 @@ def test_a_batch_of_replies_costs_the_same_whatever_its_size(stage: Stage, setti
 
 
 @pytest.mark.django_db
-def test_the_history_costs_one_to_load() -> None:
+def test_loading_the_history_costs_one() -> None:
     talk = conversation(None)
     for length in (5, 500):
         many_messages(talk, length)
@@ -120,7 +120,7 @@ def test_the_history_costs_one_to_load() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_message_costs_four_to_add() -> None:
+def test_adding_a_message_costs_four() -> None:
     talk = conversation(None)
     assert round_trips(lambda: add_conversation_message(talk.pk, "user", "Hello")) == ADD
 

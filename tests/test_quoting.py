@@ -1,4 +1,4 @@
-"""A reply says which message it answers where that is not plain."""
+"""A reply quotes the message it answers if that isn't obvious."""
 
 import httpx2
 
@@ -29,7 +29,7 @@ def test_only_its_first_bubble_quotes(stage: Stage) -> None:
     assert quoted(stage) == ["wamid.b", None]
 
 
-def test_a_reaction_is_no_open_message(stage: Stage) -> None:
+def test_a_reaction_is_not_an_open_message(stage: Stage) -> None:
     reaction = message("reaction", {"message_id": "wamid.x", "emoji": "👍"})
     stage.converse(inbound(text_message("Hello", id="wamid.a"), reaction))
     assert quoted(stage) == [None]

@@ -1,4 +1,4 @@
-"""What is in the customers' pictures and documents, and what the model is told of it."""
+"""Extracting customers' images and documents, and what the model gets of them."""
 
 import base64
 import io
@@ -38,7 +38,7 @@ def last_question(stage: Stage) -> Any:
 
 
 def seen(stage: Stage) -> list[Any]:
-    """The pictures in the last question, opened."""
+    """The images in the last request, opened."""
     parts = [m["content"] for m in stage.wire.asked[-1]["messages"] if isinstance(m["content"], list)]
     urls = [part["image_url"]["url"] for content in parts for part in content if part["type"] == "image_url"]
     assert all(url.startswith("data:image/jpeg;base64,") for url in urls)
@@ -53,9 +53,9 @@ def test_a_model_that_sees_is_shown_the_picture_made_small(stage: Stage, meta: M
     assert Turn.objects.get().state == "replied"
 
 
-def test_a_model_that_does_not_see_is_told_that_there_is_one(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_text_model_learns_that_there_is_an_image(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(message("image", meta.put(picture(), "image/jpeg"))))
-    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+    assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
 def test_only_the_last_three_pictures_are_shown(stage: Stage, meta: MediaAtMeta) -> None:
@@ -83,7 +83,7 @@ def on_disk(data: bytes = b"") -> IO[bytes]:
 
 @pytest.mark.parametrize("size", [(4096, 3072), (3072, 4096)])
 @pytest.mark.parametrize("form", [{}, {"progressive": True}, {"progressive": True, "subsampling": 0}])
-def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict[str, Any]) -> None:
+def test_a_typical_phone_photo_is_opened(size: tuple[int, int], form: dict[str, Any]) -> None:
     with on_disk() as file:
         Image.effect_noise(size, 60).convert("RGB").save(file, "JPEG", **form)
         file.seek(0)
@@ -91,7 +91,7 @@ def test_a_photo_as_phones_take_them_is_opened(size: tuple[int, int], form: dict
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA", "1"])
-def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
+def test_an_image_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
     with on_disk() as file:
         Image.new(mode, (2000, 10)).save(file, "PNG")
         file.seek(0)
@@ -101,28 +101,28 @@ def test_a_picture_of_any_kind_becomes_a_small_jpeg(mode: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (lambda: picture(6000, 6000, "PNG"), "too large to be opened: 6000 × 6000"),
-        (lambda: clear(4400, 4400), "too large to be opened: 4400 × 4400"),
-        (lambda: bomb(), "cannot be opened"),
-        (lambda: picture()[:200], "cannot be opened"),
-        (lambda: picture(500, 500, "PNG")[:400], "cannot be opened"),
-        (lambda: b"GIF89a" + bytes(100), "cannot be opened"),
+        (lambda: picture(6000, 6000, "PNG"), "too large: 6000 × 6000"),
+        (lambda: clear(4400, 4400), "too large: 4400 × 4400"),
+        (lambda: bomb(), "is damaged"),
+        (lambda: picture()[:200], "is damaged"),
+        (lambda: picture(500, 500, "PNG")[:400], "is damaged"),
+        (lambda: b"GIF89a" + bytes(100), "is damaged"),
     ],
 )
-def test_a_picture_that_would_fill_the_memory_or_is_broken_is_not_opened(data: Any, reason: str) -> None:
+def test_an_image_that_is_too_large_or_damaged_is_not_opened(data: Any, reason: str) -> None:
     with on_disk(data()) as file, pytest.raises(images.BadPicture, match=reason):
         images.shrink(file)
 
 
 def clear(width: int, height: int) -> bytes:
-    """Twice as much memory as its pixels: Pillow makes it small by way of a copy."""
+    """Needs twice the memory of its pixels: Pillow copies it to scale it down."""
     file = io.BytesIO()
     Image.new("RGBA", (width, height)).save(file, "PNG")
     return file.getvalue()
 
 
 def bomb() -> bytes:
-    """A few bytes that say they are 60,000 × 60,000 pixels."""
+    """A few bytes that claim to be 60,000 × 60,000 pixels."""
     head = bytearray(picture(1, 1, "PNG"))
     head[16:24] = (60_000).to_bytes(4, "big") * 2
     return bytes(head)
@@ -133,11 +133,11 @@ def test_a_broken_picture_is_said_so_in_the_transcript_and_to_the_model(stage: S
     stage.converse(inbound(message("image", meta.put(picture()[:200], "image/jpeg"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.preview.name) == ("ready", "")
-    assert "The picture cannot be opened" in attachment.error
-    assert last_question(stage) == "[image]\n(The picture itself cannot be seen here.)"
+    assert "The image is damaged" in attachment.error
+    assert last_question(stage) == "[image]\n(The image itself isn't included.)"
 
 
-def test_a_file_that_ends_its_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_file_that_crashes_workers_is_given_up(stage: Stage, meta: MediaAtMeta) -> None:
     stage.post(inbound(message("image", meta.put(picture(), "image/jpeg"))))
     Attachment.objects.update(state="reading", fence=extraction.MAX_ATTEMPTS)
     async_to_sync(extraction.BACKLOG.run)(extraction.read_one)
@@ -173,12 +173,12 @@ def test_a_long_document_is_read_from_its_beginning(stage: Stage, meta: MediaAtM
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"%PDF-1.7\nnonsense", "damaged, or locked"),
+        (b"%PDF-1.7\nnonsense", "damaged or protected"),
         (pdf(), "no text in the document"),
-        (pdf("Secret", password="x"), "damaged, or locked"),
+        (pdf("Secret", password="x"), "damaged or protected"),
     ],
 )
-def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
+def test_a_document_that_cannot_be_read_says_why(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
     stage.converse(inbound(message("document", meta.put(data, "application/pdf"))))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.transcript) == ("ready", "")
@@ -186,18 +186,18 @@ def test_a_document_that_cannot_be_read_is_said_so(stage: Stage, meta: MediaAtMe
     assert last_question(stage) == "[document]"
 
 
-def test_a_document_that_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = tmp_path / "sleep.py"
     sleeper.write_text("import time; time.sleep(60)")
     monkeypatch.setattr(sandbox, "PROGRAM", sleeper)
     monkeypatch.setattr(sandbox, "SECONDS", 0.5)
     began = time.monotonic()
-    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="not be read within"):
+    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="be read within"):
         documents.text_of(file, "application/pdf")
     assert time.monotonic() - began < 10
 
 
-def test_the_reader_of_pdfs_has_bounds_of_its_own() -> None:
+def test_the_pdf_reader_has_its_own_limits() -> None:
     program = sandbox.PROGRAM.read_text()
     greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
     command = [sys.executable, "-c", greedy, "pdf", "1", "1"]
@@ -209,6 +209,6 @@ def test_texts_of_old_documents_are_not_repeated(stage: Stage, meta: MediaAtMeta
         stage.converse(inbound(message("document", meta.put(b"text %d" % number, "text/plain"))))
     shown = [m["content"] for m in stage.wire.asked[-1]["messages"] if "[document]" in str(m["content"])]
     theirs = [content for content in shown if not content.startswith("Answer")]
-    assert theirs[0] == "[document]\n(Its text was shown earlier.)"
+    assert theirs[0] == "[document]\n(Its text was included earlier.)"
     assert ["(It says:)" in content for content in theirs] == [False, True, True, True]
     assert ConversationMessage.objects.filter(role="user").count() == 4

@@ -1,4 +1,4 @@
-"""The assistant comes back after the time that the business sets, and answers what was left open. Once."""
+"""Automatic hand-back: after the configured time, the assistant answers open messages, once."""
 
 import datetime as dt
 import threading
@@ -22,7 +22,7 @@ from whatsapp.tests.factories import inbound, text_message
 
 @pytest.fixture
 def taken(stage: Stage) -> Conversation:
-    """A conversation that a person has, in a business whose assistant comes back after 30 minutes."""
+    """A conversation handled by a person, in a business that hands back after 30 minutes."""
     Assistant.objects.create(tenant=Tenant.objects.single(), returns_after_minutes=30)
     stage.converse(inbound(text_message("one")))
     conversation = Conversation.objects.get()
@@ -32,7 +32,7 @@ def taken(stage: Stage) -> Conversation:
 
 
 def later(minutes: int) -> None:
-    """So many minutes pass."""
+    """Let this many minutes pass."""
     Conversation.objects.update(person_at=F("person_at") - dt.timedelta(minutes=minutes))
 
 
@@ -62,17 +62,17 @@ def test_says_nothing_when_the_person_answered(stage: Stage, taken: Conversation
     assert stage.wire.texts[-1] == "Answer to three"
 
 
-def test_what_a_person_writes_puts_it_off(stage: Stage, taken: Conversation) -> None:
+def test_a_message_from_the_team_postpones_it(stage: Stage, taken: Conversation) -> None:
     later(29)
     outbox.send(taken, "I am still here", author=taken.operator)
     later(29)
     assert handback.hand_back_due() == 0
 
 
-def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: Conversation) -> None:
+def test_answers_what_the_assistant_could_not_send(stage: Stage, taken: Conversation) -> None:
     handover.hand_back(taken.pk)
     stage.post(inbound(text_message("two")))
-    outbox.send(taken, "Not sent any more")
+    outbox.send(taken, "No longer sent")
     handover.take_over(taken.pk, None)
     stage.work()
     assert [turn.outcome for turn in Turn.objects.order_by("id")] == ["replied", "taken over"]
@@ -82,7 +82,7 @@ def test_answers_what_the_assistant_was_kept_from_sending(stage: Stage, taken: C
     assert stage.wire.texts == ["Answer to one", "Answer to two"]
 
 
-def test_comes_back_only_where_the_business_says_so(stage: Stage, taken: Conversation) -> None:
+def test_hands_back_only_if_the_business_configured_it(stage: Stage, taken: Conversation) -> None:
     other = Tenant.objects.create(name="Other", slug="other")
     Assistant.objects.create(tenant=other)
     Conversation.objects.create(tenant=other, external_id="1", phone_number_id="2")
@@ -103,7 +103,7 @@ def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, take
 
 
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])
-def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, column: str) -> None:
+def test_stays_silent_where_it_would_anyway(stage: Stage, taken: Conversation, column: str) -> None:
     stage.converse(inbound(text_message("two")))
     off = False if column == "is_active" else F(column) - dt.timedelta(hours=24)
     Conversation.objects.update(**{column: off})
@@ -113,7 +113,7 @@ def test_is_silent_where_it_would_be_anyway(stage: Stage, taken: Conversation, c
     assert stage.wire.texts == ["Answer to one"]
 
 
-def test_two_workers_bring_it_back_once(stage: Stage, taken: Conversation) -> None:
+def test_two_workers_hand_it_back_once(stage: Stage, taken: Conversation) -> None:
     stage.post(inbound(text_message("two")))
     later(31)
     moved: list[int] = []

@@ -19,7 +19,7 @@ def test_data_from_before_the_migrations_were_replaced_is_refused_with_the_remed
         refuse_unknown_data()
 
 
-def test_a_database_server_is_never_to_be_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resetting_a_database_server_is_never_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://server/parley")
     MigrationRecorder(connection).record_applied("conversations", "0002_of_another_version")
     with pytest.raises(ImproperlyConfigured, match="Set DATABASE_URL to an empty database"):

@@ -1,4 +1,4 @@
-"""Everything besides text, from the outbox to the wire."""
+"""Everything except text, from the outbox to the outgoing request."""
 
 import datetime as dt
 from typing import Any
@@ -116,15 +116,15 @@ def test_an_upload_that_fails_leaves_nothing_uncertain(
     assert len(stage.wire.sent) == (0 if permanent else 1)
 
 
-def test_a_file_that_is_gone_is_said_so(stage: Stage, talk: Conversation) -> None:
+def test_a_missing_file_is_reported(stage: Stage, talk: Conversation) -> None:
     content = kept()
     message = outbox.send_message(talk, content)
     message.attachments.get().file.delete(save=False)
     stage.work()
-    assert (last().status, last().error_detail) == ("failed", "The file is not in the storage any more.")
+    assert (last().status, last().error_detail) == ("failed", "The file is no longer in the storage.")
 
 
-def test_a_storage_that_is_away_for_a_moment_leaves_nothing_uncertain(
+def test_a_short_storage_outage_leaves_nothing_uncertain(
     stage: Stage, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content, openings = kept(), [OSError("away")]
@@ -167,7 +167,7 @@ def test_a_template_goes_out_when_the_window_is_closed_and_nothing_else_does(sta
     assert last().text == "Hello Ann, your order 17 is ready."
 
 
-def test_a_template_takes_its_file_with_it(stage: Stage, talk: Conversation) -> None:
+def test_a_template_is_sent_with_its_file(stage: Stage, talk: Conversation) -> None:
     close_window(talk)
     message = outbox.send_message(talk, Template("bill", "en", text="Your bill", header_media=kept()))
     stage.work()
@@ -189,7 +189,7 @@ def test_a_template_takes_its_file_with_it(stage: Stage, talk: Conversation) -> 
         (picture(), "a.jpg", {"kind": "document"}, "document", "image/jpeg"),
     ],
 )
-def test_a_file_is_kept_as_what_it_is(
+def test_a_file_is_stored_under_its_real_type(
     stage: Stage, data: bytes, name: str, more: dict[str, str], kind: str, mime_type: str
 ) -> None:
     upload = kept(data, name, **more)
@@ -211,7 +211,7 @@ def test_a_file_is_kept_as_what_it_is(
         (picture(), {"caption": "c" * 1025}, "allows 1024"),
     ],
 )
-def test_what_whatsapp_does_not_take_is_refused_and_not_kept(
+def test_unsupported_files_are_refused_and_not_stored(
     stage: Stage, settings: Any, data: bytes, more: dict[str, str], reason: str, tmp_path: Any
 ) -> None:
     with pytest.raises(ValueError, match=reason):

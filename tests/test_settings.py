@@ -73,7 +73,7 @@ def test_only_variables_that_are_read_are_recommended(document: str) -> None:
     assert named - variables_read() == set()
 
 
-def test_the_example_holds_no_value_that_acts() -> None:
+def test_the_example_sets_nothing() -> None:
     lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == []
 
@@ -85,7 +85,7 @@ def test_production_starts_with_its_secrets() -> None:
 
 @pytest.mark.parametrize("missing", SECRETS)
 @pytest.mark.parametrize("how", ["unset", "empty", "blank"])
-def test_production_does_not_start_without(missing: str, how: str) -> None:
+def test_production_does_not_start_without_its_secrets(missing: str, how: str) -> None:
     environment = {name: value for name, value in SECRETS.items() if name != missing}
     if how != "unset":
         environment[missing] = "" if how == "empty" else " , "
@@ -129,12 +129,12 @@ def test_the_sandbox_stands_in_only_for_what_is_not_configured(
 
 
 @pytest.mark.parametrize(("text", "secrets"), [("one", ["one"]), (" new , old,", ["new", "old"]), ("", [])])
-def test_several_app_secrets_may_hold_while_one_is_replaced(text: str, secrets: list[str]) -> None:
+def test_several_app_secrets_are_valid_during_a_rotation(text: str, secrets: list[str]) -> None:
     command = "import config.settings as s; print(s.WHATSAPP_APP_SECRETS)"
     assert start(command, DEBUG="true", WHATSAPP_APP_SECRET=text).stdout.strip() == repr(secrets)
 
 
-def test_gunicorn_listens_on_the_port_and_shuts_strangers_out_of_a_developers_machine() -> None:
+def test_gunicorn_listens_on_the_port_and_only_locally_in_development() -> None:
     command = "import config.gunicorn as g; print(g.bind, g.workers, g.threads)"
     assert start(command, DEBUG="true", PORT="9000").stdout.split() == ["127.0.0.1:9000", "2", "16"]
     production = start(command, WEB_CONCURRENCY="3", WEB_THREADS="8", **SECRETS)

@@ -1,4 +1,4 @@
-"""The life of a turn, through the door: bursts, taps, newer messages, people who step in, and why it is silent."""
+"""The life of a turn, from the webhook on: bursts, taps, newer messages, takeovers, and reasons for silence."""
 
 import datetime as dt
 from typing import Any
@@ -23,7 +23,7 @@ EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
 
 
 def while_thinking(stage: Stage, *happenings: Any) -> None:
-    """The first call of the model sees the first of these happen, the second call the second, …"""
+    """The first of these happens during the first model call, the second during the second, …"""
     left = list(happenings)
 
     def think(body: Json) -> httpx2.Response:
@@ -132,7 +132,7 @@ def test_it_is_silent_and_the_turn_says_why(stage: Stage, why: str, when: str) -
     assert bool(Conversation.objects.get().needs_person) == (why == "window closed")
 
 
-def test_it_is_silent_when_the_days_tokens_are_spent(stage: Stage) -> None:
+def test_it_is_silent_when_the_daily_tokens_are_used_up(stage: Stage) -> None:
     Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=25)
     stage.converse(inbound(text_message("one")))
     stage.converse(inbound(text_message("two")))
@@ -158,7 +158,7 @@ def test_a_model_error_is_a_warning_a_fallback_and_a_reason(stage: Stage, caplog
     assert Conversation.objects.get().needs_person
 
 
-def test_the_fallback_is_sent_once_an_outage(stage: Stage) -> None:
+def test_the_fallback_is_sent_once_per_outage(stage: Stage) -> None:
     fallback = Assistant().fallback_text
     stage.wire.model = refuse(500, "server_error")
     for text in ("one", "two"):
@@ -180,7 +180,7 @@ def test_an_empty_fallback_is_silence(stage: Stage) -> None:
     assert outcomes() == ["silent"]
 
 
-def test_a_dead_key_stops_the_calls_until_it_changes(stage: Stage, settings: Any) -> None:
+def test_a_rejected_key_stops_calls_until_it_changes(stage: Stage, settings: Any) -> None:
     settings.RETRY_TIME_SCALE = 1
     stage.wire.model = refuse(401, "invalid_api_key")
     stage.converse(inbound(text_message("one")))
@@ -235,9 +235,9 @@ def test_a_reply_that_cannot_be_stored_fails_at_once_with_the_reason(stage: Stag
     stage.converse(inbound(text_message("Hello")))
     turn = Turn.objects.get()
     assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "fallback", 0)
-    assert "could not be stored" in turn.error
+    assert "couldn't be stored" in turn.error
     assert stage.wire.texts == [Assistant().fallback_text]
-    assert "could not be stored" in Conversation.objects.get().needs_person
+    assert "couldn't be stored" in Conversation.objects.get().needs_person
 
 
 def test_a_reply_that_cannot_be_stored_leaves_the_others_of_its_batch_alone(stage: Stage) -> None:

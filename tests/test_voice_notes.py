@@ -1,4 +1,4 @@
-"""Voice notes become words, and a reply waits a while for what is in the customer's files."""
+"""Voice notes are transcribed, and a reply waits a while for the content of the customer's files."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.stage import Json, Stage
 from whatsapp.tests.factories import inbound, message, text_message
 
 HEARD = "[voice note]\nTwo cakes, please."
-UNHEARD = "[voice note]\n(What is said in it is not known.)"
+UNHEARD = "[voice note]\n(Its content isn't known.)"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def refused(status: int, code: str) -> httpx2.Response:
     return httpx2.Response(status, json={"error": {"message": code, "code": code, "type": "x"}})
 
 
-def test_a_voice_note_is_answered_by_what_it_says(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_voice_note_is_transcribed_and_answered(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(voice(meta)))
     attachment = Attachment.objects.get()
     assert (attachment.state, attachment.transcript, attachment.error) == ("ready", "Two cakes, please.", "")
@@ -57,7 +57,7 @@ def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None
     assert b'name="language"\r\n\r\nes' in stage.wire.heard[0]
 
 
-def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
+def test_the_transcript_stays_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
     stage.converse(inbound(voice(meta)))
     stage.converse(inbound(text_message("And a pie")))
     assert {"role": "user", "content": HEARD} in stage.wire.asked[-1]["messages"]
@@ -71,12 +71,12 @@ def test_the_words_stay_in_the_history(stage: Stage, meta: MediaAtMeta) -> None:
         (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
         (httpx2.Response(200, json={"text": " "}), 1, "No speech was recognized"),
         (refused(404, "model_not_found"), 1, "model_not_found"),
-        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "no transcription"),
-        (httpx2.Response(200, json={"text": None}), 2, "no transcription"),
+        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "isn't a transcription"),
+        (httpx2.Response(200, json={"text": None}), 2, "isn't a transcription"),
         (refused(500, "server_error"), 3, "server_error"),
     ],
 )
-def test_what_cannot_be_transcribed_is_said_so_and_answered_all_the_same(
+def test_a_failed_transcription_is_reported_and_answered_anyway(
     stage: Stage, meta: MediaAtMeta, answer: httpx2.Response, asked: int, reason: str
 ) -> None:
     stage.wire.hearing = lambda: answer
@@ -87,7 +87,7 @@ def test_what_cannot_be_transcribed_is_said_so_and_answered_all_the_same(
     assert last_question(stage) == UNHEARD
 
 
-def test_a_service_that_fails_for_a_moment_is_asked_again(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_temporary_failure_is_retried(stage: Stage, meta: MediaAtMeta) -> None:
     answers = [refused(500, "server_error"), refused(429, "rate_limit_exceeded")]
     stage.wire.hearing = lambda: answers.pop() if answers else httpx2.Response(200, json={"text": "Yes"})
     stage.converse(inbound(voice(meta)))
@@ -121,7 +121,7 @@ def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta
     stage.converse(inbound(note))
     assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
     jobs = ProcrastinateJob.objects.filter(task_name="assistant.tasks.answer", args={"turn_id": Turn.objects.get().pk})
-    assert jobs.filter(scheduled_at__gt=timezone.now()).count() == 1, "it comes back by itself at the end of the wait"
+    assert jobs.filter(scheduled_at__gt=timezone.now()).count() == 1, "it runs again when the wait ends"
     settings.ATTACHMENT_WAIT_SECONDS = 0
     jobs.update(scheduled_at=timezone.now())
     stage.work()
@@ -129,7 +129,7 @@ def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta
     assert Attachment.objects.get().state == "pending", "and it is still being fetched, for the people"
 
 
-def test_a_reply_goes_on_at_once_when_the_file_cannot_be_had(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_reply_stops_waiting_when_the_file_is_unavailable(stage: Stage, meta: MediaAtMeta) -> None:
     note = voice(meta)
     del meta.files[note["audio"]["id"]]
     stage.converse(inbound(note))
@@ -137,14 +137,14 @@ def test_a_reply_goes_on_at_once_when_the_file_cannot_be_had(stage: Stage, meta:
     assert last_question(stage) == UNHEARD
 
 
-def test_a_file_that_is_there_early_does_not_end_the_quiet_time(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
+def test_a_file_that_arrives_early_does_not_end_the_quiet_time(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
     settings.TURN_QUIET_SECONDS = 30
     stage.converse(inbound(voice(meta)))
     assert Attachment.objects.get().state == "ready"
     assert (stage.wire.asked, Turn.objects.get().state) == ([], "collecting")
 
 
-def test_a_reply_does_not_wait_for_what_the_model_is_not_shown(stage: Stage, meta: MediaAtMeta) -> None:
+def test_a_reply_does_not_wait_for_files_that_the_model_does_not_get(stage: Stage, meta: MediaAtMeta) -> None:
     video = message("video", meta.put(b"\0\0\0\x18ftypmp42" + bytes(50), "video/mp4"))
     stage.post(inbound(video))
     ProcrastinateJob.objects.filter(task_name="whatsapp.tasks.fetch").delete()

@@ -80,7 +80,7 @@ def test_the_turn_is_the_ledger_of_the_reply(stage: Stage) -> None:
     assert (turn.prompt_tokens, turn.completion_tokens, turn.usage_estimated) == (20, 5, False)
 
 
-def test_statuses_move_the_reply_along(stage: Stage) -> None:
+def test_statuses_advance_the_reply(stage: Stage) -> None:
     stage.converse(inbound(text_message("Hello")))
     stage.post(delivery(change(statuses=[status("read", wamid="wamid.out0001")])))
     stage.post(delivery(change(statuses=[status("delivered", wamid="wamid.out0001")])))

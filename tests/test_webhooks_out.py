@@ -1,4 +1,4 @@
-"""What happens at the door and at the desk reaches a business's own systems, once, and costs nothing where none is."""
+"""Events from the channel and the desk reach a business's own systems once, and cost nothing without a subscriber."""
 
 import datetime as dt
 from typing import Any
@@ -56,7 +56,7 @@ def told(receiver: Receiver, type: str) -> list[Any]:
     return [event["data"] for event in receiver.told if event["type"] == type]
 
 
-def test_a_conversation_is_told_from_the_first_message_to_the_reply(stage: Stage, receiver: Receiver) -> None:
+def test_a_conversation_is_reported_from_the_first_message_to_the_reply(stage: Stage, receiver: Receiver) -> None:
     listen(receiver)
     stage.converse(inbound(text_message("Do you deliver?", id="wamid.1"), contacts=[contact("Ann Lee")]))
     assert sorted(receiver.types) == ["lead.created", "message.received", "reply.sent"]
@@ -87,7 +87,7 @@ def test_a_conversation_is_told_from_the_first_message_to_the_reply(stage: Stage
     }
 
 
-def test_what_comes_twice_is_told_once(stage: Stage, receiver: Receiver) -> None:
+def test_a_duplicate_is_reported_once(stage: Stage, receiver: Receiver) -> None:
     listen(receiver)
     first = inbound(text_message("Hello", id="wamid.1"))
     stage.post(first)
@@ -97,7 +97,7 @@ def test_what_comes_twice_is_told_once(stage: Stage, receiver: Receiver) -> None
     assert len(told(receiver, "lead.created")) == 1
 
 
-def test_only_what_is_wanted_is_told(stage: Stage, receiver: Receiver) -> None:
+def test_only_subscribed_events_are_sent(stage: Stage, receiver: Receiver) -> None:
     listen(receiver, EventType.REPLY_SENT)
     stage.converse(inbound(text_message("Hello")))
     assert receiver.types == ["reply.sent"]
@@ -110,7 +110,7 @@ def test_what_the_business_writes_from_the_app_is_not_received(stage: Stage, rec
     assert receiver.types == []
 
 
-def test_one_business_is_not_told_of_another(stage: Stage, receiver: Receiver, settings: Any) -> None:
+def test_one_business_gets_no_events_of_another(stage: Stage, receiver: Receiver, settings: Any) -> None:
     settings.MULTITENANT_ENABLED = True
     ours, theirs = (Tenant.objects.create(name=slug, slug=slug) for slug in ("ours", "theirs"))
     for number, tenant in (("1", ours), ("2", theirs)):
@@ -124,7 +124,7 @@ def test_one_business_is_not_told_of_another(stage: Stage, receiver: Receiver, s
     assert set(WebhookEvent.objects.values_list("tenant", flat=True)) == {ours.pk}
 
 
-def test_a_person_who_is_needed_is_called_once_for_one_reason(stage: Stage, receiver: Receiver) -> None:
+def test_a_conversation_is_flagged_once_per_reason(stage: Stage, receiver: Receiver) -> None:
     listen(receiver, EventType.NEEDS_PERSON)
     stage.wire.model = lambda body: httpx2.Response(500, json={"error": {"message": "no", "code": "x", "type": "x"}})
     stage.converse(inbound(text_message("Hello")))
@@ -138,7 +138,7 @@ def test_a_person_who_is_needed_is_called_once_for_one_reason(stage: Stage, rece
     assert [call["reason"] for call in told(receiver, "needs_person")][1:] == ["Angry."]
 
 
-def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver) -> None:
+def test_a_reply_that_was_not_sent_is_not_reported(stage: Stage, receiver: Receiver) -> None:
     listen(receiver, EventType.REPLY_SENT, EventType.NEEDS_PERSON)
     stage.wire.graph = lambda body: graph_error(131026)
     stage.converse(inbound(text_message("Hello")))
@@ -146,7 +146,7 @@ def test_a_reply_that_was_not_sent_is_not_told(stage: Stage, receiver: Receiver)
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "uncertain", "failed"])
-def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, receiver: Receiver, state: str) -> None:
+def test_a_reply_whose_sender_died_is_reported_with_its_status(stage: Stage, receiver: Receiver, state: str) -> None:
     listen(receiver, EventType.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))
     (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
@@ -158,7 +158,7 @@ def test_a_reply_whose_sender_died_is_told_when_its_status_comes(stage: Stage, r
     assert [event["message"]["text"] for event in told(receiver, "reply.sent")].count("Hello yourself") == 1
 
 
-def test_a_reply_that_a_person_saw_arrive_is_told(stage: Stage, receiver: Receiver) -> None:
+def test_a_reply_that_someone_confirmed_is_reported(stage: Stage, receiver: Receiver) -> None:
     listen(receiver, EventType.REPLY_SENT)
     stage.post(inbound(text_message("Hello")))
     (reply,) = outbox.send(Conversation.objects.get(), "Hello yourself")
@@ -168,7 +168,7 @@ def test_a_reply_that_a_person_saw_arrive_is_told(stage: Stage, receiver: Receiv
     assert "Hello yourself" in [event["message"]["text"] for event in told(receiver, "reply.sent")]
 
 
-def test_what_a_customer_deletes_is_not_kept_and_not_told_again(stage: Stage, receiver: Receiver) -> None:
+def test_a_deleted_message_is_removed_from_the_log_and_not_sent_again(stage: Stage, receiver: Receiver) -> None:
     listen(receiver, EventType.MESSAGE_RECEIVED)
     stage.converse(inbound(text_message("My card is 4711", id="wamid.1")))
     stage.converse(inbound(message("revoke", {"original_message_id": "wamid.1"})))
@@ -200,7 +200,7 @@ def statements(stage: Stage, text: str) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
-def test_where_nobody_listens_the_door_pays_nothing(stage: Stage, receiver: Receiver) -> None:
+def test_without_subscribers_a_delivery_costs_nothing_more(stage: Stage, receiver: Receiver) -> None:
     statements(stage, "the first")
     before = statements(stage, "nobody")
     listen(receiver, EventType.NEEDS_PERSON, EventType.REPLY_SENT)

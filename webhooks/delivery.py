@@ -21,7 +21,7 @@ from .recording import BACKLOG
 from .signature import sign
 from .wire import Answer
 
-# Seconds after the first, second, … attempt. All of them add up to a day.
+# Seconds to wait after the first, second, … attempt: a day in total.
 WAITS = (10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 DISABLED_AFTER_DAYS = 3
 GONE = 410
@@ -74,7 +74,7 @@ def attempt(delivery_id: int) -> Attempt | None:
 def settle(attempt: Attempt, answer: Answer) -> None:
     """Record the outcome of an attempt and the health of its endpoint.
 
-    Nothing is recorded if a later attempt has begun, or if somebody holds the row: then the claim expires.
+    Nothing is recorded if a later attempt has begun, or if the row is locked: then the claim expires.
     """
     known = {"response_code": answer.code, "error": answer.error}
     endpoint = WebhookEndpoint.objects.filter(pk=attempt.endpoint_id)
@@ -111,7 +111,7 @@ def _give_up(deliveries: "QuerySet[WebhookDelivery]", why: str) -> None:
 
 
 def send_again(deliveries: "QuerySet[WebhookDelivery]") -> int:
-    """Start over with deliveries that have ended. How many; those that are waiting already are left alone."""
+    """Start over with deliveries that have ended. Returns their number. Waiting deliveries aren't changed."""
     with transaction.atomic():
         ended = unlocked(deliveries.exclude(status=Status.WAITING)).update(
             status=Status.WAITING, attempts=0, next_attempt_at=Now(), response_code=None, error="", delivered_at=None

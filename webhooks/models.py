@@ -45,7 +45,7 @@ class WebhookEndpoint(models.Model):
     url = models.URLField("URL", max_length=500, help_text="Must use HTTPS and be reachable from the internet.")
     event_types = ArrayField(models.CharField(max_length=32, choices=EventType.choices))
     secret = EncryptedTextField(editable=False)
-    is_active = models.BooleanField("active", default=True, help_text="When off, pending deliveries are cancelled.")
+    is_active = models.BooleanField("active", default=True, help_text="When off, waiting deliveries are cancelled.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
@@ -63,7 +63,7 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """Something that happened. Only events with a subscriber are recorded."""
+    """An event. Only events with a subscriber are recorded."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -57,12 +57,14 @@ FOR KEY SHARE OF w  -- a concurrent deletion of the endpoint waits, instead of f
 
 
 def record(tenant_id: int | None, type: EventType, payload: dict[str, Any], subject: int | None = None) -> int:
-    """Record one event for the endpoints that subscribe to it, in the transaction of what happened. How many."""
+    """Record one event for the endpoints that subscribe to it, in the transaction of what happened. Returns the number
+    of deliveries."""
     return record_all([EventDraft(tenant_id, type, payload, subject)])
 
 
 def record_all(happenings: Sequence[EventDraft]) -> int:
-    """Record events in one statement, and one more for the jobs if there are deliveries. How many of those."""
+    """Record events in one statement, plus one for the jobs if there are deliveries. Returns the number of
+    deliveries."""
     if not happenings:
         return 0
     rows = [{"position": position, **asdict(happening)} for position, happening in enumerate(happenings)]

@@ -1,4 +1,4 @@
-"""The jobs that send webhooks, and the upkeep of their log."""
+"""The jobs that send webhooks, and the cleanup of their log."""
 
 import logging
 

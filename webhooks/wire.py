@@ -1,4 +1,4 @@
-"""One webhook over the network: the one function that touches it."""
+"""Sends one webhook over the network."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from django.conf import settings
 from runtime import http
 from runtime.public_addresses import flaw
 
-READ_AT_MOST = 2000  # bytes of an answer
-SHOWN_AT_MOST = 300  # characters of it, where it is a refusal
+READ_AT_MOST = 2000  # of a response, in bytes
+SHOWN_AT_MOST = 300  # of a rejection's body, in characters
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `code` None: nothing did."""
+    """The response. `code` is None if there was none."""
 
     code: int | None
     error: str = ""
@@ -25,7 +25,7 @@ class Answer:
 
 
 async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
-    """Post and learn the answer; never raises for what the other side does or is."""
+    """Post and return the response. Never raises, whatever the receiver does."""
     if problem := flaw(url):
         return Answer(None, problem)
     headers = {**headers, "Accept-Encoding": "identity"}
@@ -36,16 +36,16 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
         ):
             return await _judge(response)
     except TimeoutError:
-        return Answer(None, f"No whole answer within {settings.WEBHOOK_SECONDS:g} seconds.")
+        return Answer(None, f"No complete response within {settings.WEBHOOK_SECONDS:g} seconds.")
     except http.RequestFailed as failure:
-        words = "No connection" if failure.before_a_byte else "The connection broke"
+        words = "No connection" if failure.before_a_byte else "The connection was lost"
         return Answer(None, f"{words}: {failure.detail}"[:SHOWN_AT_MOST])
 
 
 async def _beginning(response: http.OpenResponse) -> str:
     read = b""
-    async for piece in response.chunks():
-        read += piece
+    async for chunk in response.chunks():
+        read += chunk
         if len(read) >= READ_AT_MOST:
             break
     return read[:READ_AT_MOST].decode(errors="replace").replace("\x00", "")
@@ -56,5 +56,5 @@ async def _judge(response: http.OpenResponse) -> Answer:
     if 200 <= code < 300:
         return Answer(code)
     if 300 <= code < 400:
-        return Answer(code, "A redirect is not followed: enter the address that it leads to.")
+        return Answer(code, "Redirects aren't followed. Enter the URL that it redirects to.")
     return Answer(code, " ".join((await _beginning(response)).split())[:SHOWN_AT_MOST])

@@ -32,7 +32,7 @@ __all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin", "compose_page", "tem
 
 @extensions.register_first_step
 def connect_a_number(request: HttpRequest) -> EmptyState | None:
-    """Without a number there can be no conversations. A single business may have its token in the environment."""
+    """Without a number there are no conversations. A single business may have its token in the environment."""
     accounts = admin.site.get_model_admin(WhatsAppAccount)
     in_environment = not settings.MULTITENANT_ENABLED and settings.WHATSAPP_ACCESS_TOKEN
     if in_environment or accounts.get_queryset(request).exists():

@@ -1,4 +1,4 @@
-"""Mistakes in the settings of the channel, said at start."""
+"""Checks the channel's settings at startup."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 @register
 def deliveries_are_signed(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Without DEBUG the settings themselves refuse to load without a secret."""
+    """Without DEBUG, the settings don't load without a secret."""
     if settings.WHATSAPP_APP_SECRETS:
         return []
     hint = "Set WHATSAPP_APP_SECRET (Meta: App settings, Basic, App secret)."
     return [
-        Warning("Deliveries are accepted from anybody: WHATSAPP_APP_SECRET is not set.", hint=hint, id="whatsapp.W001")
+        Warning("Webhook deliveries aren't verified: WHATSAPP_APP_SECRET is not set.", hint=hint, id="whatsapp.W001")
     ]
 
 
@@ -22,8 +22,8 @@ def deliveries_are_signed(app_configs: Sequence[Any] | None, **kwargs: Any) -> l
 def the_single_business_can_send(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     if settings.MULTITENANT_ENABLED or settings.WHATSAPP_ACCESS_TOKEN or not settings.WHATSAPP_ENABLED:
         return []
-    hint = "Set WHATSAPP_ACCESS_TOKEN, or MULTITENANT_ENABLED=true and one token a number in the admin."
-    return [Warning("Replies cannot be sent: WHATSAPP_ACCESS_TOKEN is not set.", hint=hint, id="whatsapp.W002")]
+    hint = "Set WHATSAPP_ACCESS_TOKEN, or set MULTITENANT_ENABLED=true and enter a token for each number in the admin."
+    return [Warning("Replies can't be sent: WHATSAPP_ACCESS_TOKEN is not set.", hint=hint, id="whatsapp.W002")]
 
 
 @register
@@ -31,5 +31,5 @@ def graph_version_is_a_version(app_configs: Sequence[Any] | None, **kwargs: Any)
     version = settings.WHATSAPP_GRAPH_VERSION
     if version.startswith("v") and version[1:].replace(".", "", 1).isdigit():
         return []
-    hint = "It looks like v24.0; see https://developers.facebook.com/docs/graph-api/changelog"
-    return [Error(f"WHATSAPP_GRAPH_VERSION={version!r} is no version.", hint=hint, id="whatsapp.E001")]
+    hint = "Use a version like v24.0; see https://developers.facebook.com/docs/graph-api/changelog"
+    return [Error(f"WHATSAPP_GRAPH_VERSION={version!r} isn't a version.", hint=hint, id="whatsapp.E001")]

@@ -1,4 +1,4 @@
-"""The text of documents: PDFs and plain text, the beginning of it."""
+"""Extracts the beginning of a document's text, from PDFs and plain text files."""
 
 from typing import IO
 
@@ -10,15 +10,15 @@ READABLE = ("application/pdf", "text/plain")
 
 
 class Unreadable(Exception):
-    """There is no text to be had; the message says why."""
+    """The document has no readable text; the message says why."""
 
 
 def text_of(file: IO[bytes], mime_type: str) -> str:
-    """The beginning of what a document says. Raises Unreadable."""
+    """The beginning of a document's text. Raises Unreadable."""
     text = _of_pdf(file) if mime_type == "application/pdf" else _decoded(file.read(CHARACTERS * 4))
     text = text.replace("\x00", "").strip()[:CHARACTERS]
     if not text:
-        raise Unreadable("There is no text in the document; perhaps it is scanned.")
+        raise Unreadable("The document contains no text. It may be a scan.")
     return text
 
 
@@ -26,14 +26,14 @@ def _of_pdf(file: IO[bytes]) -> str:
     try:
         return unpack("pdf", file, PAGES, CHARACTERS).decode("utf-8", "replace")
     except DecodeError as reason:
-        raise Unreadable(str(reason) or "The document is damaged, or locked with a password.") from None
+        raise Unreadable(str(reason) or "The document is damaged or protected by a password.") from None
 
 
 def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # Cut within a letter at the very end, or an older way of writing.
+        # Cut in the middle of a character, or an older encoding.
         return (
             data[: error.start].decode("utf-8-sig") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
         )

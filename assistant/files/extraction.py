@@ -28,7 +28,7 @@ from . import documents, images
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
-LEASE_SECONDS = 300  # longer than any of it takes, including the wait for the executor
+LEASE_SECONDS = 300  # longer than any extraction takes, including the wait for the executor
 MAX_ATTEMPTS = 8  # a file that kills its workers must not do so forever
 LONGEST_TRANSCRIPT = 20_000  # characters
 BACKLOG = backlog("assistant.tasks.read", State.READING, lambda: LEASE_SECONDS)
@@ -52,12 +52,12 @@ class ReadFailed(Exception):
 
 
 def wants(kind: str, mime_type: str) -> bool:
-    """Whether there is something to extract from such a file."""
+    """Whether there is anything to extract from this kind of file."""
     return kind in ("audio", "image") or (kind == "document" and mime_type in documents.READABLE)
 
 
 def settled() -> None:
-    """Nothing more comes of a file: a turn that waits for it may go on, once the transaction is committed."""
+    """This file is finished: a turn that waits for it can go on once the transaction is committed."""
     notify_workers_on_commit()
 
 
@@ -82,7 +82,7 @@ async def read_one(attachment_id: int) -> None:
 
 async def _read(attachment: Attachment) -> Findings:
     if attachment.fence > MAX_ATTEMPTS:
-        raise ReadFailed("Reading it was given up: it ended its worker again and again.")
+        raise ReadFailed("Not read: it crashed the worker every time.")
     if attachment.kind == "audio":
         return Findings(transcript=await _transcribe(attachment))
     return await asyncio.get_running_loop().run_in_executor(_executor, _extract, attachment)
@@ -101,7 +101,7 @@ def _extract(attachment: Attachment) -> Findings:
 
 
 def _store_preview(small: bytes, name: str) -> str:
-    default_storage.delete(name)  # left by a worker that ended before it could record it
+    default_storage.delete(name)  # left by a worker that died before it could record it
     return default_storage.save(name, ContentFile(small))
 
 
@@ -131,7 +131,7 @@ def _transcription_assistant(attachment: Attachment) -> Assistant:
 
 
 def _wait(failure: ModelFailed, attempts_made: int) -> float | None:
-    """Seconds until the next attempt, by the table that applies to replies too."""
+    """Seconds until the next attempt, from the same table as for replies."""
     waits = failure.rule.waits
     if attempts_made > len(waits):
         return None

@@ -1,4 +1,4 @@
-"""Pictures for models that can see: made small once, and put into the question as data."""
+"""Images for vision models: scaled down once, then embedded in the prompt."""
 
 import asyncio
 import base64
@@ -16,23 +16,23 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SIDE = 1024
 MOST_PIXELS = 20_000_000
-STORED = "storage:"  # of an address that `context` writes and `with_data` replaces
+STORED = "storage:"  # prefix of the placeholder URLs that `context` writes and `with_data` replaces
 
 
 class BadPicture(Exception):
-    """It cannot be shown; the text says why."""
+    """The image can't be shown; the message says why."""
 
 
 def shrink(file: IO[bytes]) -> bytes:
-    """The picture as a JPEG of at most 1024 pixels a side, from a file on the disk. Raises BadPicture."""
+    """An image file as a JPEG of at most 1024 pixels per side. Raises BadPicture."""
     try:
         return unpack("picture", file, LONGEST_SIDE, MOST_PIXELS)
     except DecodeError as reason:
-        raise BadPicture(str(reason) or "The picture cannot be opened: it is damaged.") from None
+        raise BadPicture(str(reason) or "The image is damaged.") from None
 
 
 async def with_data(messages: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """These messages with the pictures themselves in the place of their names in the storage."""
+    """These messages, with each storage name replaced by the image itself."""
     return [{**message, "content": await _filled(message["content"])} for message in messages]
 
 
@@ -49,18 +49,18 @@ async def _part(part: dict[str, Any]) -> dict[str, Any]:
     try:
         data = await asyncio.to_thread(_read, url.removeprefix(STORED))
     except Exception:
-        logger.exception("a picture could not be read from the storage; the model is not shown it")
-        return {"type": "text", "text": "(The picture cannot be seen.)"}
+        logger.exception("an image couldn't be read from storage; it's left out of the prompt")
+        return {"type": "text", "text": "(The image isn't available.)"}
     return as_part(data)
 
 
 def as_part(jpeg: bytes) -> dict[str, Any]:
-    """A picture as a part of a question."""
+    """An image as a content part."""
     return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}}
 
 
 def square(color: str) -> bytes:
-    """A picture of one colour, to ask a model about."""
+    """A single-color image, to test whether a model sees images."""
     picture = io.BytesIO()
     Image.new("RGB", (64, 64), color).save(picture, "JPEG")
     return picture.getvalue()

@@ -7,23 +7,23 @@ from typing import IO
 
 PROGRAM = Path(__file__).with_name("sandboxed_main.py")
 SECONDS = 30
-EXIT_WITH_REASON = 3  # as the program has it, which is not imported here: its libraries are large
+EXIT_WITH_REASON = 3  # as in `sandboxed_main.py`, which isn't imported here: its libraries are large
 
 
 class DecodeError(Exception):
-    """The text says why, for a person; '' when the file is broken, or made to do harm."""
+    """The message says why, for the user; '' if the file is broken or malicious."""
 
 
 def unpack(what: str, file: IO[bytes], *numbers: int) -> bytes:
-    """What `sandboxed_main.py` says of a file on the disk. Raises DecodeError."""
-    # Isolated: the modules beside the program are none of its own.
+    """The output of `sandboxed_main.py` for a file. Raises DecodeError."""
+    # Isolated mode, so that the program can't import the modules next to it.
     command = [sys.executable, "-I", str(PROGRAM), what, *map(str, numbers)]
     try:
         done = subprocess.run(
             command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise DecodeError(f"It could not be read within {SECONDS} seconds.") from None
+        raise DecodeError(f"It couldn't be read within {SECONDS} seconds.") from None
     if done.returncode == EXIT_WITH_REASON:
         raise DecodeError(done.stdout.decode("utf-8", "replace")[:200])
     if done.returncode:

@@ -1,8 +1,8 @@
 """Reads an untrusted file: `python sandboxed_main.py pdf PAGES CHARACTERS` or `… picture SIDE PIXELS`.
 
-From standard input to standard output. Exit code 3 means refused; standard output then says why.
+Reads standard input and writes standard output. Exit code 3 means that the file was refused; the output then says why.
 
-A program of its own, without Django: a hostile file costs its memory and its time and not the worker's.
+A separate program, without Django: a hostile file uses up this process's memory and time, not the worker's.
 """
 
 import resource
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from PIL import Image, ImageOps
 from pypdf import PdfReader
 
-MEMORY = 192 * 1024 * 1024  # a photo of 12 million pixels takes 60 to 140 MB, as it is packed
+MEMORY = 192 * 1024 * 1024  # a photo of 12 million pixels takes 60 to 140 MB, depending on its compression
 CPU_SECONDS = 20
 FORMATS = ["JPEG", "PNG", "WEBP"]
 EXIT_WITH_REASON = 3
@@ -31,7 +31,8 @@ def pdf(file: BinaryIO, pages: int, characters: int) -> None:
 
 
 def picture(file: BinaryIO, side: int, pixels: int) -> None:
-    """A JPEG with no longer side. The size stands in the first bytes: nothing is unpacked before it was looked at."""
+    """A JPEG scaled to fit `side`. The dimensions are in the first bytes: they're checked before anything is
+    decompressed."""
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     with Image.open(file, formats=FORMATS) as opened:
         size = f"{opened.width} × {opened.height} pixels"
@@ -40,12 +41,12 @@ def picture(file: BinaryIO, side: int, pixels: int) -> None:
                 raise MemoryError
             small = _small(opened, side)
         except MemoryError:
-            _tell(f"The picture is too large to be opened: {size}.")
+            _tell(f"The image is too large: {size}.")
     small.save(sys.stdout.buffer, "JPEG", quality=80)
 
 
 def _small(opened: Image.Image, side: int) -> Image.Image:
-    opened.draft("RGB", (side, side))  # of a JPEG no more is unpacked than is needed
+    opened.draft("RGB", (side, side))  # a JPEG is only decoded at the size that's needed
     opened.thumbnail((side, side))
     turned = ImageOps.exif_transpose(opened)
     if turned.mode in ("RGBA", "LA", "PA", "P"):
@@ -65,7 +66,7 @@ def _bound(what: int, most: int) -> None:
     try:
         resource.setrlimit(what, (most, most))
     except (ValueError, OSError):
-        print("this system sets no such limit", file=sys.stderr)
+        print("this system doesn't support the limit", file=sys.stderr)
 
 
 if __name__ == "__main__":

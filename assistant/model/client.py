@@ -1,4 +1,4 @@
-"""The only file that talks to a model: `chat_with_gpt` and `transcribe`, one attempt. Their callers repeat it."""
+"""The only module that talks to a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
 
 import functools
 import logging
@@ -22,7 +22,7 @@ from .transport import HTTP
 
 logger = logging.getLogger(__name__)
 
-# openai documents four codes under this type; other services use only some of them, or 402.
+# OpenAI documents four codes under this type. Other services use only some of them, or 402.
 QUOTA = {
     "insufficient_quota",
     "credit_balance_exhausted",
@@ -57,7 +57,7 @@ FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model said, and what it took. `usage_estimated`: the service did not count the tokens."""
+    """The model's reply and its usage. `usage_estimated`: the service didn't report token counts."""
 
     text: str
     model: str
@@ -70,7 +70,7 @@ class Completion:
 
 
 class ModelFailed(Exception):
-    """The model gave no answer. `kind` names the row of `model_errors.RULES`; `detail` never holds the key."""
+    """The model didn't answer. `kind` names a row of `errors.RULES`; `detail` never contains the key."""
 
     def __init__(self, kind: str, detail: str, retry_after: float | None = None) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -86,25 +86,25 @@ class ModelFailed(Exception):
 async def chat_with_gpt(messages: Sequence[dict[str, object]], assistant: Assistant | None = None) -> Completion:
     """Ask the assistant's model once. The system prompt is added here, as the first message.
 
-    messages: `{"role": …, "content": …}`, oldest first. Raises ModelFailed, and nothing else.
+    messages: `{"role": …, "content": …}`, oldest first. Only raises ModelFailed.
     """
     assistant = assistant or Assistant()
     key = usable_key(assistant)
-    # The instructions stand first and unchanged, so that the service's prompt cache finds them again.
+    # The instructions come first and unchanged, so that the service can cache them.
     prompt: list[dict[str, object]] = [{"role": "system", "content": assistant.instructions}, *messages]
     started = time.monotonic()
     try:
         answer = await _ask(prompt, assistant, key)
-    except Exception as error:  # noqa: BLE001 - a turn ends with a reason, whatever a service answers
-        # Without the cause: its text may hold the key (an illegal header, for one).
+    except Exception as error:  # noqa: BLE001 - a turn ends with a reason, whatever the service returns
+        # Without the cause: its text may contain the key (for example, an invalid header).
         raise _failure(error, key) from None
     return _completion(answer, prompt, assistant, time.monotonic() - started)
 
 
 async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> str:
-    """What is said in an audio file, once asked. Raises ModelFailed, and nothing else.
+    """Transcribe an audio file, in one attempt. Only raises ModelFailed.
 
-    name: with the extension of its format, by which the service knows it.
+    name: with the file extension, by which the service recognizes the format.
     """
     assistant = assistant or Assistant()
     key = usable_key(assistant)
@@ -119,17 +119,17 @@ async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assi
         raise _failure(error, key) from None
     text = getattr(answer, "text", None)
     if not isinstance(text, str):
-        raise ModelFailed("unreadable", "the answer is no transcription")
+        raise ModelFailed("unreadable", "the response isn't a transcription")
     return text.replace("\x00", "").strip()
 
 
 def usable_key(assistant: Assistant) -> str:
-    """The assistant's key. Raises ModelFailed when there is none that could be put into a header."""
+    """The assistant's API key. Raises ModelFailed if there's none, or if it isn't valid in a header."""
     key = assistant.key.strip()
     if not key:
         raise ModelFailed("no_key", f"no key for {assistant.endpoint}")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ModelFailed("no_key", f"the key for {assistant.endpoint} has characters no key has")
+        raise ModelFailed("no_key", f"the key for {assistant.endpoint} contains characters that keys never have")
     return key
 
 
@@ -142,7 +142,8 @@ async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) 
     }
     if assistant.temperature is not None:
         body["temperature"] = assistant.temperature
-    # Not `chat.completions.create`: it walks through every message by its type, an eighth of this process's work.
+    # Not `chat.completions.create`: it inspects every message by type, which takes an eighth of this process's CPU
+    # time.
     answer: object = await client.post(
         "/chat/completions",
         cast_to=ChatCompletion,
@@ -153,15 +154,16 @@ async def _ask(prompt: list[dict[str, object]], assistant: Assistant, key: str) 
 
 
 def _limits(seconds: float) -> httpx2.Timeout:
-    """For the whole call, and of it for the connection."""
+    """Timeouts: for the whole call, and for connecting."""
     return httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS)
 
 
 @functools.lru_cache(maxsize=256)
 def _client(key: str, endpoint: str) -> openai.AsyncOpenAI:
-    """One for each key and endpoint. It holds no connections, so dropping one closes none."""
+    """One client per key and endpoint. Clients don't own connections, so evicting one closes nothing."""
     client = openai.AsyncOpenAI(api_key=key, base_url=endpoint, http_client=HTTP, max_retries=0)
-    # It takes these from the environment: the installation's, which no tenant's endpoint may see.
+    # The client would read these from the environment. They belong to the installation, and no tenant's endpoint may
+    # see them.
     client.organization = client.project = client.admin_api_key = None
     return client
 
@@ -174,8 +176,8 @@ def _failure(error: Exception, key: str) -> ModelFailed:
     if isinstance(error, http.RequestFailed):
         return ModelFailed(FAILURES[error.kind], error.detail)
     if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
-        return ModelFailed("unreadable", "the answer is not JSON")
-    logger.exception("[AI] not foreseen while the model was asked")
+        return ModelFailed("unreadable", "the response isn't JSON")
+    logger.exception("[AI] unexpected error while calling the model")
     return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
 
 
@@ -192,14 +194,14 @@ def _refused_kind(error: openai.APIStatusError) -> str:
         return "quota"
     if names & FILTERED:
         return "content_filter"
-    # Compatible services say it in words only.
+    # Compatible services only say it in the message.
     if "context_length_exceeded" in names or "maximum context length" in error.message.lower():
         return "context_length_exceeded"
     return BY_STATUS.get(error.status_code, "bad_request")
 
 
 def redacted(text: str, key: str) -> str:
-    """`text`, short and without the key: services quote it, whole or in part, when they refuse it."""
+    """`text`, shortened and without the key, because services quote all or part of a key that they reject."""
     return re.sub(r"\bsk-\S+", "[key]", text.replace(key, "[key]"))[:500]
 
 
@@ -220,24 +222,24 @@ def _completion(answer: object, prompt: list[dict[str, object]], assistant: Assi
 
 
 def _said(answer: object) -> tuple[str, str]:
-    """Text and finish reason. The library checks nothing: every part of a 200 may be missing or of another type."""
+    """Text and finish reason. The library doesn't validate: any part of a 200 may be missing or have another type."""
     if not isinstance(answer, ChatCompletion):
-        raise ModelFailed("unreadable", "the answer is not JSON")
+        raise ModelFailed("unreadable", "the response isn't JSON")
     try:
         choice: Any = answer.choices[0]
         text, reason = choice.message.content, str(choice.finish_reason or "")
         refusal = getattr(choice.message, "refusal", None)
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise ModelFailed("unreadable", "the answer has no choices") from None
+        raise ModelFailed("unreadable", "the response has no choices") from None
     if refusal or reason == "content_filter":
         raise ModelFailed("content_filter", "the model refused to answer")
     if not isinstance(text, str) or not text.strip():
-        raise ModelFailed("unreadable", f"the answer has no text (finish_reason {reason or 'missing'})")
+        raise ModelFailed("unreadable", f"the response has no text (finish_reason {reason or 'missing'})")
     return text.strip(), reason
 
 
 def _counted(answer: object) -> tuple[int, int, int]:
-    """Prompt, cached and completion tokens; 0 for what is missing."""
+    """Prompt, cached and completion tokens; 0 if missing."""
     usage = getattr(answer, "usage", None)
     details = getattr(usage, "prompt_tokens_details", None)
     prompt, completion = getattr(usage, "prompt_tokens", 0), getattr(usage, "completion_tokens", 0)
@@ -247,7 +249,7 @@ def _counted(answer: object) -> tuple[int, int, int]:
 
 
 def _words(content: object) -> str:
-    """Without the pictures, which are counted otherwise."""
+    """Without images, which are counted differently."""
     parts = content if isinstance(content, list) else [{"text": content}]
     return " ".join(str(part.get("text", "")) for part in parts)
 
@@ -257,6 +259,6 @@ def _estimate(*texts: str) -> int:
 
 
 def trimmed(text: str) -> str:
-    """An answer that was cut off, up to the end of its last whole sentence; whole when it has none."""
+    """A truncated answer, up to the end of its last complete sentence; all of it if there's none."""
     ends = [match.end() for match in SENTENCE_END.finditer(text)]
     return text[: ends[-1]] if ends else text

@@ -1,4 +1,4 @@
-"""From the history to what the model is shown. Pure: no database, no clock, no files."""
+"""Turns the chat history into the model's messages. Pure: no database, no clock, no files."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,13 +6,13 @@ from assistant.files.images import STORED
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 
-# These rows tell of changes to other rows, or of the channel: they say nothing themselves.
+# These rows describe changes to other rows, or events of the channel. They aren't messages themselves.
 NOT_SPOKEN = {"edit", "revoke", "system", "note", "request_welcome"}
-SILENT = NOT_SPOKEN | {"reaction"}  # nobody waits for an answer to these
-QUOTED = 120  # characters of a quoted message
-RECENT = 3  # so many pictures are shown, and the text of so many documents: the last ones
-UNSEEN = "(The picture itself cannot be seen here.)"
-UNHEARD = "(What is said in it is not known.)"
+SILENT = NOT_SPOKEN | {"reaction"}  # these don't need an answer
+QUOTED = 120  # of a quoted message, in characters
+RECENT = 3  # how many images are shown, and how many documents' texts: the most recent ones
+UNSEEN = "(The image itself isn't included.)"
+UNHEARD = "(Its content isn't known.)"
 
 Files = Mapping[int, Sequence[Attachment]]
 NO_FILES: Files = {}
@@ -21,11 +21,11 @@ NO_FILES: Files = {}
 def build(
     messages: Sequence[ConversationMessage], to_answer: int = 0, files: Files = NO_FILES, sees: bool = False
 ) -> list[dict[str, object]]:
-    """`[{"role", "content"}, …]`, oldest first, as the report has it; without the system prompt.
+    """`[{"role", "content"}, …]`, oldest first, without the system prompt.
 
-    The customer's messages from the id `to_answer` on stand last: one that came while the former reply was on its
-    way is older than that reply, and would look answered by it. `files`: by message id. A model that `sees` gets the
-    last pictures as parts that name them (`pictures.with_data` puts the pictures there).
+    The customer's messages from the ID `to_answer` on come last: a message that arrived while the previous reply was
+    being sent is older than that reply, and would look answered. `files`: by message ID. If the model `sees` images,
+    the most recent ones become content parts that name them (`images.with_data` embeds the data).
     """
     by_wamid = {message.external_id: message for message in messages if message.external_id}
     shown: list[dict[str, object]] = []
@@ -47,7 +47,7 @@ def _is_open(message: ConversationMessage, to_answer: int) -> bool:
 
 
 def _recent(messages: Sequence[ConversationMessage], files: Files) -> set[int]:
-    """The ids of the last pictures and of the last documents."""
+    """The IDs of the most recent images and documents."""
     recent: set[int] = set()
     for kind in ("image", "document"):
         of_kind = [file.pk for message in messages for file in files.get(message.pk, ()) if file.kind == kind]
@@ -58,7 +58,7 @@ def _recent(messages: Sequence[ConversationMessage], files: Files) -> set[int]:
 def _content(
     message: ConversationMessage, quoted: ConversationMessage | None, files: Files, fresh: set[int], sees: bool
 ) -> object:
-    """The text, with what is in its files; with what it answers, unless that stands right before it."""
+    """The text, with the content of its files, and with the message it quotes unless that comes right before it."""
     own = files.get(message.pk, ())
     pictures = [file for file in own if sees and file.pk in fresh and file.kind == "image" and file.preview]
     lines = [message.text, *(_said(file, fresh) for file in own)]
@@ -69,7 +69,7 @@ def _content(
     if quoted is not None and quoted.text:
         lines.insert(0, f"(About “{quoted.text[:QUOTED]}”)")
     text = "\n".join(filter(None, lines))
-    # Only a customer's message may hold pictures: models take them from the user alone.
+    # Only a customer's message may contain images: models accept them only from the user.
     return [_text_part(text), *map(_picture_part, pictures)] if pictures and message.role == "user" else text
 
 
@@ -77,7 +77,7 @@ def _said(file: Attachment, fresh: set[int]) -> str:
     if file.kind == "audio":
         return file.transcript
     if file.kind == "document" and file.transcript:
-        return f"(It says:)\n{file.transcript}" if file.pk in fresh else "(Its text was shown earlier.)"
+        return f"(It says:)\n{file.transcript}" if file.pk in fresh else "(Its text was included earlier.)"
     return ""
 
 

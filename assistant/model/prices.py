@@ -1,4 +1,4 @@
-"""What a reply cost, by the prices of `MODEL_PRICES`."""
+"""What a reply costs, according to `MODEL_PRICES`."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ MILLION = Decimal(1_000_000)
 
 
 def add(cost: Decimal | None, completion: Completion) -> Decimal | None:
-    """The cost so far plus this completion's, US dollars; None where the model has no price."""
+    """The cost so far plus this completion's, in US dollars; None if the model has no price."""
     prices = settings.MODEL_PRICES.get(completion.model)
     if prices is None:
         return cost

@@ -1,4 +1,4 @@
-"""One turn's question to the model: `complete` repeats `chat_with_gpt` as `model_errors.RULES` says."""
+"""Calls the model for one turn: `complete` retries `chat_with_gpt` as `errors.RULES` says."""
 
 import asyncio
 import logging
@@ -34,10 +34,10 @@ Messages = Sequence[dict[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a turn's question: a completion, or a failure and perhaps when to ask again.
+    """The result of a turn's model calls: a completion, or a failure and possibly when to try again.
 
-    postpone_seconds: the rate limit; the turn is due again after that. The caller counts the postponements.
-    cost_unknown: an attempt ended without an answer, and may be billed nevertheless.
+    postpone_seconds: the model is rate-limited; the turn is due again after this time. The caller counts postponements.
+    cost_unknown: an attempt ended without an answer but may still be billed.
     """
 
     completion: Completion | None
@@ -52,9 +52,8 @@ class Outcome:
 async def complete(
     messages: Messages, assistant: Assistant | None = None, pauses: Sequence[Pause] | None = None
 ) -> Outcome:
-    """Ask until there is an answer or the table says to stop, in `settings.MODEL_TURN_SECONDS` at most.
-
-    pauses: the active ones of model endpoints; read from the database when they're not given.
+    """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`. pauses: the
+    active pauses of model endpoints; read from the database if not given.
     """
     return await ModelRequest(messages, assistant or Assistant(), pauses).run()
 
@@ -95,7 +94,7 @@ class ModelRequest:
             pause = next((each for each in self.pauses if each.scope == mine and each.holds(key)), None)
         if pause is None:
             return None
-        paused = ModelFailed("endpoint_paused", f"not asked: {pause.reason}")
+        paused = ModelFailed("endpoint_paused", f"not called: {pause.reason}")
         self._warn(paused)
         return paused
 
@@ -114,7 +113,7 @@ class ModelRequest:
         self._warn(failure)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
-        """Whether to ask once more; waits for it."""
+        """Whether to try again, after waiting."""
         if self.attempts >= MAX_ATTEMPTS:
             return False
         if failure.rule.halve_history:
@@ -130,7 +129,7 @@ class ModelRequest:
         return True
 
     def _halve(self) -> bool:
-        """Drop the older half, once; what is left begins with a customer's message where it can."""
+        """Drop the older half, once. The rest begins with a customer's message if possible."""
         if self.history_halved or len(self.messages) < 2:
             return False
         self.history_halved = True
@@ -174,9 +173,8 @@ class ModelRequest:
 
 
 def scope(assistant: Assistant) -> str:
-    """The pause of this address and key, `model:<address>:<hash of the key>`: another tenant's key is not held.
-
-    Without user, password and query of the address, which may be secrets.
+    """The pause for this URL and key, `model:<URL>:<hash of the key>`: other tenants' keys aren't affected. Without the
+    URL's user, password and query, which may be secrets.
     """
     url = urlsplit(assistant.endpoint)
     address = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
@@ -184,7 +182,7 @@ def scope(assistant: Assistant) -> str:
 
 
 def _stop(assistant: Assistant, failure: ModelFailed) -> None:
-    """Written in one statement: many turns fail at the same time."""
+    """One statement, because many turns fail at the same time."""
     pause = Pause(
         scope=scope(assistant),
         reason=str(failure),

@@ -13,7 +13,7 @@ KEY = "sk-test-0123456789"
 
 @pytest.fixture
 def model_settings(settings: Settings) -> Settings:
-    """A key and an address that reach nobody; no waits."""
+    """A key, a URL where no one answers, and no waits."""
     settings.OPENAI_API_KEY = KEY
     settings.OPENAI_BASE_URL = "https://model.test/v1"
     settings.OPENAI_MODEL = "gpt-test"

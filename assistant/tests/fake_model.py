@@ -1,4 +1,4 @@
-"""A model behind a fake network: it gives the answers it was told to give, and keeps what it was asked."""
+"""A model behind a fake network: returns scripted responses, and records requests."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ Answer = httpx2.Response | Exception
 
 
 def said(text: object = "Hello!", **parts: Any) -> httpx2.Response:
-    """A 200 as OpenAI documents it; `parts` replace its own."""
+    """A 200 as OpenAI documents it; `parts` override its fields."""
     body: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -40,7 +40,7 @@ def refused(
 
 
 class FakeModel:
-    """Give the answers in this order, and the last one for ever."""
+    """Return these responses in order, and then repeat the last one."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers) or [said()]
@@ -51,7 +51,7 @@ class FakeModel:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        # A response can be read once; the last one is given again and again.
+        # A response can only be read once, but the last one is repeated.
         return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     def body(self, index: int = -1) -> dict[str, Any]:

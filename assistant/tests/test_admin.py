@@ -1,4 +1,4 @@
-"""The admin of the assistants and of the ledger of their replies."""
+"""The admin of assistants and of their turns."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def turn(of: Tenant, number: str = "4915112345") -> Turn:
     )
 
 
-def test_hides_the_key_of_the_model(businesses: TwoBusinesses) -> None:
+def test_hides_the_models_key(businesses: TwoBusinesses) -> None:
     row = Assistant.objects.create(tenant=businesses.ours, api_key="sk-our-key")
     for who in ("viewer", "operator", "owner", "superuser"):
         client = businesses.browser(who)
@@ -41,7 +41,7 @@ def test_hides_the_key_of_the_model(businesses: TwoBusinesses) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger"])
-def test_lets_owners_alone_instruct_the_assistant(businesses: TwoBusinesses, who: str) -> None:
+def test_only_owners_can_instruct_the_assistant(businesses: TwoBusinesses, who: str) -> None:
     row = Assistant.objects.create(tenant=businesses.ours, instructions="Be kind.")
     address = reverse("admin:assistant_assistant_change", args=[row.pk])
     businesses.browser(who).post(address, {"instructions": "Be rude.", "tenant": row.tenant_id})
@@ -49,14 +49,14 @@ def test_lets_owners_alone_instruct_the_assistant(businesses: TwoBusinesses, who
     assert row.instructions == "Be kind."
 
 
-def test_an_owner_makes_no_assistant_of_the_whole_installation(businesses: TwoBusinesses) -> None:
+def test_an_owner_cannot_create_an_assistant_for_the_installation(businesses: TwoBusinesses) -> None:
     data = {"tenant": "", "instructions": "x", "max_output_tokens": "800", "history_limit": "20"}
     answer = businesses.browser("owner").post("/admin/assistant/assistant/add/", data)
     assert answer.status_code == 200
     assert not Assistant.objects.exists()
 
 
-def test_only_superusers_choose_the_address_that_the_server_connects_to(businesses: TwoBusinesses) -> None:
+def test_only_superusers_choose_the_base_url(businesses: TwoBusinesses) -> None:
     row = Assistant.objects.create(tenant=businesses.ours)
     address = reverse("admin:assistant_assistant_change", args=[row.pk])
     for who, offered in (("owner", False), ("superuser", True)):
@@ -64,7 +64,7 @@ def test_only_superusers_choose_the_address_that_the_server_connects_to(business
         assert ('name="base_url"' in page) is offered
 
 
-def test_nobody_changes_the_ledger(businesses: TwoBusinesses) -> None:
+def test_nobody_can_change_turns(businesses: TwoBusinesses) -> None:
     row = turn(businesses.ours)
     for who in ("owner", "superuser"):
         client = businesses.browser(who)
@@ -73,7 +73,7 @@ def test_nobody_changes_the_ledger(businesses: TwoBusinesses) -> None:
         assert client.post(f"{TURNS}{row.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_shows_a_stranger_no_turn(businesses: TwoBusinesses) -> None:
+def test_shows_a_stranger_no_turns(businesses: TwoBusinesses) -> None:
     row = turn(businesses.ours)
     client = businesses.browser("stranger")
     for page in (TURNS, f"{TURNS}{row.pk}/change/"):

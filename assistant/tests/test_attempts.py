@@ -1,4 +1,4 @@
-"""How often a turn asks the model, and what comes of it."""
+"""How often a turn calls the model, and with what result."""
 
 import asyncio
 import logging
@@ -61,12 +61,12 @@ def test_it_returns_the_answer_of_the_first_attempt(fake_model: Fake) -> None:
         ([said(choices=[])], 2, "unreadable"),
         ([said(" ")], 2, "unreadable"),
         ([said(choices=choice(None, "content_filter"))], 1, "content_filter"),
-        # Kinds that alternate: three attempts in all, and each kind's own count.
+        # Alternating kinds of failure: three attempts in all, and a count per kind.
         ([refused(500), TIMEOUT, refused(500)], 3, "server_error"),
         ([TIMEOUT, refused(500), TIMEOUT], 3, "timeout"),
     ],
 )
-def test_it_asks_as_often_as_the_table_says(
+def test_it_retries_as_often_as_the_table_says(
     fake_model: Fake, answers: list[httpx2.Response | Exception], requests: int, failed_as: str
 ) -> None:
     model = fake_model(*answers)
@@ -76,7 +76,7 @@ def test_it_asks_as_often_as_the_table_says(
 
 
 @pytest.mark.parametrize("first", [httpx2.ConnectError("no"), RESET, TIMEOUT, refused(500), refused(429), said(" ")])
-def test_it_is_content_with_a_later_answer(fake_model: Fake, first: httpx2.Response | Exception) -> None:
+def test_it_returns_the_answer_of_a_later_attempt(fake_model: Fake, first: httpx2.Response | Exception) -> None:
     fake_model(first, said("At last"))
     outcome = ask(HISTORY, Assistant())
     assert outcome.completion is not None
@@ -116,7 +116,7 @@ def test_it_waits_as_long_as_the_rate_limit_asks(
 
 
 @pytest.mark.parametrize(("asked", "shortest", "longest"), [("120", 120, 144), ("86400", 480, 600)])
-def test_it_puts_the_turn_off_when_the_wait_does_not_fit(
+def test_it_postpones_the_turn_when_the_wait_does_not_fit(
     fake_model: Fake, model_settings: Settings, asked: str, shortest: float, longest: float
 ) -> None:
     model_settings.RETRY_TIME_SCALE = 1
@@ -128,7 +128,7 @@ def test_it_puts_the_turn_off_when_the_wait_does_not_fit(
     assert kind(outcome) == "rate_limited"
 
 
-def test_it_puts_the_turn_off_when_the_rate_limit_names_no_time(
+def test_it_postpones_the_turn_when_the_rate_limit_gives_no_time(
     fake_model: Fake, model_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_settings.RETRY_TIME_SCALE = 1
@@ -153,7 +153,7 @@ def test_it_drops_the_older_half_of_a_history_that_is_too_long_once(fake_model: 
 @pytest.mark.parametrize(
     ("history", "kept"), [(HISTORY[:7], HISTORY[4:7]), (HISTORY[:2], HISTORY[1:2]), (HISTORY[:3], HISTORY[2:3])]
 )
-def test_it_begins_the_halved_history_with_the_customer(
+def test_the_halved_history_begins_with_the_customer(
     fake_model: Fake, history: list[dict[str, object]], kept: list[dict[str, object]]
 ) -> None:
     model = fake_model(refused(400, "context_length_exceeded"), said("Hi"))
@@ -167,7 +167,7 @@ def test_it_cannot_halve_a_single_message(fake_model: Fake) -> None:
     assert (len(model.requests), outcome.history_halved) == (1, False)
 
 
-def test_it_keeps_to_the_turns_time(model_settings: Settings, network: FakeNetwork) -> None:
+def test_it_respects_the_turns_time_limit(model_settings: Settings, network: FakeNetwork) -> None:
     """A model that hangs: the second attempt gets only what is left."""
     model_settings.MODEL_ATTEMPT_SECONDS = 0.3
     model_settings.MODEL_TURN_SECONDS = 0.4
@@ -184,7 +184,7 @@ def test_it_keeps_to_the_turns_time(model_settings: Settings, network: FakeNetwo
     assert 0.3 < outcome.seconds < 2
 
 
-def test_it_does_not_wait_beyond_the_turns_time(fake_model: Fake, model_settings: Settings) -> None:
+def test_it_does_not_wait_beyond_the_turns_time_limit(fake_model: Fake, model_settings: Settings) -> None:
     model_settings.RETRY_TIME_SCALE = 1
     model_settings.MODEL_TURN_SECONDS = 0.2
     model = fake_model(refused(500))

@@ -1,4 +1,4 @@
-"""From the history to what the model is shown."""
+"""Turning the history into the model's messages."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def row(pk: int, role: str, text: str, **columns: Any) -> ConversationMessage:
     return ConversationMessage(pk=pk, role=role, text=text, **columns)
 
 
-def test_roles_and_texts_go_through_as_they_are() -> None:
+def test_roles_and_texts_are_unchanged() -> None:
     assert build([row(1, "user", "Hello"), row(2, "assistant", "Hi"), row(3, "system", "Be brief")]) == [
         {"role": "user", "content": "Hello"},
         {"role": "assistant", "content": "Hi"},
@@ -18,7 +18,7 @@ def test_roles_and_texts_go_through_as_they_are() -> None:
     ]
 
 
-def test_rows_that_tell_of_other_rows_are_left_out() -> None:
+def test_rows_about_other_rows_are_left_out() -> None:
     kinds = ["edit", "revoke", "system", "note", "request_welcome"]
     assert build([row(n, "user", "x", kind=kind) for n, kind in enumerate(kinds, 1)]) == []
 
@@ -27,7 +27,7 @@ def test_a_blanked_message_is_left_out() -> None:
     assert build([row(1, "user", "")]) == []
 
 
-def test_a_quotation_names_what_it_is_about() -> None:
+def test_a_quotation_includes_the_quoted_text() -> None:
     rows = [
         row(1, "assistant", "Red or blue?", external_id="w1"),
         row(2, "user", "Wait"),
@@ -41,6 +41,6 @@ def test_a_quotation_of_the_message_right_before_it_adds_nothing() -> None:
     assert build(rows)[-1]["content"] == "Blue"
 
 
-def test_a_message_that_came_while_the_former_reply_was_on_its_way_stands_after_that_reply() -> None:
+def test_a_message_that_arrived_during_the_previous_reply_comes_after_it() -> None:
     rows = [row(1, "user", "First"), row(2, "user", "Second"), row(3, "assistant", "About the first")]
     assert [shown["content"] for shown in build(rows, to_answer=2)] == ["First", "About the first", "Second"]

@@ -1,4 +1,4 @@
-"""A model without credit or with a refused key is not called again for a while."""
+"""A model without credit or with a rejected key isn't called again for a while."""
 
 import datetime as dt
 import logging
@@ -60,20 +60,20 @@ def test_it_pauses_again_when_nothing_has_changed(fake_model: Fake) -> None:
     assert Pause.objects.active().count() == 1
 
 
-def test_it_calls_again_as_soon_as_the_key_is_another(fake_model: Fake, model_settings: Settings) -> None:
+def test_it_calls_again_as_soon_as_the_key_changes(fake_model: Fake, model_settings: Settings) -> None:
     fake_model(NO_CREDIT, said("Back"))
     ask(HISTORY, Assistant())
     model_settings.OPENAI_API_KEY = "sk-new"
     assert ask(HISTORY, Assistant()).completion is not None
 
 
-def test_it_does_not_hold_another_tenants_key_or_address(fake_model: Fake) -> None:
+def test_it_does_not_pause_another_tenants_key_or_url(fake_model: Fake) -> None:
     model = fake_model(NO_CREDIT, refused(401), said("Fine"))
     first, second = Assistant(), Assistant(api_key="sk-second")
     ask(HISTORY, first)
     ask(HISTORY, second)
     assert ask(HISTORY, Assistant(api_key="sk-third")).completion is not None
-    # And the one does not take the other's pause away.
+    # And one doesn't end the other's pause.
     assert [ask(HISTORY, held).attempts for held in (first, second)] == [0, 0]
     assert len(model.requests) == 3
 
@@ -106,17 +106,17 @@ def test_it_keeps_the_scope_within_its_column() -> None:
     assert len(scope(assistant)) <= 300
 
 
-def test_it_tells_the_operators_once_and_what_to_do(fake_model: Fake, log: pytest.LogCaptureFixture) -> None:
+def test_it_tells_operators_once_what_to_do(fake_model: Fake, log: pytest.LogCaptureFixture) -> None:
     fake_model(NO_CREDIT)
     ask(HISTORY, Assistant())
     ask(HISTORY, Assistant())
     errors = [record.message for record in log.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "Add credit" in errors[0]
-    assert "endpoint_paused: not asked: quota: HTTP 429" in log.text
+    assert "endpoint_paused: not called: quota: HTTP 429" in log.text
 
 
-def test_it_asks_nobody_without_a_key(
+def test_it_makes_no_call_without_a_key(
     fake_model: Fake, model_settings: Settings, log: pytest.LogCaptureFixture
 ) -> None:
     model_settings.OPENAI_API_KEY = ""
@@ -127,7 +127,7 @@ def test_it_asks_nobody_without_a_key(
     assert "Set OPENAI_API_KEY" in log.text
 
 
-def test_it_never_gives_the_installations_key_to_a_tenants_address(fake_model: Fake) -> None:
+def test_it_never_sends_the_installations_key_to_a_tenants_url(fake_model: Fake) -> None:
     model = fake_model(said())
     outcome = ask(HISTORY, Assistant(base_url="https://tenant.test/v1"))
     assert outcome.failure is not None
@@ -135,7 +135,7 @@ def test_it_never_gives_the_installations_key_to_a_tenants_address(fake_model: F
     assert model.requests == []
 
 
-def test_it_reads_the_pauses_once_a_turn_however_often_it_asks(fake_model: Fake, model_settings: Settings) -> None:
+def test_it_reads_the_pauses_once_per_turn(fake_model: Fake, model_settings: Settings) -> None:
     model_settings.RETRY_TIME_SCALE = 0
     fake_model(refused(500))
     with CaptureQueriesContext(

@@ -1,4 +1,4 @@
-"""Each row of the model's table: from what came over the wire to its kind, and what the kind says to do."""
+"""Each row of the model's table: which response is of which kind, and what to do about it."""
 
 import email.utils
 import json
@@ -41,7 +41,7 @@ def failure(fake_model: Fake, answer: httpx2.Response | Exception) -> ModelFaile
         (RuntimeError("never seen"), "connection_lost"),
     ],
 )
-def test_it_tells_broken_connections_apart(fake_model: Fake, error: Exception, kind: str) -> None:
+def test_it_distinguishes_broken_connections(fake_model: Fake, error: Exception, kind: str) -> None:
     assert failure(fake_model, error).kind == kind
 
 
@@ -101,14 +101,14 @@ def test_it_names_each_refusal(fake_model: Fake, answer: httpx2.Response, kind: 
         said(choices=choice("", "length")),
     ],
 )
-def test_it_takes_no_200_for_an_answer_that_has_no_text(fake_model: Fake, answer: httpx2.Response) -> None:
+def test_a_200_without_text_is_not_an_answer(fake_model: Fake, answer: httpx2.Response) -> None:
     assert failure(fake_model, answer).kind == "unreadable"
 
 
 @pytest.mark.parametrize(
     "choices", [choice(None, "content_filter"), choice("Half an", "content_filter"), choice(None, refusal="I can't.")]
 )
-def test_it_sees_a_refusal_to_answer(fake_model: Fake, choices: object) -> None:
+def test_it_recognizes_a_refusal_to_answer(fake_model: Fake, choices: object) -> None:
     assert failure(fake_model, said(choices=choices)).kind == "content_filter"
 
 
@@ -127,7 +127,7 @@ def test_it_reads_how_long_to_wait(fake_model: Fake, headers: dict[str, str], se
     assert failure(fake_model, refused(429, headers=headers)).retry_after == seconds
 
 
-def test_it_reads_a_date_to_wait_for(fake_model: Fake) -> None:
+def test_it_reads_a_date_to_wait_until(fake_model: Fake) -> None:
     date = email.utils.formatdate(time.time() + 90, usegmt=True)
     assert failure(fake_model, refused(429, headers={"retry-after": date})).retry_after == pytest.approx(90, abs=3)
 
@@ -138,8 +138,8 @@ def test_it_never_repeats_a_key(fake_model: Fake, quoted: str) -> None:
     assert "sk-" not in f"{failed} {failed.detail} {failed.__cause__} {json.dumps(failed.args)}"
 
 
-def test_it_says_what_to_do_in_each_row() -> None:
-    """The table of the specification, read by a person."""
+def test_each_row_says_what_to_do() -> None:
+    """The specification's table, transcribed by hand."""
     retried = {kind: rule.waits for kind, rule in RULES.items() if rule.waits}
     assert retried == {
         "no_connection": (0.5, 2),

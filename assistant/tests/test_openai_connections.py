@@ -1,4 +1,4 @@
-"""What only a real server can do to a call: trickle, cut, refuse; and the connections between calls."""
+"""What only a real server can do to a call: trickle, disconnect or refuse. Also, reuse of connections."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ def test_it_gives_up_on_a_body_that_trickles(model_settings: Settings) -> None:
     assert failure.rule.cost_unknown
 
 
-def test_it_says_so_when_the_answer_is_cut_in_the_middle(model_settings: Settings) -> None:
+def test_a_truncated_response_is_reported(model_settings: Settings) -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(json_response(b'{"id', length=1000))
@@ -72,7 +72,7 @@ def test_it_knows_that_a_request_may_have_arrived_when_the_connection_is_lost_af
     assert failure.rule.cost_unknown
 
 
-def test_it_does_not_ask_again_where_it_is_redirected(model_settings: Settings) -> None:
+def test_it_does_not_follow_redirects(model_settings: Settings) -> None:
     requests: list[bytes] = []
 
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +83,7 @@ def test_it_does_not_ask_again_where_it_is_redirected(model_settings: Settings) 
     assert len(requests) == 1
 
 
-def test_it_says_so_when_nobody_listens(model_settings: Settings) -> None:
+def test_a_refused_connection_is_reported(model_settings: Settings) -> None:
     async def call() -> ModelFailed:
         return await failure_of(await nobody_listens(), model_settings)
 
@@ -92,11 +92,11 @@ def test_it_says_so_when_nobody_listens(model_settings: Settings) -> None:
     assert not failure.rule.cost_unknown
 
 
-def test_it_says_so_when_the_name_does_not_exist(model_settings: Settings) -> None:
+def test_an_unknown_host_name_is_reported(model_settings: Settings) -> None:
     assert asyncio.run(failure_of("http://no-such-host.invalid", model_settings)).kind == "no_connection"
 
 
-def test_it_says_so_when_the_server_speaks_no_tls(model_settings: Settings) -> None:
+def test_a_server_without_tls_is_reported(model_settings: Settings) -> None:
     async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(5)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The request to the model as it stands on the wire, and what is read from its answer."""
+"""The request to the model on the wire, and how its response is read."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def test_it_posts_to_chat_completions_with_the_key(fake_model: Fake) -> None:
     assert request.headers["content-type"] == "application/json"
 
 
-def test_it_puts_the_instructions_first_and_asks_nothing_else(fake_model: Fake) -> None:
+def test_it_puts_the_instructions_first_and_adds_nothing_else(fake_model: Fake) -> None:
     model = fake_model(said())
     ask(HISTORY)
     assert model.body() == {
@@ -39,7 +39,7 @@ def test_it_puts_the_instructions_first_and_asks_nothing_else(fake_model: Fake) 
     }
 
 
-def test_it_asks_as_the_tenants_assistant_is_set(fake_model: Fake) -> None:
+def test_it_uses_the_settings_of_the_tenants_assistant(fake_model: Fake) -> None:
     model = fake_model(said())
     assistant = Assistant(
         instructions="Be a pirate.",
@@ -64,7 +64,7 @@ def test_it_sends_an_unchanged_prefix_so_that_the_prompt_cache_works(fake_model:
     assert model.body(0)["messages"] == model.body(1)["messages"][:2]
 
 
-def test_it_never_tells_a_tenants_endpoint_whose_installation_this_is(
+def test_it_never_reveals_the_installation_to_a_tenants_endpoint(
     fake_model: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-ours")
@@ -76,7 +76,7 @@ def test_it_never_tells_a_tenants_endpoint_whose_installation_this_is(
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sk-with\nnewline", "sk-schlüssel", "two words"])
-def test_it_asks_nobody_without_a_key_that_can_be_one(fake_model: Fake, key: str) -> None:
+def test_it_makes_no_call_without_a_valid_key(fake_model: Fake, key: str) -> None:
     model = fake_model(said())
     with pytest.raises(ModelFailed) as failed:
         ask(HISTORY, Assistant(api_key=key, base_url="https://tenant.test/api"))
@@ -91,7 +91,7 @@ def test_it_tries_once_only(fake_model: Fake) -> None:
     assert len(model.requests) == 1
 
 
-def test_it_returns_the_text_and_what_it_took(fake_model: Fake) -> None:
+def test_it_returns_the_text_and_the_usage(fake_model: Fake) -> None:
     fake_model(said("  Until six.\n"))
     completion = ask(HISTORY)
     assert completion.text == "Until six."
@@ -102,7 +102,7 @@ def test_it_returns_the_text_and_what_it_took(fake_model: Fake) -> None:
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": "7"}, []])
-def test_it_estimates_the_tokens_and_says_so_when_nobody_counted_them(fake_model: Fake, usage: object) -> None:
+def test_it_estimates_tokens_that_the_service_did_not_count(fake_model: Fake, usage: object) -> None:
     fake_model(said("x" * 400, usage=usage))
     completion = ask([{"role": "user", "content": "y" * 4000}])
     assert completion.usage_estimated is True

@@ -20,12 +20,12 @@ from .closing import Ending, FinishedTurn, complete_turns
 
 logger = logging.getLogger(__name__)
 
-TYPING_SECONDS = 1  # how long a finished answer waits for the "read" mark that is still on its way
+TYPING_SECONDS = 1  # how long a finished answer waits for a pending typing indicator
 REPLYING = (Ending.REPLIED, Ending.FALLBACK)
 
 
 class Answering:
-    """Claims due turns, asks the model and closes them. on_reply: called when replies are queued."""
+    """Claims due turns, calls the model and closes them. on_reply: called when replies are queued."""
 
     def __init__(self, on_reply: Callable[[], None]) -> None:
         self.dispatcher: Dispatcher[ClaimedTurn] = Dispatcher(
@@ -37,7 +37,7 @@ class Answering:
         self._on_reply = on_reply
 
     async def stop(self, seconds: float) -> None:
-        """Wait for the answers that are on their way, then give back the turns of the others."""
+        """Wait for pending answers, then give the remaining turns back."""
         await database_sync_to_async(release)(await self.dispatcher.finish(seconds))
 
     async def _answer(self, claim: ClaimedTurn) -> None:
@@ -60,22 +60,23 @@ class Answering:
                 prompt = await images.with_data(claim.messages)
                 return FinishedTurn(claim, await retries.complete(prompt, claim.assistant, claim.pauses))
         except Exception as error:
-            logger.exception("turn %s: the model could not be asked", claim.turn_id)
-            return FinishedTurn(claim, error=f"The model could not be asked: {type(error).__name__}.")
+            logger.exception("turn %s: the model couldn't be called", claim.turn_id)
+            return FinishedTurn(claim, error=f"The model couldn't be called: {type(error).__name__}.")
 
     async def _close(self, finished: FinishedTurn) -> Ending:
         try:
             return await self._closer.add(finished)
         except Exception as error:
-            # The reply itself can't be stored. The customer still gets the fallback text, and someone is told why.
-            logger.exception("turn %s: its reply could not be stored", finished.claim.turn_id)
-            failed = FinishedTurn(finished.claim, error=f"The reply could not be stored: {type(error).__name__}.")
+            # The reply itself can't be stored. The customer still gets the fallback text, and the conversation is
+            # flagged.
+            logger.exception("turn %s: its reply couldn't be stored", finished.claim.turn_id)
+            failed = FinishedTurn(finished.claim, error=f"The reply couldn't be stored: {type(error).__name__}.")
             return await self._closer.add(failed)
 
 
 @contextlib.asynccontextmanager
 async def _typing(claim: ClaimedTurn) -> AsyncIterator[None]:
-    """Show the customer that an answer is being written, beside the model's work and never in its way."""
+    """Show the typing indicator while the model works, without ever delaying it."""
     task = asyncio.create_task(_show_typing(claim))
     try:
         yield

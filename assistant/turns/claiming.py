@@ -24,14 +24,14 @@ from tenants.models import Tenant
 from .policy import Silence, is_over_budget, silence_of
 
 MAX_LOST_LEASES = 5  # a turn that kills its workers must not do so forever
-FILE_KINDS = ("audio", "image", "document")  # what the model is shown something of
+FILE_KINDS = ("audio", "image", "document")  # kinds whose content the model may be shown
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTurn:
     """The right to write one reply, until the lease ends or someone else holds a later generation.
 
-    When `silence` or `is_exhausted` is set, the turn is only to be closed.
+    If `silence` or `is_exhausted` is set, the turn only needs to be closed.
     """
 
     turn_id: int
@@ -45,9 +45,9 @@ class ClaimedTurn:
     is_exhausted: bool  # too many workers lost their lease on it
     messages: list[dict[str, object]]  # for the model, oldest first
     seen_ids: list[int]  # the rows behind them, all kinds
-    newest: str  # wamid of the customer's newest message; '' when it has none
-    quotable: str  # wamid of the newest one that a reply can quote; '' when there is none
-    is_ambiguous: bool  # other messages are open besides: a reply says which one it answers
+    newest: str  # wamid of the customer's newest message; '' if it has none
+    quotable: str  # wamid of the newest one that a reply can quote; '' if there's none
+    is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
 
 
 _CLAIM = """
@@ -116,7 +116,7 @@ LEFT JOIN daily_usage usage
 
 
 class _Row(NamedTuple):
-    """A row of the statement, in the order of its columns; all but the first three are NULL when nothing is due."""
+    """A row of the result, in column order. All but the first three columns are NULL if nothing is due."""
 
     recovered: int
     next_in: float | None
@@ -138,7 +138,7 @@ class _Row(NamedTuple):
 
 
 def claim(shares: Shares) -> Claimed[ClaimedTurn]:
-    """Take due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
+    """Claim due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
     parameters: dict[str, str | int | float | list[str]] = {
         "shares": json.dumps(dict(shares.by_tenant)),
         "anyone_else": shares.anyone_else,
@@ -155,7 +155,7 @@ def claim(shares: Shares) -> Claimed[ClaimedTurn]:
     fresh = Counter((row.tenant_id, row.places) for row in rows if not row.is_exhausted)
     return Claimed(
         _loaded(rows, [Pause(**pause) for pause in json.loads(look.pauses or "[]")]),
-        # A business that got all it could get may have more.
+        # A business that got its full share may have more.
         more=bool(look.recovered) or any(count >= places for (_, places), count in fresh.items()),
         next_in=look.next_in,
     )
@@ -211,7 +211,7 @@ def _claimed(
 
 
 def release(turns: Sequence[ClaimedTurn]) -> None:
-    """Give claimed turns back, due at once: this process stops before their answers are here."""
+    """Give claimed turns back, due at once, because this process is stopping before it has their answers."""
     mine = Q()
     for turn in turns:
         mine |= Q(pk=turn.turn_id, generation=turn.generation)

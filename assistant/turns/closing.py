@@ -1,4 +1,4 @@
-"""Closing turns: the one transaction in which they end. What changed while the model was thinking is seen here."""
+"""Closing turns, in one transaction that also checks what changed while the model was thinking."""
 
 import datetime as dt
 import json
@@ -46,7 +46,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FinishedTurn:
-    """A claimed turn and what came of it. outcome: None when the model wasn't asked. error: ours, in words."""
+    """A claimed turn and its result. outcome: None if the model wasn't called. error: our own error, as text."""
 
     claim: ClaimedTurn
     outcome: Outcome | None = None
@@ -55,7 +55,7 @@ class FinishedTurn:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a transaction writes, gathered first."""
+    """What a transaction will write."""
 
     now: dt.datetime  # by the database's clock, which decides what is due
     replies: list[tuple[Turn, list[ConversationMessage]]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class _Batch:
 def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
     """End these turns in one transaction: reply, fallback text, silence, or back to collecting.
 
-    None for a turn whose conversation or row someone else holds: nothing of it was written, try again.
+    None for a turn whose conversation or row is locked: nothing was written for it, try again.
     """
     with transaction.atomic():
         held = (
@@ -103,7 +103,7 @@ def _end(batch: _Batch, finished: FinishedTurn, turn: Turn | None, in_outage: se
         return _suppress(batch, turn, silence)
     if claim.is_exhausted or finished.error:
         turn.error = finished.error or f"{MAX_LOST_LEASES} workers stopped before they could reply."
-    elif outcome is None:  # it had to be silent when it was claimed, and doesn't any more
+    elif outcome is None:  # the assistant had to be silent when the turn was claimed, but no longer does
         return _collect_again(batch, turn, 0, Ending.SUPERSEDED)
     elif outcome.completion is not None:
         return _answer(batch, turn, claim, outcome.completion.text)
@@ -122,12 +122,12 @@ def _answer(batch: _Batch, turn: Turn, claim: ClaimedTurn, text: str) -> Ending:
 
 
 def is_mine(turn: Turn, claim: ClaimedTurn) -> bool:
-    """Whether this claim is the one that counts."""
+    """Whether this claim still holds the turn."""
     return turn.state == Turn.State.GENERATING and turn.generation == claim.generation
 
 
 def _enter(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
-    """The ledger: what was shown and what it cost, dropped drafts included."""
+    """Record what was shown and what it cost, including dropped drafts."""
     completion = outcome.completion
     turn.seen_messages = claim.seen_ids
     turn.model = completion.model if completion else claim.assistant.model_name
@@ -171,7 +171,7 @@ def _reply(batch: _Batch, turn: Turn, text: str, quoted: str = "") -> None:
 
 
 def _fail(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome | None, in_outage: set[int]) -> Ending:
-    """The fallback text, at most once per conversation and outage; and someone is asked to look."""
+    """Send the fallback text, at most once per conversation and outage, and flag the conversation."""
     ending = Ending.SILENT
     text = claim.assistant.fallback_text
     is_wanted = outcome is None or outcome.failure is None or outcome.failure.rule.fallback
@@ -194,7 +194,7 @@ def _must_reconsider(batch: _Batch, turn: Turn, claim: ClaimedTurn) -> bool:
 
 
 def _quiet_seconds(batch: _Batch, turn: Turn, claim: ClaimedTurn) -> float:
-    """How long to wait for more; never past the longest wait."""
+    """How long to wait for more messages, never past the longest wait."""
     quiet = claim.assistant.quiet_seconds
     left = (turn.latest_due_at - batch.now).total_seconds()
     return max(0.0, min(settings.TURN_QUIET_SECONDS if quiet is None else quiet, left))
@@ -205,7 +205,7 @@ def _age(batch: _Batch, turn: Turn) -> float:
 
 
 def _split_off_unseen(turn: Turn, claim: ClaimedTurn) -> list[UnansweredMessage]:
-    """What came too late for this reply belongs to the next turn."""
+    """Messages that came too late for this reply belong to the next turn."""
     theirs = ConversationMessage.objects.filter(
         conversation_id=turn.conversation_id, role="user", id__lte=turn.last_message_id
     ).order_by("id")
@@ -250,7 +250,7 @@ _WRITTEN = (
 
 
 def _write(batch: _Batch) -> None:
-    """Each statement once, however many turns there are."""
+    """Run each statement once for all turns."""
     if batch.replies:
         # The conversation's lock keeps the order of its messages the order of their ids.
         Conversation.objects.filter(pk__in=[turn.conversation_id for turn, _ in batch.replies]).update(

@@ -30,7 +30,7 @@ ORDER BY c.person_at LIMIT %s
 
 
 def hand_back_due() -> int:
-    """Hand back every conversation in which no one from the team wrote for long enough. How many."""
+    """Hand back the conversations in which no one from the team has written for long enough. Returns their number."""
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [BATCH])
         due = cursor.fetchall()
@@ -38,7 +38,7 @@ def hand_back_due() -> int:
 
 
 def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
-    """False when someone wrote after all, or another worker was first."""
+    """False if someone has written after all, or another worker was faster."""
     with transaction.atomic():
         # With the row's lock, a message from the customer is either stored by now and seen here, or it finds the
         # conversation handed back.
@@ -72,7 +72,7 @@ def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
 
 
 def returns_at(conversation: Conversation) -> dt.datetime | None:
-    """When this conversation is handed back automatically; None when only a person does it."""
+    """When this conversation is handed back automatically; None if it isn't."""
     if conversation.handled_by != Conversation.Handler.OPERATOR or conversation.person_at is None:
         return None
     minutes = policy.assistant_of(conversation).returns_after_minutes

@@ -12,7 +12,8 @@ from runtime import prepared
 
 @dataclass(frozen=True, slots=True)
 class UnansweredMessage:
-    """A stored message that the assistant should answer. at_once: a tap on a button; nothing more will follow."""
+    """A stored message that the assistant should answer. at_once: the customer tapped a button, so nothing more will
+    follow."""
 
     conversation_id: int
     message_id: int
@@ -40,7 +41,7 @@ RETURNING t.state = 'collecting' AND t.due_at <= statement_timestamp()
 
 
 def open_for(messages: Sequence[UnansweredMessage]) -> bool:
-    """Open a turn for these messages, or add them to the conversation's open one. Whether any is due now.
+    """Open a turn for these messages, or extend the conversation's open one. Returns whether any is due now.
 
     Call it in the transaction that stores the messages, with the conversations locked. If a turn is due now, wake the
     workers after the commit: `runtime.notify`.

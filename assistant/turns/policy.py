@@ -1,4 +1,4 @@
-"""When the assistant stays silent, and whose settings it speaks with."""
+"""When the assistant stays silent, and which settings it uses."""
 
 import datetime as dt
 
@@ -23,12 +23,12 @@ class Silence(models.TextChoices):
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
 
 
-# Someone has to step in: the customer would wait for nothing.
+# Someone has to step in, or the customer would wait in vain.
 NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET}
 
 
 def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Silence | None:
-    """Why the assistant must not speak in this conversation now; None when it may."""
+    """Why the assistant must not reply in this conversation now; None if it may."""
     if conversation.handled_by == Conversation.Handler.OPERATOR:
         return Silence.TAKEN_OVER
     if not conversation.is_active:
@@ -41,13 +41,13 @@ def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Sil
 
 
 def tokens_today(tenant_id: int | None) -> int:
-    """What the business used since midnight UTC."""
+    """Tokens that the business has used since midnight UTC."""
     used = DailyUsage.objects.filter(tenant=tenant_id, day=TruncDate(Now()))
     return used.values_list("tokens", flat=True).first() or 0
 
 
 def add_tokens(tenant_id: int, tokens: int) -> None:
-    """Count what was used outside turns, so that the daily limit sees it."""
+    """Count tokens used outside turns towards the daily limit."""
     usage, _ = DailyUsage.objects.get_or_create(tenant_id=tenant_id, day=timezone.now().date())
     DailyUsage.objects.filter(pk=usage.pk).update(tokens=F("tokens") + tokens)
 

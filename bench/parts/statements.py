@@ -1,6 +1,6 @@
 """Statements to claim, close, send and record a batch of replies, counted between the worker and PostgreSQL.
 
-A worker is idle; one delivery brings so many messages, each from another customer and due at once. What the worker
+A worker is idle; one delivery brings many messages, each from another customer and due at once. What the worker
 executes until the last reply is recorded is counted by a proxy (`bench/proxy.py`). Statements that an idle worker
 also executes count only where they affect more rows than when idle: a claim that finds turns does, a look for work
 that finds none doesn't. Periodic work drops out, since each size is counted several times and only what was executed
@@ -8,7 +8,8 @@ every time remains. BEGIN and COMMIT are statements too.
 
 A batch is one round through the engine, and a burst may take several rounds, since answers don't arrive all at once.
 So there are two figures besides the total: how many different statements were executed, and how often the most
-frequent one was. In sets, the former is the same for each size, and the latter is the number of rounds, not of replies.
+frequent one was. When working in sets, the first is the same for each size, and the second is the number of rounds,
+not of replies.
 """
 
 import functools

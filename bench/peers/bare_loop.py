@@ -78,7 +78,7 @@ Result = TypeVar("Result")
 
 
 class Batch(Generic[Item, Result]):
-    """Does `work` for everything that came while the previous batch was under way."""
+    """Does `work` for everything that arrived while the previous batch was in progress."""
 
     def __init__(self, work: Callable[[list[Item]], Awaitable[list[Result]]]) -> None:
         self.work = work

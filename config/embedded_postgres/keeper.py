@@ -1,8 +1,8 @@
-"""The process beside the embedded server: starts it, and stops it when the last user is gone.
+"""The embedded server's companion process: starts it, and stops it when the last user is gone.
 
-The last user stops the server itself when it ends in good order; the keeper is there for the ones that are
-killed. Run as ``python -m config.embedded_postgres.keeper DATA_FOLDER``; it returns when the server answers,
-and goes on in the background.
+A last user that exits normally stops the server itself; the keeper is for users that are killed. Run as ``python -m
+config.embedded_postgres.keeper DATA_FOLDER``; it returns once the server accepts connections, and continues in the
+background.
 """
 
 import os
@@ -20,7 +20,7 @@ def main(data: Path) -> int:
     cluster = Cluster(data)
     users, keeper = open_lock(data, "users"), open_lock(data, "keeper")
     while not try_lock(keeper):
-        # Somebody else's keeper: it is starting the server, keeps it already, or is about to end.
+        # Another keeper is starting the server, already running it, or about to exit.
         if cluster.ask() is Answer.READY:
             return 0
         time.sleep(_POLL_SECONDS / 4)
@@ -41,7 +41,7 @@ def main(data: Path) -> int:
 
 
 def _detach() -> None:
-    """Out of reach of the terminal's Ctrl-C, and of the pipes of whoever started us."""
+    """Detach from the terminal's Ctrl-C and from the pipes of the parent process."""
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

@@ -1,7 +1,7 @@
-"""Join and leave: what a process that uses the embedded server does.
+"""Lets a process join and leave the embedded server.
 
-Two lock files stand beside the data folder. `….users` is held shared by every process that uses the server,
-and exclusively by whoever stops it; so nobody comes in while it stops. `….keeper` is held by the keeper.
+There are two lock files next to the data folder. Every process that uses the server holds a shared lock on `….users`;
+stopping the server takes an exclusive one, so no process can join meanwhile. The keeper holds `….keeper`.
 """
 
 import atexit
@@ -17,13 +17,13 @@ from django.core.exceptions import ImproperlyConfigured
 from .cluster import Answer, Cluster
 
 _PROJECT = Path(__file__).resolve().parents[2]
-# What this process holds: (process, data folder) -> the open lock file. A forked child joins for itself.
+# The locks of this process: (process, data folder) -> the open lock file. A forked child has to join on its own.
 _joined: dict[tuple[int, Path], int] = {}
-_joining = threading.Lock()  # a second thread waits for the first one's start
+_joining = threading.Lock()  # a second thread waits while the first one starts the server
 
 
 def join(data: Path) -> None:
-    """Make this process a user of the server; the server answers when this returns."""
+    """Make this process a user of the server, and return once the server accepts connections."""
     me = (os.getpid(), data)
     if me in _joined:
         return
@@ -58,7 +58,7 @@ def try_lock(file: int) -> bool:
 
 
 def _ensure_kept(data: Path) -> None:
-    """Start a keeper, and with it the server, unless both are there."""
+    """Start a keeper, and with it the server, unless both are running."""
     keeper = open_lock(data, "keeper")
     try:
         if not try_lock(keeper) and Cluster(data).ask() is Answer.READY:
@@ -78,7 +78,7 @@ def _ensure_kept(data: Path) -> None:
 
 
 def _leave(me: tuple[int, Path]) -> None:
-    """Stop the server if nobody else uses it. Runs when the process ends in good order."""
+    """Stop the server if no other process uses it. Runs when this process exits normally."""
     if me[0] != os.getpid():
         return
     users = _joined.pop(me)

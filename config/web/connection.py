@@ -161,7 +161,7 @@ class Connection:
 
     @property
     def length(self) -> int:
-        """Of the body, as far as it's known before it has arrived."""
+        """The body's length, if it's known before the body has arrived."""
         return self._size + self._missing
 
     def accept_body(self, limit: int) -> None:

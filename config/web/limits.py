@@ -22,7 +22,7 @@ SLOWEST = 50 * KB  # bytes per second; for large uploads and downloads only
 
 @dataclass(frozen=True)
 class BodyLimit:
-    """In bytes. `signed_in` applies to clients that have proved who they are."""
+    """In bytes. `signed_in` applies to authenticated clients."""
 
     anyone: int
     signed_in: int

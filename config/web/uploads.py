@@ -1,4 +1,4 @@
-"""Who may upload: a person who has signed in, or a program with an API key."""
+"""Who may upload: users who have signed in, and clients with an API key."""
 
 from importlib import import_module
 from wsgiref.types import WSGIEnvironment

@@ -6,7 +6,7 @@ The life of a file (`Attachment.state`)::
        |                    \\--- nothing in it to read -----------------^
        \\--given up: `error` says why--> failed
 
-A file that someone of the business sends is *ready* from the beginning. *pending* and *reading* rows form two backlogs:
+A file sent by the business is *ready* from the beginning. *pending* and *reading* rows form two backlogs:
 a claim leases a row by moving `next_attempt_at` past the time the work may take, and raises its fence, which guards
 everything that is written afterwards.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 OPEN = ["pending", "reading"]
 KINDS = ("image", "audio", "video", "document", "sticker")
-KINDS_WITH_ONE = (*KINDS, "template")  # a template of ours may have one in its header
+KINDS_WITH_ONE = (*KINDS, "template")  # a template may have one in its header
 
 
 def stored_name(mime_type: str) -> str:
@@ -65,7 +65,7 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
         return rows.defer("message__raw_json").first()
 
     def held(self, attachment: "Attachment") -> "models.QuerySet[Attachment]":
-        """This row, unless somebody claimed it after us or has it locked. For updates, in a transaction."""
+        """This row, unless it was claimed again or is locked. For updates, in a transaction."""
         return unlocked(self.filter(pk=attachment.pk, state=attachment.state, fence=attachment.fence))
 
 
@@ -88,7 +88,7 @@ class Attachment(models.Model):
         related_name="+",
         db_index=False,
         verbose_name="business",
-        help_text="Of a customer's file: businesses take turns while files are fetched and read.",
+        help_text="For a customer's file: businesses take turns while files are fetched and read.",
     )
     kind = models.CharField(max_length=16, help_text="image, audio, video, document or sticker")
     media_id = models.CharField(
@@ -108,8 +108,8 @@ class Attachment(models.Model):
     transcript = models.TextField(blank=True, default="", help_text="The text of an audio file or a document.")
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
-    error = models.TextField(blank=True, default="", help_text="Why it is not available, or could not be read.")
-    fence = models.PositiveSmallIntegerField(default=0, help_text="How often it was claimed in this state.")
+    error = models.TextField(blank=True, default="", help_text="Why it's not available or couldn't be read.")
+    fence = models.PositiveSmallIntegerField(default=0, help_text="How often it has been claimed in this state.")
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -191,7 +191,7 @@ def ours(message_ids: Sequence[int]) -> list[Attachment]:
 
 
 def uploaded(attachment_id: int, media_id: str, seconds: float) -> None:
-    """The channel has this file now, and keeps it for `seconds`."""
+    """Record that the channel now has this file and keeps it for `seconds`."""
     Attachment.objects.filter(pk=attachment_id).update(media_id=media_id, media_id_until=from_now(seconds))
 
 

@@ -1,14 +1,14 @@
-"""What a file really is, by its first bytes; what it is called by whoever sent it counts for nothing.
+"""Detects what a file really is from its first bytes. The sender's file name and type aren't trusted.
 
-A table of the formats that WhatsApp carries, because no library of this kind is kept up for all our Pythons: the last
-filetype and python-magic are of 2022, and puremagic 2 asks for Python 3.12.
+This is a table of the formats that WhatsApp supports, because no maintained library covers all our Python versions:
+filetype and python-magic were last released in 2022, and puremagic 2 requires Python 3.12.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media#supported-media-types
 """
 
 import re
 from collections.abc import Callable
 
-HEAD = 4096  # bytes that are enough to tell
+HEAD = 4096  # as many bytes as the checks need
 
 _TAG = re.compile(
     rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype|html|head|body|script|svg|iframe|meta)\b", re.I | re.S
@@ -20,7 +20,7 @@ def _starts(*signatures: bytes) -> Callable[[bytes], bool]:
 
 
 def _is_brand(*brands: bytes) -> Callable[[bytes], bool]:
-    """An ISO media file of one of these brands; of any when none is named."""
+    """An ISO media file of one of these brands, or of any brand if none is given."""
     return lambda head: head[4:8] == b"ftyp" and (not brands or head[8:12].startswith(brands))
 
 
@@ -33,7 +33,7 @@ def _is_aac(head: bytes) -> bool:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """With a tag in front, or a frame of layer I to III at once."""
+    """With a tag in front, or starting with a frame of layer I to III."""
     return head.startswith(b"ID3") or (
         len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 6 != 0
     )
@@ -47,7 +47,7 @@ def _is_text(head: bytes) -> bool:
     return bool(head) and not re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head)
 
 
-# The first row that fits names the type.
+# The first row that matches gives the type.
 SIGNATURES: list[tuple[str, Callable[[bytes], bool]]] = [
     ("image/jpeg", _starts(b"\xff\xd8\xff")),
     ("image/png", _starts(b"\x89PNG\r\n\x1a\n")),
@@ -71,7 +71,7 @@ SIGNATURES: list[tuple[str, Callable[[bytes], bool]]] = [
     ("text/plain", _is_text),
 ]
 
-# What may come under each kind. A container that carries sound or pictures alike may be either.
+# The types allowed for each kind. A container for audio or video may be either.
 FITTING: dict[str, frozenset[str]] = {
     "image": frozenset({"image/jpeg", "image/png", "image/webp"}),
     "sticker": frozenset({"image/webp"}),
@@ -81,7 +81,7 @@ FITTING: dict[str, frozenset[str]] = {
     ),
     "video": frozenset({"video/mp4", "video/3gpp", "video/webm", "audio/mp4"}),
 }
-# A document may be anything, but not other than it says. By the beginning of the type that it claims.
+# A document can be anything, but must be what it claims. By the beginning of the claimed type.
 CLAIMED: dict[str, frozenset[str]] = {
     "application/pdf": frozenset({"application/pdf"}),
     "application/vnd.openxmlformats-": frozenset({"application/zip"}),
@@ -112,12 +112,12 @@ EXTENSIONS = {
 
 
 def sniffed(head: bytes) -> str:
-    """The type that the first bytes show; "application/octet-stream" when they show none."""
+    """The type according to the first bytes; "application/octet-stream" if they match none."""
     return next((name for name, fits in SIGNATURES if fits(head)), "application/octet-stream")
 
 
 def real_type(kind: str, claimed: str, head: bytes) -> str | None:
-    """The type of a file of this kind, None when it is not what it says."""
+    """The real type of a file of this kind; None if it isn't what it claims to be."""
     found = sniffed(head)
     if kind != "document":
         return _of_kind(kind, found) if found in FITTING.get(kind, ()) else None
@@ -129,7 +129,7 @@ def real_type(kind: str, claimed: str, head: bytes) -> str | None:
 
 
 def _of_kind(kind: str, found: str) -> str:
-    """The same container is a video or a sound, as the message says."""
+    """The same container can be video or audio, depending on the message's kind."""
     other = {"audio": ("video/", "audio/"), "video": ("audio/", "video/")}.get(kind)
     return found.replace(*other) if other else found
 

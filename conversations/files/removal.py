@@ -1,7 +1,7 @@
-"""Files in the storage that no message owns, so that none is left there.
+"""Removes stored files that no message owns.
 
-The row comes first: before an upload is stored, and in the transaction that deletes a file's message. Whatever
-happens in between, the file is removed in the end.
+The row comes first: before an upload is stored, and in the transaction that deletes a file's message. Whatever happens
+in between, the file is eventually removed.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def remove_on_commit(names: Iterable[str]) -> None:
 
 @every(60)
 def remove_unowned() -> int:
-    """Remove what a process that ended has left behind."""
+    """Remove files left behind by processes that died."""
     with transaction.atomic():
         due = FileToRemove.objects.filter(remove_at__lte=Now()).order_by("remove_at")
         names = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Renamed(Exception):
-    """A conversation got another name between being found and being locked: run the transaction again."""
+    """A conversation was renamed between being found and being locked. Retry the transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ SELECT tenant_id, phone_number_id, external_id, user_id, name, inbound_at, messa
 FROM jsonb_to_recordset(%(contacts)s::jsonb) AS contact(
     tenant_id bigint, phone_number_id text, external_id text, user_id text, name text,
     inbound_at timestamptz, message_at timestamptz)
-ORDER BY phone_number_id, external_id  -- everyone creates in one order
+ORDER BY phone_number_id, external_id  -- always created in the same order
 ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET
     contact_user_id = COALESCE(EXCLUDED.contact_user_id, c.contact_user_id),
     contact_name = COALESCE(NULLIF(EXCLUDED.contact_name, ''), c.contact_name),
@@ -189,7 +189,7 @@ def save(contacts: Iterable[Contact], known: Mapping[Contact, Known]) -> dict[Co
     """Create or update the conversations of these contacts. `known` comes from `lock`.
 
     A contact whose conversation belongs to another tenant is missing from the result. Raises IntegrityError if a
-    concurrent transaction introduced the same contact in another way: run the transaction again.
+    concurrent transaction introduced the same contact in another way; retry the transaction then.
     """
     wanted = list(dict.fromkeys(contacts))
     if not wanted:
@@ -200,7 +200,7 @@ def save(contacts: Iterable[Contact], known: Mapping[Contact, Known]) -> dict[Co
     merged: dict[tuple[str, str], Contact] = {}
     for contact in named.values():
         merged[contact.key] = _merge(merged[contact.key], contact) if contact.key in merged else contact
-    # Not `asdict`, which copies each value: it takes longer than the statement.
+    # Not `asdict`: it copies each value, which takes longer than the statement.
     rows = [{name: getattr(contact, name) for name in _COLUMNS} for contact in merged.values()]
     saved = {
         (number, external_id): columns

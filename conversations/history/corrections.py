@@ -1,6 +1,6 @@
-"""Edits and revokes: what the sender changed or deleted changes in the history too.
+"""Edits and revokes: applies the sender's changes and deletions to the history.
 
-A correction touches only messages of its own side. A customer can't change what the business wrote, and the WhatsApp
+A correction only affects messages from its own side. A customer can't change what the business wrote, and the WhatsApp
 app of the business changes only what was sent from there.
 """
 
@@ -23,7 +23,7 @@ KINDS = ("edit", "revoke")
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """A message that was blanked. `texts`: what it said, from first to last."""
+    """A message that was blanked. `texts`: all its texts, oldest first."""
 
     conversation_id: int
     texts: Sequence[str]
@@ -68,7 +68,7 @@ def apply(stored: Iterable[StoredMessage]) -> list[Revoked]:
 
 
 def _correct(message: ConversationMessage, corrections: Iterable[_Correction]) -> bool:
-    """Whether the message was revoked in the end. Its former texts are kept in `edits`."""
+    """Whether the message ended up revoked. Its previous texts are kept in `edits`."""
     for correction in corrections:
         if correction.kind == "revoke":
             return True
@@ -95,7 +95,7 @@ def _any(targets: Iterable[_Target], column: str) -> Q:
 
 
 def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
-    """Blank deleted messages, their former texts, the edits of them, the raw items and the files."""
+    """Blank deleted messages: their texts, previous texts, edits, raw items and files."""
     if not messages:
         return []
     condition = Q(pk__in=[message.pk for message in messages])

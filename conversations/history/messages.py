@@ -1,6 +1,6 @@
 """The chat history: the contract's three functions, and the two INSERTs for messages.
 
-`store` inserts what comes in from the channel, `insert_messages` what comes from us.
+`store` inserts messages from the channel, `insert_messages` our own.
 """
 
 import datetime as dt
@@ -36,7 +36,7 @@ def get_or_create_conversation(tenant_id: int | None, phone_number_id: str, wa_f
 
 
 def add_conversation_message(conversation_id: int, role: str, text: str, **columns: object) -> ConversationMessage:
-    """Store one message. `columns`: further columns of the row. The conversation's `last_message_at` moves.
+    """Store one message. `columns`: further columns of the row. Updates the conversation's `last_message_at`.
 
     Raises IntegrityError if there is no such conversation, or if it already has a message with that `external_id`.
     """
@@ -77,7 +77,7 @@ def get_last_messages(conversation_id: int, limit: int = 20) -> list[Conversatio
 
 
 def last_messages_of(limits: Mapping[int, int]) -> dict[int, list[ConversationMessage]]:
-    """`get_last_messages` of many conversations (id: limit) in one statement, by conversation id."""
+    """`get_last_messages` for many conversations (ID: limit) in one statement, by conversation ID."""
     found: defaultdict[int, list[ConversationMessage]] = defaultdict(list)
     if limits:
         wanted = json.dumps([{"conversation_id": pk, "number": number} for pk, number in limits.items()])

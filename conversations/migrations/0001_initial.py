@@ -104,11 +104,11 @@ class Migration(migrations.Migration):
                 ('preview', models.FileField(blank=True, default='', help_text='A smaller version of an image, for the model.', max_length=255, upload_to='')),
                 ('transcript', models.TextField(blank=True, default='', help_text='The text of an audio file or a document.')),
                 ('state', models.CharField(choices=[('pending', 'To be fetched'), ('reading', 'To be read'), ('ready', 'Ready'), ('failed', 'Not available')], default='pending', max_length=16)),
-                ('error', models.TextField(blank=True, default='', help_text='Why it is not available, or could not be read.')),
-                ('fence', models.PositiveSmallIntegerField(default=0, help_text='How often it was claimed in this state.')),
+                ('error', models.TextField(blank=True, default='', help_text="Why it's not available or couldn't be read.")),
+                ('fence', models.PositiveSmallIntegerField(default=0, help_text='How often it has been claimed in this state.')),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('tenant', models.ForeignKey(db_index=False, help_text="Of a customer's file: businesses take turns while files are fetched and read.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant', verbose_name='business')),
+                ('tenant', models.ForeignKey(db_index=False, help_text="For a customer's file: businesses take turns while files are fetched and read.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant', verbose_name='business')),
                 ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='conversations.conversationmessage')),
             ],
             options={
@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 ('error_code', models.IntegerField(blank=True, null=True)),
                 ('credential', models.CharField(blank=True, default='', max_length=64)),
                 ('until', models.DateTimeField(blank=True, null=True)),
-                ('step', models.PositiveSmallIntegerField(default=0, help_text='How many times in a row; sets the next wait.')),
+                ('step', models.PositiveSmallIntegerField(default=0, help_text='How many pauses in a row; determines the next wait.')),
                 ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

@@ -20,7 +20,7 @@ from runtime.dispatching import Claimed, Shares
 from . import contents
 from .senders import Outbound, Policy, SendFailed, load_sender
 
-ON_HOLD_SECONDS = 300  # how often a message behind a refused token is looked at again
+ON_HOLD_SECONDS = 300  # how often a message held back by a refused token is checked again
 OUTSIDE_WINDOW = 131047  # Meta's code for it
 WINDOW_CLOSED = "The 24-hour customer service window has closed."
 STUCK = "The process that sent it stopped before WhatsApp answered."
@@ -28,7 +28,7 @@ STUCK = "The process that sent it stopped before WhatsApp answered."
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """A message that must not be sent (any more). It was not taken: `status` is what it was."""
+    """A message that must no longer be sent. It wasn't claimed, so its `status` is unchanged."""
 
     message_id: int
     tenant_id: int
@@ -64,7 +64,7 @@ WITH RECURSIVE head AS (  -- each business's next message: one index probe per b
         WHERE m.status = 'queued' AND m.tenant_id = share.tenant_id AND m.next_attempt_at <= statement_timestamp()
             AND (%(held)s::text[] IS NOT NULL OR NOT paused.sending)
             AND c.phone_number_id <> ALL (COALESCE(%(held)s::text[], '{}'))
-            AND NOT EXISTS (  -- nothing of the conversation is before it
+            AND NOT EXISTS (  -- no earlier message of the conversation is unsent
                 SELECT FROM conversation_messages earlier WHERE earlier.conversation_id = m.conversation_id
                     AND earlier.id < m.id AND earlier.status IN ('queued', 'sending'))
         ORDER BY m.next_attempt_at, m.id LIMIT share.places FOR UPDATE OF m SKIP LOCKED) AS message
@@ -96,7 +96,7 @@ LEFT JOIN conversations c ON c.id = m.conversation_id
 
 
 class _Row(NamedTuple):
-    """A row of the statement, in the order of its columns; all but the first two are NULL when nothing is due."""
+    """A row of the result, in column order. All but the first two columns are NULL if nothing is due."""
 
     next_in: float | None
     is_paused: bool  # sending is paused for at least one number
@@ -121,7 +121,7 @@ _BLOCKERS = {
 
 
 def claim(shares: Shares) -> Claimed[Outbound | Unsendable]:
-    """Make due messages *sending*, the first of each conversation only, and none of a number that is paused.
+    """Mark due messages as *sending*: only the first of each conversation, and none for paused numbers.
 
     Also finds messages that have been *sending* for too long, and queued ones that circumstances have overtaken.
     """
@@ -190,9 +190,8 @@ def _outbound(row: _Row, file: Attachment | None) -> Outbound | Unsendable:
 
 
 def put_off_held(held: Mapping[str, float | None]) -> int:
-    """Due messages of held numbers are due again when their number may send. How many.
-
-    Where only a person can end the pause, their conversations are flagged.
+    """Postpone the due messages of paused numbers until their number may send again. Returns their number. If someone
+    has to end the pause, their conversations are flagged.
     """
     moved = 0
     for phone_number_id, seconds in held.items():

@@ -1,7 +1,7 @@
 """Everything that can be sent besides text, as frozen values that always respect Meta's limits.
 
 `message_kind` becomes the kind of the message's row; `as_text` is how the team and the model read it in the history.
-Breaking a limit raises ValueError with a message for whoever wrote the content.
+Breaking a limit raises ValueError with a message for the author of the content.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
 """
 
@@ -278,7 +278,7 @@ def upload_in(content: Content | None) -> FileUpload | None:
 
 
 def to_json(content: Content) -> dict[str, Any]:
-    """The content as stored in a JSON column; `from_json` reads it back."""
+    """The content for a JSON column; `from_json` reads it back."""
     return {"type": content.type, **asdict(content)}
 
 
@@ -288,7 +288,7 @@ def from_json(stored: dict[str, Any]) -> Content:
         fields = {name: _read(name, value) for name, value in stored.items() if name != "type"}
         return _BY_TYPE[stored["type"]](**fields)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"Not a valid content: {error}") from error
+        raise ValueError(f"Invalid content: {error}") from error
 
 
 def _read(name: str, value: Any) -> Any:

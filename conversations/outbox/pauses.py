@@ -1,6 +1,5 @@
-"""Where we do not call for a while: a throttled app, a number whose token was refused, a model without credit.
-
-One row a scope, in the database, because every worker on every machine must hold back.
+"""Pauses: what isn't called for a while, such as a throttled app, a number whose token was refused, or a model without
+credit. Stored as one row per scope, because they apply to every worker on every machine.
 """
 
 import datetime as dt
@@ -17,15 +16,15 @@ class PauseQuerySet(models.QuerySet["Pause"]):
 
 
 class Pause(models.Model):
-    """No calls to `scope` before `until`; with `until` empty, not before the credential changes or a person resumes."""
+    """No calls to `scope` before `until`; if that's empty, until the credential changes or someone resumes."""
 
     scope = models.CharField(max_length=300, help_text="number:<id>, waba:<id>, app, model:<endpoint>")
     reason = models.TextField()
     error_code = models.IntegerField(null=True, blank=True)
-    # A pause that belongs to one credential ends when another is used: its hash, empty for any.
+    # The hash of the credential that the pause applies to; empty for any. A new credential ends the pause.
     credential = models.CharField(max_length=64, blank=True, default="")
     until = models.DateTimeField(null=True, blank=True)
-    step = models.PositiveSmallIntegerField(default=0, help_text="How many times in a row; sets the next wait.")
+    step = models.PositiveSmallIntegerField(default=0, help_text="How many pauses in a row; determines the next wait.")
     since = models.DateTimeField(db_default=Now())
 
     objects = PauseQuerySet.as_manager()
@@ -38,12 +37,12 @@ class Pause(models.Model):
         return f"{self.scope}: {self.reason}"
 
     def holds(self, credential: str) -> bool:
-        """Whether this (active) pause is meant for a caller with that credential."""
+        """Whether this active pause applies to this credential."""
         return self.credential in ("", fingerprint(credential))
 
 
 def fingerprint(credential: str) -> str:
-    """A short hash that tells two credentials apart and gives neither away."""
+    """A short hash that identifies a credential without revealing it."""
     return hashlib.sha256(credential.encode()).hexdigest()[:16] if credential else ""
 
 
@@ -51,7 +50,7 @@ _ACTIVE = "SELECT * FROM pauses WHERE scope = ANY (%s) AND (until IS NULL OR unt
 
 
 def active_pause(scopes: list[str], credential: str) -> Pause | None:
-    """The pause of these scopes that lasts longest, if any holds for this credential now."""
+    """The longest active pause of these scopes that applies to this credential, if any."""
     active = Pause.objects.raw(_ACTIVE, [scopes])
     holding = [pause for pause in active if pause.holds(credential)]
     forever = dt.datetime.max.replace(tzinfo=dt.UTC)

@@ -1,4 +1,4 @@
-"""Queueing outgoing messages: the row is the truth, and a worker finds it. `delivery` claims and records."""
+"""Queues outgoing messages as rows, which a worker finds: see `claiming` and `recording`."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -55,7 +55,7 @@ def send_message(
 
 
 def resume(phone_number_id: str) -> int:
-    """Send from this number again: its pause ends, and its queued messages are due. How many."""
+    """Resume sending from this number: end its pause and make its queued messages due. Returns their number."""
     with transaction.atomic():
         Pause.objects.filter(scope=f"number:{phone_number_id}").delete()
         queued = ConversationMessage.objects.filter(status=Status.QUEUED, conversation__phone_number_id=phone_number_id)

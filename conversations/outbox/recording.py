@@ -1,4 +1,4 @@
-"""Recording what became of messages that were sent: together, and only ever forwards."""
+"""Records the outcomes of sent messages, many at once. A status never moves back."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from .senders import Policy, SendFailed
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to send a message, and what came of it: a wamid or a failure."""
+    """One attempt to send a message and its outcome: a wamid or a failure."""
 
     message_id: int
     tenant_id: int
@@ -44,9 +44,8 @@ RETURNING m.id, EXISTS (
 
 
 def record(attempts: Sequence[Attempt | Unsendable]) -> list[bool | None]:
-    """Write down what became of these messages; moves nothing that a status webhook moved further.
-
-    For each: whether another message of its conversation is queued behind it; None when someone else holds its row.
+    """Record these outcomes, without undoing what a status webhook has already recorded. For each: whether another
+    message of its conversation is queued behind it; None if its row is locked.
     """
     with transaction.atomic():
         recorded = _record_sent([each for each in attempts if isinstance(each, Attempt) and not each.failure])
@@ -60,7 +59,8 @@ def record(attempts: Sequence[Attempt | Unsendable]) -> list[bool | None]:
 
 
 def _record_sent(attempts: Sequence[Attempt]) -> dict[int, bool]:
-    """The usual outcome, at once for all that are still *sending*: whether another is behind each, by id."""
+    """The usual outcome, in one statement for all that are still *sending*. By ID: whether another is queued behind
+    it."""
     if not attempts:
         return {}
     rows = json.dumps([{"id": each.message_id, "wamid": each.wamid} for each in attempts])
@@ -73,7 +73,7 @@ def _record_sent(attempts: Sequence[Attempt]) -> dict[int, bool]:
 
 
 def _with_conversations_locked(message_ids: Sequence[int]) -> list[ConversationMessage]:
-    """These messages, without those whose conversation or row someone else holds. Conversations first, as always."""
+    """Lock these messages, except those whose conversation or row is locked. Conversations come first, as always."""
     if not message_ids:
         return []
     conversations = Conversation.objects.filter(messages__in=message_ids).order_by("pk").distinct()
@@ -97,7 +97,7 @@ def _record_alone(message: ConversationMessage, attempt: Attempt | Unsendable) -
 
 
 def _record_overtaken(message: ConversationMessage, wamid: str) -> None:
-    """It was sent, but its row isn't *sending*: a status came first, or someone gave up waiting."""
+    """It was sent, but its row isn't *sending*: a status came first, or we gave up waiting."""
     ConversationMessage.objects.filter(pk=message.pk).update(
         status=Case(When(status__in=BEFORE_SENT, then=Value(Status.SENT)), default=F("status")),
         external_id=wamid or None,
@@ -130,7 +130,8 @@ def _put_back_or_fail(message: ConversationMessage, failure: SendFailed) -> None
 
 
 def _end(message: ConversationMessage, failure: SendFailed) -> None:
-    """Failed or uncertain. A refusal may arrive after someone gave up waiting; others may have gone out meanwhile."""
+    """Failed or uncertain. A refusal may arrive after we gave up waiting, when later messages have already been
+    sent."""
     if failure.policy == Policy.UNCERTAIN:
         if message.status == Status.SENDING:
             ConversationMessage.objects.filter(pk=message.pk).update(

@@ -1,4 +1,4 @@
-"""The one call that goes up: `settings.MESSAGE_SENDER` names what sends, as a dotted path like Django's EMAIL_BACKEND.
+"""The interface of senders. `settings.MESSAGE_SENDER` is the dotted path of one, like Django's EMAIL_BACKEND.
 
 The channel's app is above this one, so it can't be imported here.
 """
@@ -31,18 +31,18 @@ class Outbound:
     text: str
     reply_to: str = ""  # the wamid to quote
     content: Content | None = None  # instead of the text
-    attachment_id: int | None = None  # the row of a file of ours
-    media_id: str = ""  # the channel's id of that file, where it has it already
+    attachment_id: int | None = None  # the row of our own file
+    media_id: str = ""  # the channel's ID of that file, if it was uploaded before
 
 
 class Policy(Enum):
-    """What becomes of a message that was not sent, or may not have been."""
+    """What to do with a message that wasn't sent, or may not have been."""
 
-    RETRY = "retry"  # again after the failure's waits, one per attempt; when they're used up, it has failed
-    WAIT = "wait"  # the channel is throttled: again after `retry_in`, without counting an attempt
-    HOLD = "hold"  # not before someone acts (a refused token, say): it stays queued
-    FAIL = "fail"  # trying again is pointless
-    UNCERTAIN = "uncertain"  # bytes went out and no answer came back: it may have arrived, so it's never repeated
+    RETRY = "retry"  # retry after the failure's waits, one per attempt; when they're used up, the message has failed
+    WAIT = "wait"  # throttled: retry after `retry_in`, without counting an attempt
+    HOLD = "hold"  # stays queued until someone acts (for example, replaces a refused token)
+    FAIL = "fail"  # retrying is pointless
+    UNCERTAIN = "uncertain"  # bytes were sent but no response came back: it may have arrived, so it's never retried
 
 
 class SendFailed(Exception):
@@ -69,23 +69,24 @@ class SendFailed(Exception):
 
 
 class Sender(Protocol):
-    """What `MESSAGE_SENDER` names: made once a process, used from many tasks of one event loop."""
+    """The class that `MESSAGE_SENDER` names. Created once per process, and used by many tasks of one event loop."""
 
     async def send(self, outbound: Outbound) -> str:
-        """Send one message and return the channel's id of it (wamid). Raises SendFailed, and nothing else."""
+        """Send one message and return the channel's ID for it (wamid). Only raises SendFailed."""
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
-        """Mark a customer's message as read and show that an answer is being written. Raises SendFailed."""
+        """Mark a customer's message as read and show the typing indicator. Raises SendFailed."""
 
     def held_numbers(self) -> Mapping[str, float | None]:
-        """The phone number IDs that must not send now: seconds until they may, None for not before someone acts.
+        """The phone number IDs that must not send now, with the seconds until they may; None if someone has to act
+        first.
 
         Called in a database thread.
         """
 
 
 class ConsoleSender:
-    """Writes to the log instead of sending: for work without any channel."""
+    """Writes to the log instead of sending, for development without a channel."""
 
     async def send(self, outbound: Outbound) -> str:
         logger.info("to %s: %s", outbound.phone or outbound.user_id, outbound.text)
@@ -100,6 +101,6 @@ class ConsoleSender:
 
 @functools.cache
 def load_sender() -> Sender:
-    """The sender of this process. Raises ImportError when the setting names none."""
+    """The sender of this process. Raises ImportError if the setting is invalid."""
     sender: Sender = import_string(settings.MESSAGE_SENDER)()
     return sender

@@ -1,4 +1,4 @@
-"""The worker's sender: claims queued messages, sends each in a task, records the outcomes together."""
+"""The worker's sending loop: claims queued messages, sends each in a task, and records outcomes in batches."""
 
 import logging
 from dataclasses import replace
@@ -17,7 +17,7 @@ from .senders import Outbound, Policy, SendFailed, load_sender
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 600  # an outcome is worth waiting for the database: without it, a sent message looks uncertain
+PATIENCE_SECONDS = 600  # how long to wait for the database: without its outcome, a sent message looks uncertain
 
 
 class Sending:
@@ -31,7 +31,7 @@ class Sending:
         self._is_stopping = False
 
     async def stop(self, seconds: float) -> None:
-        """Put back what no socket has, and wait for the answers to the rest."""
+        """Requeue messages that no request was made for, and wait for the responses to the rest."""
         self._is_stopping = True
         await self.dispatcher.finish(seconds)
 
@@ -50,7 +50,7 @@ class Sending:
         except GaveUp:
             raise
         except Exception:
-            # It was sent all the same. Most likely, another message of the conversation has this wamid.
+            # It was sent anyway. Most likely, another message of the conversation has this wamid.
             logger.exception("message %s: its wamid %r could not be stored", attempt.message_id, attempt.wamid)
             return await self._recorder.add(replace(attempt, wamid=""))
 

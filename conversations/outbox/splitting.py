@@ -1,24 +1,24 @@
-"""A long text as several messages: WhatsApp takes 4096 characters in one."""
+"""Splits a long text into several messages: WhatsApp's limit is 4096 characters."""
 
 LIMIT = 4096
-# Where to cut, the best place first: between paragraphs, lines, sentences, words.
+# Where to split, in order of preference: between paragraphs, lines, sentences, words.
 CUTS = ("\n\n", "\n", ". ", "! ", "? ", "… ", " ")
 
 
 def split_text(text: str, limit: int = LIMIT) -> list[str]:
-    """The text in pieces of at most `limit` characters, none of them blank; [] for a blank text."""
-    pieces = []
+    """Split the text into parts of at most `limit` characters, none of them blank; [] for a blank text."""
+    parts = []
     rest = text.strip()
     while len(rest) > limit:
         end = _cut(rest, limit)
-        pieces.append(rest[:end].rstrip())
+        parts.append(rest[:end].rstrip())
         rest = rest[end:].lstrip()
-    return [*pieces, rest] if rest else pieces
+    return [*parts, rest] if rest else parts
 
 
 def _cut(text: str, limit: int) -> int:
     for mark in CUTS:
-        # A cut in the first half would leave a stub of a bubble: take the next kind of place then.
+        # Don't split in the first half, which would leave a very short message; try the next separator instead.
         at = text.rfind(mark, limit // 2, limit - len(mark.rstrip()) + 1)
         if at != -1:
             return at + len(mark.rstrip())

@@ -38,7 +38,7 @@ def many_messages(of: Conversation, count: int) -> None:
             conversation=of,
             text=f"message no. {number}.",
             role="user" if number % 2 else "assistant",
-            created_at=start + dt.timedelta(seconds=number // 3),  # several in one instant
+            created_at=start + dt.timedelta(seconds=number // 3),  # several at the same instant
         )
         for number in range(count)
     )

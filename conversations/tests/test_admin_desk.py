@@ -43,7 +43,7 @@ def test_sending_a_reply_takes_over_the_conversation(businesses: TwoBusinesses, 
     assert ours.handled_by == "operator"
 
 
-def test_someone_else_is_told_who_handles_the_conversation(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_someone_else_sees_who_handles_the_conversation(businesses: TwoBusinesses, ours: Conversation) -> None:
     press(businesses.browser("operator"), ours, "take-over")
     second = browser_of(person("second", ours=Role.OPERATOR))
     address = f"/admin/conversations/conversation/{ours.pk}/reply/"

@@ -23,7 +23,7 @@ def ours(businesses: TwoBusinesses) -> Conversation:
     ("term", "found"),
     [
         ("sourdough", True),
-        ("BREAD sour", True),  # in any order, and by the beginning of a word
+        ("BREAD sour", True),  # in any order, and by prefix
         ("wamid.bread", True),
         ("zebra", False),
         ("wamid.other", False),

@@ -46,7 +46,7 @@ def test_finds_by_name_number_and_words(
 
 
 @pytest.mark.parametrize("term", ["zebra", "'", "& | !", "\\", "q' :* | 'x", "%", "()"])
-def test_finds_nothing_without_a_match_and_takes_any_characters(
+def test_finds_nothing_without_a_match_and_accepts_any_characters(
     carla: Conversation, businesses: TwoBusinesses, term: str
 ) -> None:
     page = businesses.browser("viewer").get("/admin/conversations/conversation/", {"q": term})

@@ -62,7 +62,7 @@ def test_opens_a_long_conversation_with_as_many_queries_as_a_short_one(
             page_of(client, of)
 
 
-def test_tells_in_words_why_a_message_was_not_sent(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_says_why_a_message_was_not_sent(businesses: TwoBusinesses, ours: Conversation) -> None:
     message(ours, "Hello?", "assistant", status="failed", error_code=131047, error_detail="The window is over.")
     page = page_of(businesses.browser("viewer"), ours)
     assert "Not sent" in page
@@ -70,7 +70,7 @@ def test_tells_in_words_why_a_message_was_not_sent(businesses: TwoBusinesses, ou
     assert "Send again" not in page  # a viewer reads
 
 
-def test_puts_a_reaction_on_its_message_and_marks_what_was_taken_back(
+def test_shows_a_reaction_on_its_message_and_marks_deleted_messages(
     businesses: TwoBusinesses, ours: Conversation
 ) -> None:
     message(ours, "We open at nine.", "assistant", external_id="wamid.1", edits=[{"text": "We open at ten."}])
@@ -117,7 +117,7 @@ def test_shows_a_stranger_nothing(businesses: TwoBusinesses, ours: Conversation,
     assert "Carla" not in response.content.decode()
 
 
-def test_the_list_shows_the_last_words_and_costs_a_constant_number_of_queries(
+def test_the_list_shows_the_last_message_and_needs_a_constant_number_of_queries(
     businesses: TwoBusinesses, ours: Conversation, django_assert_num_queries: Any
 ) -> None:
     message(ours, "the last words")

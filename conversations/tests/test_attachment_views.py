@@ -1,4 +1,4 @@
-"""The files of messages: seen by those who may see the conversation, and harmless in their browsers."""
+"""Message files: visible to people who can see the conversation, and harmless in their browsers."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def test_another_tenant_does_not(businesses: TwoBusinesses, ours: Conversation, 
     assert client.get(address(file, theirs)).status_code in (403, 404), "nor through a conversation of their own"
 
 
-def test_who_is_not_signed_in_does_not(client: Any, ours: Conversation) -> None:
+def test_someone_who_is_not_signed_in_does_not(client: Any, ours: Conversation) -> None:
     response = client.get(address(kept(ours, "image", "image/jpeg"), ours))
     assert (response.status_code, response["Location"][:13]) == (302, "/admin/login/")
 
@@ -82,7 +82,7 @@ def test_who_is_not_signed_in_does_not(client: Any, ours: Conversation) -> None:
         ("document", "text/javascript", "счёт.js", "application/octet-stream", "attachment; filename*=utf-8''"),
     ],
 )
-def test_it_can_do_no_harm(
+def test_it_is_harmless(
     businesses: TwoBusinesses,
     ours: Conversation,
     kind: str,
@@ -113,7 +113,7 @@ def test_it_can_do_no_harm(
         ("nonsense", 200, b"0123456789"),
     ],
 )
-def test_a_player_may_ask_for_a_part(
+def test_a_player_can_request_a_range(
     businesses: TwoBusinesses, ours: Conversation, asked: str, status: int, given: bytes
 ) -> None:
     file = kept(ours, "audio", "audio/ogg")
@@ -121,7 +121,7 @@ def test_a_player_may_ask_for_a_part(
     assert (response.status_code, body(response)) == (status, given)
 
 
-def test_what_is_not_there_is_not_found(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_a_missing_file_is_not_found(businesses: TwoBusinesses, ours: Conversation) -> None:
     pending = Attachment.objects.create(message=message(ours, "[image]", kind="image"), kind="image", state="pending")
     lost = kept(ours, "image", "image/jpeg")
     default_storage.delete(str(lost.file.name))
@@ -135,14 +135,14 @@ def test_the_transcript_shows_each_kind_and_why_one_is_missing(businesses: TwoBu
     document = kept(ours, "document", "application/pdf", filename="<i>bill.pdf")
     kept(ours, "video", "video/mp4")
     gone = message(ours, "[image]", kind="image")
-    Attachment.objects.create(message=gone, kind="image", state="failed", error="Meta does not have the file any more.")
+    Attachment.objects.create(message=gone, kind="image", state="failed", error="Meta no longer has the file.")
     page = businesses.browser("viewer").get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
     assert f'<img src="{address(image, ours)}"' in page
     assert f'src="{address(audio, ours)}"' in page
     assert "“I would like &lt;b&gt;two&lt;/b&gt; cakes”" in page
     assert f'href="{address(document, ours)}">&lt;i&gt;bill.pdf' in page
     assert "<video" in page
-    assert "File not available. Meta does not have the file any more." in page
+    assert "File not available. Meta no longer has the file." in page
 
 
 def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusinesses, ours: Conversation) -> None:
@@ -158,6 +158,6 @@ def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusiness
 
 
 @pytest.mark.parametrize("state", ["pending", "failed"])
-def test_what_is_not_whole_is_not_shown(businesses: TwoBusinesses, ours: Conversation, state: str) -> None:
+def test_an_incomplete_file_is_not_shown(businesses: TwoBusinesses, ours: Conversation, state: str) -> None:
     file = kept(ours, "image", "image/jpeg", state=state)
     assert businesses.browser("owner").get(address(file, ours)).status_code == 404

@@ -1,4 +1,4 @@
-"""Files in the storage that no message owns are removed, whenever the process that stored them ended."""
+"""Files in the storage that no message owns are removed, no matter when the process that stored them died."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The admin of the leads: operators move them along, strangers do not see them."""
+"""The admin of leads: operators change their stage, and strangers can't see them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def change_stage(businesses: TwoBusinesses, who: str, of: Lead, stage: str) -> i
 
 
 @pytest.mark.parametrize("who", ["operator", "owner", "superuser"])
-def test_moves_a_lead_along_in_the_list(businesses: TwoBusinesses, who: str) -> None:
+def test_changes_a_leads_stage_in_the_list(businesses: TwoBusinesses, who: str) -> None:
     carla = lead(businesses.ours)
     assert change_stage(businesses, who, carla, "won") == 302
     carla.refresh_from_db()
@@ -38,14 +38,14 @@ def test_moves_a_lead_along_in_the_list(businesses: TwoBusinesses, who: str) -> 
 
 
 @pytest.mark.parametrize("who", ["viewer", "stranger", "nobody"])
-def test_keeps_others_from_moving_it(businesses: TwoBusinesses, who: str) -> None:
+def test_others_cannot_change_it(businesses: TwoBusinesses, who: str) -> None:
     carla = lead(businesses.ours)
     change_stage(businesses, who, carla, "won")
     carla.refresh_from_db()
     assert carla.stage == "new"
 
 
-def test_shows_a_stranger_no_lead(businesses: TwoBusinesses) -> None:
+def test_shows_a_stranger_no_leads(businesses: TwoBusinesses) -> None:
     carla = lead(businesses.ours)
     client = businesses.browser("stranger")
     for page in (LIST, f"{LIST}{carla.pk}/change/", f"{LIST}?q=Carla"):

@@ -1,4 +1,4 @@
-"""Leads for a spreadsheet: the own ones, in both formats, and no formula."""
+"""Leads as a spreadsheet: only the user's own, in both formats, and without formulas."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def exported(businesses: TwoBusinesses, who: str, format: str, *selected: Lead, 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("who", ["viewer", "owner"])
-def test_exports_the_own_leads(businesses: TwoBusinesses, who: str, format: str) -> None:
+def test_exports_the_users_own_leads(businesses: TwoBusinesses, who: str, format: str) -> None:
     lead(businesses.ours, "Carla Gómez")
     lead(businesses.theirs, "Theirs", "4930")
     head, *rows = exported(businesses, who, format)
@@ -72,7 +72,7 @@ def test_exports_the_selected_ones_and_none_of_another_business(businesses: TwoB
     assert [row[1] for row in exported(businesses, "viewer", format, mine, theirs)[1:]] == ["Carla"]
 
 
-def test_many_leads_take_few_queries(businesses: TwoBusinesses, django_assert_max_num_queries: Any) -> None:
+def test_many_leads_need_few_queries(businesses: TwoBusinesses, django_assert_max_num_queries: Any) -> None:
     talks = Conversation.objects.bulk_create(
         Conversation(tenant=businesses.ours, phone_number_id="1", external_id=f"49{n}") for n in range(1200)
     )

@@ -1,4 +1,4 @@
-"""Alive and ready, and which part is not."""
+"""Health checks: alive, ready, and what isn't."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def test_alive_needs_nothing(client: Client) -> None:
     assert client.get("/healthz").json() == {"ok": True}
 
 
-def test_ready_with_a_worker_seen_lately(client: Client, db: None) -> None:
+def test_ready_with_a_recent_worker(client: Client, db: None) -> None:
     heartbeat(30)
     response = client.get("/readyz")
     assert (response.status_code, response.json()) == (
@@ -41,7 +41,7 @@ def test_not_ready_while_a_migration_is_missing(client: Client, db: None) -> Non
     assert client.get("/readyz").json()["migrations"] is False
 
 
-def test_not_ready_while_the_database_is_away(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_ready_while_the_database_is_unavailable(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("no connection")
 

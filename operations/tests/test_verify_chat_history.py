@@ -1,4 +1,4 @@
-"""`manage.py verify_chat_history`: each step printed, the first failure ends it, nothing stays behind."""
+"""`manage.py verify_chat_history`: prints each step, stops at the first failure, and cleans up."""
 
 from io import StringIO
 from typing import Any
@@ -49,17 +49,15 @@ def test_it_leaves_what_it_made_with_keep() -> None:
     assert Tenant.objects.count() == 1
 
 
-def test_it_fails_at_the_first_step_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_fails_at_the_first_step_that_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_chat_history, "get_last_messages", lambda *args, **kwargs: [])
     with pytest.raises(CommandError, match="FAILED the last messages come oldest first"):
         verify()
     assert not Conversation.objects.exists()
 
 
-def test_the_whole_way_through_a_running_server(
-    live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The worker has tests of its own; here its reply is written into the database."""
+def test_the_full_check_of_a_running_server(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker has its own tests; this one writes the reply to the database."""
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     monkeypatch.setattr(
         verify_chat_history,
@@ -78,5 +76,5 @@ def test_a_missing_reply_is_a_failure_that_says_where_to_look(live_server: Any, 
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    with pytest.raises(CommandError, match=r"no answer from http://127\.0\.0\.1:1"):
+    with pytest.raises(CommandError, match=r"no response from http://127\.0\.0\.1:1"):
         verify(url="http://127.0.0.1:1")

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> ssl.SSLContext:
-    """For a server called localhost, with a certificate that nobody vouches for."""
+    """For a server called localhost, with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)

@@ -188,7 +188,7 @@ def test_nothing_is_sent_to_a_server_whose_certificate_is_not_valid(self_signed:
 
 
 @pytest.mark.parametrize("value", ["Bearer EAA\nnewline", "Bearer EAA\r\nHost: x", "Bearer EAAключ"])
-def test_a_header_that_is_none_is_not_sent_and_not_repeated(value: str) -> None:
+def test_an_invalid_header_is_neither_sent_nor_repeated(value: str) -> None:
     failure = outcome(hang, headers={"Authorization": value})
     assert isinstance(failure, RequestFailed)
     assert (failure.kind, failure.before_a_byte) == (Kind.BAD_REQUEST, True)

@@ -149,7 +149,7 @@ def test_a_name_without_a_public_address_is_not_connected_to(
 
 
 def test_several_private_addresses_of_a_real_name_are_one_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the fake: what aiohttp makes of one refusal for each address."""
+    """Without the fake: how aiohttp reports one refusal per address."""
 
     async def resolve(self: Any, host: str, port: int = 0, family: Any = 0) -> list[dict[str, Any]]:
         both = ("127.0.0.1", "::1", "10.0.0.1")
@@ -176,5 +176,5 @@ def test_several_private_addresses_of_a_real_name_are_one_refusal(monkeypatch: p
         "",
     ],
 )
-def test_a_url_that_cannot_be_is_refused_at_once(url: str) -> None:
+def test_an_invalid_url_is_refused_at_once(url: str) -> None:
     assert public_addresses.flaw(url)

@@ -1,4 +1,4 @@
-"""The admin of businesses and people, and what every admin of ours inherits from its base."""
+"""The admin of businesses and people, and what all our admins inherit from their base."""
 
 import pytest
 from django.contrib import admin
@@ -20,7 +20,7 @@ def text_of(client: Client, address: str, **query: str) -> str:
     return response.content.decode()
 
 
-def test_shows_a_member_only_the_own_business(businesses: TwoBusinesses) -> None:
+def test_shows_members_only_their_own_business(businesses: TwoBusinesses) -> None:
     page = text_of(businesses.browser("viewer"), "/admin/tenants/tenant/")
     assert "Business ours" in page
     assert "Business theirs" not in page
@@ -38,14 +38,14 @@ def test_refuses_staff_without_a_membership(businesses: TwoBusinesses) -> None:
     assert "Business" not in text_of(client, "/admin/")
 
 
-def test_gives_a_member_the_models_without_any_django_permission(businesses: TwoBusinesses) -> None:
+def test_members_need_no_django_permissions(businesses: TwoBusinesses) -> None:
     index = text_of(businesses.browser("viewer"), "/admin/")
     assert "/admin/tenants/membership/" in index
     assert "/admin/auth/user/" not in index
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger"])
-def test_refuses_membership_changes_to_all_but_owners(businesses: TwoBusinesses, who: str) -> None:
+def test_only_owners_can_change_memberships(businesses: TwoBusinesses, who: str) -> None:
     membership = Membership.objects.get(user=businesses.people["viewer"])
     address = reverse("admin:tenants_membership_change", args=[membership.pk])
     data = {"user": membership.user_id, "tenant": membership.tenant_id, "role": "owner"}
@@ -87,7 +87,7 @@ def test_filters_name_no_other_business(businesses: TwoBusinesses) -> None:
 
 
 def test_an_action_reaches_only_rows_the_role_may_change(businesses: TwoBusinesses) -> None:
-    """A viewer there and owner here deletes memberships here and not there."""
+    """Someone who is an owner here and a viewer there deletes memberships only here."""
     both = person("both", ours=Role.OWNER, theirs=Role.VIEWER)
     here = Membership.objects.get(user=businesses.people["viewer"])
     there = Membership.objects.get(user=businesses.people["stranger"])
@@ -99,7 +99,7 @@ def test_an_action_reaches_only_rows_the_role_may_change(businesses: TwoBusiness
     assert Membership.objects.filter(pk=there.pk).exists()
 
 
-def test_says_of_another_business_that_it_does_not_exist(businesses: TwoBusinesses) -> None:
+def test_another_business_does_not_seem_to_exist(businesses: TwoBusinesses) -> None:
     address = reverse("admin:tenants_tenant_change", args=[businesses.theirs.pk])
     response = businesses.browser("owner").get(address, follow=True)
     assert response.redirect_chain == [("/admin/", 302)]
@@ -107,7 +107,7 @@ def test_says_of_another_business_that_it_does_not_exist(businesses: TwoBusiness
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "owner"])
-def test_keeps_users_and_groups_for_superusers(businesses: TwoBusinesses, who: str) -> None:
+def test_only_superusers_see_users_and_groups(businesses: TwoBusinesses, who: str) -> None:
     client = businesses.browser(who)
     for page in ("/admin/auth/user/", "/admin/auth/user/add/", "/admin/auth/group/"):
         assert client.get(page).status_code == 403
@@ -141,7 +141,7 @@ def test_lists_with_a_constant_number_of_queries(
         client.get("/admin/tenants/membership/")
 
 
-def test_every_admin_of_ours_is_scoped() -> None:
+def test_all_our_admins_are_scoped() -> None:
     ours = {"tenants", "webhooks", "conversations", "leads", "assistant", "whatsapp", "api", "auth"}
     for model, model_admin in admin.site._registry.items():
         if model._meta.app_label in ours:

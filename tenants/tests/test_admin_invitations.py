@@ -1,4 +1,5 @@
-"""A new member by e-mail: the user is made, the link sets the first password, and it opens nobody else's account."""
+"""Inviting a member by email creates a user. The link sets their first password, and never opens anyone else's
+account."""
 
 import re
 
@@ -33,7 +34,7 @@ def set_password(address: str) -> Client:
     return client
 
 
-def test_makes_the_user_who_sets_a_password_and_gets_in(businesses: TwoBusinesses) -> None:
+def test_creates_a_user_who_sets_a_password_and_signs_in(businesses: TwoBusinesses) -> None:
     address = link_in(invite(businesses.browser("owner"), businesses, "New.Person@example.test"))
     membership = Membership.objects.get(user__email="new.person@example.test")
     assert (membership.tenant, membership.role) == (businesses.ours, "operator")
@@ -50,14 +51,14 @@ def test_a_link_works_once(businesses: TwoBusinesses) -> None:
     assert "This link has expired or has already been used" in again
 
 
-def test_gives_no_link_to_somebody_who_has_a_password(businesses: TwoBusinesses) -> None:
+def test_creates_no_link_for_someone_with_a_password(businesses: TwoBusinesses) -> None:
     known = User.objects.create_user("known", "known@example.test", PASSWORD)
     page = invite(businesses.browser("owner"), businesses, "KNOWN@example.test")
     assert link_in(page) == ""
     assert Membership.objects.filter(user=known, tenant=businesses.ours).exists()
 
 
-def test_gives_no_link_to_somebody_invited_elsewhere_too(businesses: TwoBusinesses) -> None:
+def test_creates_no_link_for_someone_invited_by_another_business_too(businesses: TwoBusinesses) -> None:
     """A link would let this owner into the other business."""
     invited = User.objects.create_user("invited@example.test", "invited@example.test")
     Membership.objects.create(user=invited, tenant=businesses.theirs, role=Role.OWNER)
@@ -68,7 +69,7 @@ def test_gives_no_link_to_somebody_invited_elsewhere_too(businesses: TwoBusiness
     assert link_in(again.content.decode()) == ""
 
 
-def test_makes_a_new_link_for_who_lost_it(businesses: TwoBusinesses) -> None:
+def test_creates_a_new_link_if_the_first_was_lost(businesses: TwoBusinesses) -> None:
     client = businesses.browser("owner")
     invite(client, businesses, "new@example.test")
     membership = Membership.objects.get(user__email="new@example.test")
@@ -77,7 +78,7 @@ def test_makes_a_new_link_for_who_lost_it(businesses: TwoBusinesses) -> None:
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger", "nobody"])
-def test_refuses_invitations_by_others(businesses: TwoBusinesses, who: str) -> None:
+def test_only_owners_can_invite(businesses: TwoBusinesses, who: str) -> None:
     invite(businesses.browser(who), businesses, "new@example.test")
     assert not User.objects.filter(email="new@example.test").exists()
 

@@ -29,7 +29,7 @@ def back(stored: str | None) -> str | None:
     return field().from_db_value(stored, None, connection)
 
 
-def test_the_column_holds_no_plain_text_and_comes_back_whole(settings: Any) -> None:
+def test_the_column_holds_no_plain_text_and_decrypts_completely(settings: Any) -> None:
     settings.FIELD_ENCRYPTION_KEYS = [OLD]
     assert "токен" not in through("токен")
     assert back(through("токен")) == "токен"
@@ -39,7 +39,7 @@ def test_an_empty_secret_stays_empty(settings: Any) -> None:
     assert (through(""), back(""), back(None)) == ("", "", None)
 
 
-def test_the_newest_key_encrypts_and_the_older_still_opens(settings: Any) -> None:
+def test_the_newest_key_encrypts_and_older_keys_still_decrypt(settings: Any) -> None:
     settings.FIELD_ENCRYPTION_KEYS = [OLD]
     stored = through("token")
     settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
@@ -49,7 +49,7 @@ def test_the_newest_key_encrypts_and_the_older_still_opens(settings: Any) -> Non
     assert back(fresh) == "token"
 
 
-def test_a_secret_that_no_key_opens_says_what_to_do(settings: Any) -> None:
+def test_a_secret_that_no_key_decrypts_says_what_to_do(settings: Any) -> None:
     settings.FIELD_ENCRYPTION_KEYS = [OLD]
     stored = through("token")
     settings.FIELD_ENCRYPTION_KEYS = [NEW]

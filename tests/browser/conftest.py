@@ -1,4 +1,4 @@
-"""Chromium, a business with its people, and the door and the worker behind a live server."""
+"""Chromium, a business with its users, and a live server with the webhook and a worker."""
 
 import json
 import os
@@ -29,16 +29,15 @@ WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, heig
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_collected_files() -> Iterator[None]:
-    """Whitenoise would warn of a folder that only `collectstatic` makes."""
+    """Whitenoise would warn about a folder that only `collectstatic` creates."""
     with override_settings(WHITENOISE_AUTOREFRESH=True):
         yield
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One for a module: Playwright's loop would be in the way of asynchronous tests elsewhere.
-
-    It runs in this thread, where Django would refuse to ask the database; no coroutine of ours does.
+    """One per module: Playwright's event loop would interfere with asynchronous tests elsewhere. It runs in this
+    thread, where Django would refuse to query the database, although no coroutine of ours does.
     """
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -50,7 +49,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @dataclass
 class Desk:
-    """One business at work: what its customers write, and people who look at it."""
+    """One business: its customers' messages, and the people who read them."""
 
     url: str
     stage: Stage
@@ -60,7 +59,7 @@ class Desk:
     problems: list[str] = field(default_factory=list)
 
     def page_of(self, who: str, path: str = "/admin/", **options: Any) -> Page:
-        """A window of that person, signed in (their role, or another key of `businesses.people`)."""
+        """A window in which this person is signed in (a role, or another key of `businesses.people`)."""
         context = self.window(**options)
         cookie = self.businesses.browser(who).cookies[SESSION].value
         context.add_cookies([{"name": SESSION, "value": cookie, "url": self.url}])
@@ -69,7 +68,7 @@ class Desk:
         return page
 
     def window(self, **options: Any) -> BrowserContext:
-        """Somebody's own browser; nothing may fail in it unseen."""
+        """A browser of its own, which reports every error."""
         context = self.browser.new_context(**{"viewport": WIDE, "reduced_motion": "reduce", **options})
         context.on("weberror", lambda error: self.problems.append(str(error.error)))
         context.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
@@ -82,7 +81,7 @@ class Desk:
     def path(self, conversation: Conversation | None = None) -> str:
         return f"/admin/conversations/conversation/{(conversation or self.talk()).pk}/change/"
 
-    # --- the world outside ---
+    # --- Meta and the worker ---
 
     def post(self, data: object) -> None:
         """Meta posts this to the live server."""
@@ -94,12 +93,12 @@ class Desk:
         self.post(inbound(text_message(text, sender=number), contacts=[contact(name, number)]))
 
     def becomes(self, word: str) -> None:
-        """Meta tells what became of our newest message."""
+        """Meta reports the status of our newest message."""
         newest = ConversationMessage.objects.filter(role="assistant").latest("pk")
         self.post(delivery(change(statuses=[status(word, wamid=newest.external_id)])))
 
     def work(self) -> None:
-        """The worker does what is due: in a thread of its own, as Playwright's loop has this one."""
+        """Do what is due, in another thread, because Playwright's loop runs in this one."""
         _elsewhere(self.stage.work)
 
 

@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures in docs/screenshots, of a made-up bakery. Look at each before you keep it."""
+"""`make screenshots`: the images in docs/screenshots, of a fictional bakery. Check each one before you commit it."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SCREEN = ViewportSize(width=1280, height=800)
-COLOURS = 128  # in a picture's palette: a quarter of the size, and no eye sees it
+COLOURS = 128  # with a palette: a quarter of the size, without a visible difference
 
 
 def keep(page: Page, name: str) -> None:

@@ -1,6 +1,6 @@
 """axe finds nothing serious on any page: light and dark, wide and as narrow as a phone.
 
-axe's own rules, version 4.12, as axe-playwright-python brings them; nothing is fetched.
+Uses the rules of axe 4.12, bundled with axe-playwright-python; nothing is downloaded.
 """
 
 from typing import Any
@@ -70,7 +70,7 @@ def test_the_admin(desk: Desk, bakery: Bakery, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_pages_of_strangers(desk: Desk, scheme: str, settings: Any) -> None:
-    """The login; and the sandbox's phone, which is mounted beside it in development."""
+    """The login page and, as in development, the sandbox's phone."""
     page = desk.window(color_scheme=scheme).new_page()
     found = []
     for urls, path in (("config.urls", "/admin/"), ("sandbox.tests.urls", "/sandbox/")):

@@ -126,7 +126,7 @@ def tab_to(page: Page, goal: Locator, most: int = 60) -> None:
     pytest.fail(f"not reached by pressing Tab {most} times")
 
 
-def test_someone_else_is_told_who_handles_the_conversation(desk: Desk) -> None:
+def test_someone_else_sees_who_handles_the_conversation(desk: Desk) -> None:
     desk.customer_writes("Hello")
     desk.businesses.people["second"] = person("second", ours=Role.OPERATOR)
     first, second = (desk.page_of(who, desk.path()) for who in ("operator", "second"))

@@ -1,4 +1,4 @@
-"""How Graph and the model behave: what a test puts into `Wire.graph` and `Wire.model`."""
+"""Behaviours of Graph and the model, for `Wire.graph` and `Wire.model`."""
 
 import asyncio
 import threading
@@ -8,12 +8,12 @@ from .wire import Behaviour, Call, Reply
 
 
 async def accept(call: Call) -> Reply:
-    """Graph takes it."""
+    """Graph accepts the message."""
     return Reply(accept=True)
 
 
 async def answer(call: Call) -> Reply:
-    """The model answers at once, with the question in it."""
+    """The model answers at once, and repeats the question."""
     return completion(f"Answer to {call.text}")
 
 
@@ -41,7 +41,7 @@ def always(reply: Reply) -> Behaviour:
 
 
 def cut(accepting: bool) -> Behaviour:
-    """The connection closes without an answer, the message taken or not."""
+    """The connection closes without a response, whether or not the message was accepted."""
     return always(Reply(accept=accepting, cut=True))
 
 
@@ -60,7 +60,7 @@ def model_error(status: int, code: str = "", message: str = "no", **headers: str
 
 
 def by_place(behaviours: dict[str, Behaviour], otherwise: Behaviour) -> Behaviour:
-    """Each phone_number_id, or each name in the model's address, its own."""
+    """A behaviour per phone_number_id, or per name in the model's URL."""
 
     async def behave(call: Call) -> Reply:
         return await behaviours.get(call.place, otherwise)(call)
@@ -69,7 +69,7 @@ def by_place(behaviours: dict[str, Behaviour], otherwise: Behaviour) -> Behaviou
 
 
 def in_turn(*replies: Behaviour) -> Behaviour:
-    """The first request meets the first, and so on; the last one stays."""
+    """The first behaviour for the first request, and so on; the last one for all others."""
     left = list(replies)
 
     async def behave(call: Call) -> Reply:
@@ -79,7 +79,7 @@ def in_turn(*replies: Behaviour) -> Behaviour:
 
 
 class Door:
-    """Holds every request until it is opened: `entered` is set when the first one has come."""
+    """Holds every request until it's opened. `entered` is set when the first one arrives."""
 
     def __init__(self, then: Behaviour) -> None:
         self.then = then

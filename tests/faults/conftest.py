@@ -1,4 +1,4 @@
-"""The fault tests' server, worlds, and the table of what was injected and what came out."""
+"""The fault tests' server and worlds, and the table of faults and results."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def server() -> Iterator[postgres.Postgres]:
 
 @pytest.fixture
 def worlds(server: postgres.Postgres, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Worlds]:
-    """Makes a world with one tenant; settings as keywords."""
+    """Creates a world with one tenant; keywords are settings."""
     made: list[World] = []
 
     def make(tenant: bool = True, **settings: Any) -> World:

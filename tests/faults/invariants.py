@@ -1,4 +1,4 @@
-"""I1 to I6 of docs/reliability.md, from the database and the wire's log; none of the product's code takes part."""
+"""I1 to I6 of docs/reliability.md, checked from the database and the wire's log without any of the product's code."""
 
 import json
 import re
@@ -29,10 +29,9 @@ def check(
     statuses: bool = True,
     excused: Collection[str] = (),
 ) -> None:
-    """After each fault test.
-
-    unfinished: work may still be open. statuses: all status webhooks have come. excused: the wamids of what a
-    customer wrote while a person had the conversation, where the assistant has it again.
+    """Run after each fault test. unfinished: work may still be open. statuses: all status webhooks have arrived.
+    excused: the wamids of messages that a customer wrote during a takeover, if the conversation has been handed back
+    since.
     """
     messages = database.rows(
         "SELECT m.*, c.external_id AS customer, c.phone_number_id, c.tenant_id, c.handled_by, c.is_active"
@@ -109,7 +108,7 @@ def states_agree(outbound: Iterable[Row], calls: Iterable[Call], statuses: bool)
     for key, row in ours.items():
         call, status = taken.get(key), row["status"]
         if row["origin"] == "operator":
-            continue  # a person may have sent it once more
+            continue  # a person may have sent it again
         where = f"message {key} is {status}, {row['error_detail']!r}"
         if status in ARRIVED:
             assert call, f"I4: {where}, but Graph took nothing"

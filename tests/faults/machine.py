@@ -1,7 +1,6 @@
-"""The rules of the state machine: everything that happens to a conversation, in any order, in one process.
+"""The state machine's rules: everything that can happen to a conversation, in any order, in one process.
 
-The machine runs the engine's steps on rows that are due. A crash is an exception that
-nothing catches, raised at a crash point. Time passes by editing rows.
+It runs the engine's steps on due rows. A crash is an uncaught exception at a crash point. Time passes by editing rows.
 """
 
 import json
@@ -92,7 +91,7 @@ class Conversing(RuleBasedStateMachine):
 
     @contextmanager
     def dying(self, point: str) -> Iterator[None]:
-        """Die at that point, if it is passed; then a new process goes on."""
+        """Die at this point if it's reached; then a new process continues."""
         self.armed = point
         try:
             yield
@@ -101,7 +100,7 @@ class Conversing(RuleBasedStateMachine):
         finally:
             self.armed = ""
 
-    # --- the door ---
+    # --- the webhook ---
 
     def post(self, body: Json) -> None:
         assert self.stage.post(body).status_code == 200
@@ -149,7 +148,7 @@ class Conversing(RuleBasedStateMachine):
         with self.dying(point):
             self.stage.post(body)
         self.posted.append(body)
-        self.post(body)  # Meta does not let go
+        self.post(body)  # Meta keeps retrying
 
     @precondition(lambda self: any(call.wamid for call in self.calls))
     @rule(data=st.data(), word=st.sampled_from(["sent", "delivered", "read", "failed"]))
@@ -201,7 +200,7 @@ class Conversing(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        """Leases end, pauses end, waits are over; the window stays."""
+        """Leases, pauses and waits end; the window stays open."""
         Turn.objects.filter(state="generating").update(lease_until=ago(1))
         Turn.objects.filter(state="collecting").update(due_at=ago(1))
         ConversationMessage.objects.filter(status="sending").update(sending_at=ago(3600))
@@ -233,14 +232,14 @@ class Conversing(RuleBasedStateMachine):
         for message in ConversationMessage.objects.filter(status__in=["failed", "uncertain"]):
             handover.send_again(message.pk, self.person)
 
-    # --- what must be true ---
+    # --- invariants ---
 
     @invariant()
     def promises_are_kept(self) -> None:
         invariants.check(Tables(), self.calls, self.acknowledged, unfinished=True, statuses=False, excused=self.excused)
 
     def teardown(self) -> None:
-        """The load stops: all that is open comes to an end, and no later than that."""
+        """Stop the load: all open work must finish."""
         if not hasattr(self, "calls"):
             return
         self.model, self.graph, self.interruption = "answers", "accepts", ""

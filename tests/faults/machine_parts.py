@@ -1,4 +1,4 @@
-"""What the state machine is made of: behaviours to choose from, a crash, and a look at its own database."""
+"""Parts of the state machine: behaviours to choose from, a crash, and access to its own database."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -56,7 +56,7 @@ def _decoded(row: Row) -> Row:
 
 
 def run(step: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """A crash must not leave the loop as an exception, which would be one of the loop's."""
+    """A crash must not leave the loop as an exception, because the loop would report it as its own."""
     if crash := async_to_sync(_until_it_dies)(step):
         raise crash
 

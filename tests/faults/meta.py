@@ -1,4 +1,4 @@
-"""Meta's side of the webhook: delivers, and delivers again what was not answered with 200."""
+"""Meta's side of the webhook: delivers, and redelivers what wasn't answered with 200."""
 
 import asyncio
 import http.client
@@ -23,7 +23,7 @@ _serial = itertools.count(1)
 
 
 def said(words: str, customer: str = "1001", number: str = NUMBER, **more: Any) -> Json:
-    """A customer's message. Each carries in its text whose it is: so a mix-up shows anywhere."""
+    """A customer's message. Its text says whose it is, so that a mix-up is visible everywhere."""
     more.setdefault("id", f"wamid.in{next(_serial):07}")
     more.setdefault("timestamp", str(int(time.time())))
     return factories.text_message(tagged(words, customer, number), sender=customer, **more)
@@ -39,14 +39,14 @@ def inbound(*messages: Json, number: str = NUMBER) -> Json:
 
 
 def echo(customer: str = "1001", number: str = NUMBER) -> Json:
-    """A person of the business writes from the WhatsApp app: a takeover."""
+    """Someone writes from the business's WhatsApp app, which takes over the conversation."""
     message = factories.echo(to=customer, id=f"wamid.echo{next(_serial):07}", timestamp=str(int(time.time())))
     return factories.delivery(factories.change(message_echoes=[message], phone_number_id=number))
 
 
 @dataclass
 class Statuses:
-    """Which status webhooks follow an accepted message, and how badly."""
+    """Which status webhooks follow an accepted message, and how unreliably."""
 
     words: Sequence[str] = ("sent", "delivered")
     delay: float = 0.05
@@ -56,7 +56,7 @@ class Statuses:
 
 @dataclass
 class Meta:
-    """The sender of webhooks to one port. `acknowledged` are the wamids of what got a 200."""
+    """The sender of webhooks to one port. `acknowledged`: the wamids that got a 200."""
 
     port: int
     acknowledged: set[str] = field(default_factory=set)
@@ -67,7 +67,7 @@ class Meta:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def post(self, body: Json | bytes, seconds: float = 30) -> int:
-        """One attempt; 0 when nobody answered."""
+        """One attempt; 0 if there was no response."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         began = time.monotonic()
         status = _post(self.port, raw, seconds)
@@ -78,7 +78,7 @@ class Meta:
         return status
 
     def deliver(self, *bodies: Json, seconds: float = 90) -> None:
-        """Each until it is taken."""
+        """Deliver each body until it's accepted."""
         for body in bodies:
             deadline = time.monotonic() + seconds
             while self.post(body) != 200:
@@ -86,7 +86,7 @@ class Meta:
                 time.sleep(0.1)
 
     def deliver_at_once(self, bodies: Iterable[Json], threads: int = 8, pause: float = 0) -> None:
-        """All of them, from several threads, each with a pause after each; raises what went wrong in any."""
+        """Deliver all of them from several threads, with a pause after each one. Raises any thread's exception."""
         waiting, errors = list(bodies)[::-1], []
 
         def work() -> None:
@@ -109,7 +109,8 @@ class Meta:
         assert not errors, errors[0]
 
     def follow(self, call: Call) -> Awaitable[None]:
-        """The status webhooks of an accepted message. They count as open from this call on, not from its first step."""
+        """The status webhooks of an accepted message. They count as open from this call on, not from its first
+        await."""
         if self.statuses is not None:
             self.statuses_open += 1
         return self._follow(call, self.statuses)
@@ -135,10 +136,10 @@ class Meta:
 
 def status(word: str, call: Call) -> Json:
     more = {"errors": [factories.error(131026, "Message undeliverable")]} if word == "failed" else {}
-    piece = factories.status(
+    item = factories.status(
         word, wamid=call.wamid, message_id=call.opaque, recipient_id=call.to, timestamp=str(int(time.time())), **more
     )
-    return factories.delivery(factories.change(statuses=[piece], phone_number_id=call.place))
+    return factories.delivery(factories.change(statuses=[item], phone_number_id=call.place))
 
 
 def _post(port: int, raw: bytes, seconds: float) -> int:
@@ -157,5 +158,5 @@ def _post(port: int, raw: bytes, seconds: float) -> int:
 
 def _wamids(raw: bytes) -> list[str]:
     changes = [change for entry in json.loads(raw)["entry"] for change in entry["changes"]]
-    pieces = [piece for change in changes for piece in change["value"].get("messages", [])]
-    return [piece["id"] for piece in pieces if isinstance(piece, dict)]
+    items = [item for change in changes for item in change["value"].get("messages", [])]
+    return [item["id"] for item in items if isinstance(item, dict)]

@@ -1,7 +1,7 @@
 """Tests of the tests: the product with one promise broken, chosen by the environment variable MUTANT.
 
 `python -m tests.faults.mutants NAME worker` is `manage.py worker` with that mutant; `mutated_wsgi` is the web.
-Nothing of this is in the product.
+None of this is in the product.
 """
 
 import os
@@ -22,12 +22,12 @@ def chosen() -> str:
 
 
 def apply(name: str) -> None:
-    """In the process that is to be wrong, once Django is set up."""
+    """Call it in the process to break, after Django is set up."""
     PATCHES[name]()
 
 
 def _no_unique_wamid() -> None:
-    """A message is stored as often as it comes; `UNGUARDED` has dropped the index."""
+    """A message is stored each time it arrives; `UNGUARDED` drops the index."""
     from conversations.history import messages as history  # noqa: PLC0415 - Django is set up now
 
     conflict = "ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING"
@@ -36,14 +36,14 @@ def _no_unique_wamid() -> None:
 
 
 def _no_fence() -> None:
-    """The closer takes the turn for its own, whoever holds it by now."""
+    """A turn is closed whoever holds it by now."""
     from assistant.turns import closing  # noqa: PLC0415
 
     closing.is_mine = lambda turn, claim: True
 
 
 def _no_splitting() -> None:
-    """A batch that fails on its data fails as a whole."""
+    """A batch with bad data fails as a whole."""
     from runtime import batching  # noqa: PLC0415
 
     async def store(self: Any, batch: list[Any]) -> None:
@@ -60,7 +60,7 @@ def _no_splitting() -> None:
 
 
 def _send_before_commit() -> None:
-    """*sending* is written after the call to Graph, with what came of it."""
+    """*sending* is written after the call to Graph, together with the outcome."""
     from conversations.models import ConversationMessage  # noqa: PLC0415
     from conversations.outbox import claiming, recording  # noqa: PLC0415
     from conversations.outbox.senders import Outbound  # noqa: PLC0415
@@ -91,7 +91,7 @@ PATCHES: dict[str, Callable[[], None]] = {
     "no-splitting": _no_splitting,
     "send-before-commit": _send_before_commit,
 }
-# What the mutant takes from the database.
+# What the mutant removes from the database.
 UNGUARDED = {"no-unique-wamid": "DROP INDEX message_once_by_wamid"}
 
 

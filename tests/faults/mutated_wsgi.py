@@ -1,4 +1,4 @@
-"""`config.wsgi` with the mutant that the environment names."""
+"""`config.wsgi` with the mutant named in the environment."""
 
 from config.wsgi import application
 from tests.faults import mutants

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, which a test may stop, and a fresh database for each test."""
+"""Our own PostgreSQL server, which a test may stop, and a new database for each test."""
 
 import itertools
 import os
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 class Postgres:
-    """The server; `restart` is what the name says."""
+    """The server."""
 
     def __init__(self, folder: Path) -> None:
         self.cluster = Cluster(folder / "postgres")
@@ -69,7 +69,7 @@ class Postgres:
 
 
 class Database:
-    """One test's database, asked in plain SQL: the tests' judgement does not go through the product's code."""
+    """One test's database, queried in plain SQL, so that the checks don't depend on the product's code."""
 
     def __init__(self, postgres: Postgres, name: str) -> None:
         self.postgres, self.name = postgres, name
@@ -77,12 +77,12 @@ class Database:
 
     def rows(self, query: str, *values: object) -> list[Row]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
-            # Without values no placeholders: then several statements may stand there.
+            # Without values there are no placeholders, so that several statements are allowed.
             cursor = connection.execute(query, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def one(self, query: str, *values: object) -> Any:
-        """The first column of the first row; None without a row."""
+        """The first column of the first row; None if there's no row."""
         found = self.rows(query, *values)
         return next(iter(found[0].values())) if found else None
 
@@ -114,6 +114,6 @@ def running(environment: dict[str, str]) -> Iterator[Postgres]:
 
 
 def plain_environment() -> dict[str, str]:
-    """What every process needs; nothing of the settings of whoever runs the tests."""
+    """What every process needs, without the settings of the person running the tests."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1", "TZ": "UTC", "PYTHONHASHSEED": str(int(time.time()) % 1000)}

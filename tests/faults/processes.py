@@ -1,4 +1,4 @@
-"""Web and worker as real processes, each in a group of its own, so that a signal meets all of it."""
+"""Web and worker as real processes, each in its own group, so that a signal reaches all of it."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ from .postgres import PROJECT
 
 SECRET = "app-secret-of-the-fault-tests"
 FIELD_KEY = "ZmF1bHQtdGVzdHMtb25seS1maWVsZC1rZXktMDAwMDE="
-# Waits shortened, logic never.
+# Shortens waits; never changes logic.
 SHORT = {
     "TURN_QUIET_SECONDS": "0.2",
     "TURN_MAX_WAIT_SECONDS": "1",
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 
 class Process:
-    """One run of a command; its output goes to a file that all runs of that name share."""
+    """One run of a command. All runs with the same name share an output file."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
@@ -128,7 +128,7 @@ def worker(environment: dict[str, str], log: Path, mutant: str = "") -> Process:
 
 
 def answers(port: int) -> bool:
-    """Not only its socket, which is there before Django is."""
+    """Wait for a response, because the socket opens before Django is ready."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/healthz")

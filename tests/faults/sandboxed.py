@@ -1,4 +1,4 @@
-"""Parley and its own sandbox on one port, as `make run` starts them: Meta and the model are the sandbox's."""
+"""Parley and its sandbox on one port, as in `make run`. The sandbox plays Meta and the model."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SANDBOX = {
     "DEBUG": "true",
     "SANDBOX": "true",
     "MULTITENANT_ENABLED": "false",
-    "WEB_THREADS": "16",  # each reply needs two at once: the model's or Graph's side, and the webhook
+    "WEB_THREADS": "16",  # each reply needs two at once: the sandbox's model or Graph, and the webhook
     "RETRY_TIME_SCALE": "0.01",
 }
 
@@ -38,7 +38,7 @@ class Sandboxed:
         self._call("PUT", "/weather", json={"rules": list(rules)})
 
     def say(self, number: str, person: str, text: str) -> str:
-        """A customer writes with the phone. The wamid; '' when the webhook refused it."""
+        """A customer writes with the phone. Returns the wamid; '' if the webhook refused it."""
         answer = self._call("POST", f"/phone/{number}/{person}/messages", json={"kind": "text", "text": text})
         return str(answer.get("wamid", ""))
 
@@ -46,12 +46,12 @@ class Sandboxed:
         return self._call("GET", f"/phone/{number}/{person}")
 
     def log(self, area: str, word: str) -> list[Json]:
-        """The requests of an area that have this word in their path or body."""
+        """The requests to a service with this word in their path or body."""
         entries = self._call("GET", "/log", params={"area": area, "limit": 5000})["entries"]
         return [entry for entry in entries if word in f"{entry['path']} {entry['body']}"]
 
     def sends(self, number: str) -> list[Json]:
-        """The messages that Parley asked Graph to send for this number; marks of reading are none."""
+        """The messages that Parley asked Graph to send for this number, without read receipts."""
         return [
             entry
             for entry in self.log("graph", number)
@@ -64,7 +64,7 @@ class Sandboxed:
         found: Json = answer.json()
         return found
 
-    # --- what Parley has ---
+    # --- Parley's database ---
 
     def replies(self, number: str) -> list[Json]:
         return self.world.rows(
@@ -81,7 +81,7 @@ class Sandboxed:
         )
 
     def wait_for_status(self, number: str, *statuses: str, seconds: float = 60) -> None:
-        """Until the replies of this number are in these states, in order."""
+        """Wait until the replies of this number have these statuses, in order."""
 
         def there() -> bool:
             return tuple(row["status"] for row in self.replies(number)) == statuses

@@ -1,4 +1,4 @@
-"""A relay before PostgreSQL that can lose a connection at one statement, its answer or the statement itself."""
+"""A proxy in front of PostgreSQL that drops a connection at a statement: the response, or the statement itself."""
 
 import asyncio
 import threading
@@ -10,12 +10,12 @@ from .wire import Wire
 
 @dataclass
 class Severed:
-    """`url` goes through the relay. The first connection that says `after`, and then `at`, is cut there.
+    """`url` goes through the proxy. The first connection that sends `after` and then `at` is cut there.
 
-    forward: whether the server still gets that statement; its answer is lost in both cases.
+    forward: whether the server still gets that statement. Its response is lost either way.
     """
 
-    wire: Wire  # lends its loop
+    wire: Wire  # provides the event loop
     database: Database
     after: bytes
     at: bytes = b"COMMIT"
@@ -46,11 +46,11 @@ class Severed:
             seen = seen or self.after in data
             if seen and self.at in data and not self.happened.is_set():
                 self.happened.set()
-                back.cancel()  # the server's answer goes nowhere
+                back.cancel()  # discard the server's response
                 if self.forward:
                     ahead.write(data)
                     await ahead.drain()
-                    await asyncio.sleep(0.5)  # the server is to have done it before it sees that we are gone
+                    await asyncio.sleep(0.5)  # let the server finish before it notices the disconnect
                 return
             ahead.write(data)
             await ahead.drain()

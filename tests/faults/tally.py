@@ -1,4 +1,4 @@
-"""Counts for the table that `make faults` prints at its end."""
+"""Counts for the table that `make faults` prints at the end."""
 
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ HEADINGS = ("injected", "accepted", "lost", "replies", "doubles", "uncertain", "
 
 @dataclass
 class Line:
-    """What came out. accepted: messages whose webhook got a 200; lost: of these, neither stored nor put aside."""
+    """Results. accepted: messages whose webhook got a 200. lost: accepted, but neither stored nor quarantined."""
 
     injected: str
     accepted: int = 0
@@ -26,7 +26,7 @@ _lines: dict[str, Line] = {}
 
 
 def add(node: Any, world: "World") -> None:
-    """The module's and the test's name say what was injected; parameters and repetitions are added up."""
+    """Rows are named after the module and test. Parameters and repetitions are added up."""
     name = f"{node.module.__name__.rpartition('.test_')[2]}: {node.originalname.removeprefix('test_')}"
     line = _lines.setdefault(name, Line(name.replace("_", " ")))
     found = set(world.database.column("SELECT external_id FROM conversation_messages WHERE role = 'user'"))
@@ -42,7 +42,7 @@ def add(node: Any, world: "World") -> None:
 
 
 def table() -> list[str]:
-    """In Markdown, as it stands in docs/reliability.md."""
+    """In Markdown, as in docs/reliability.md."""
     if not _lines:
         return []
     numbers = [astuple(line)[1:] for line in _lines.values()]

@@ -26,7 +26,7 @@ def test_a_web_process_that_dies_at_the_point_is_followed_by_one_reply(world: Wo
     web = world.start_web(CRASH_POINT=point)
     for body in burst():
         world.meta.deliver(body)
-    assert (world.folder / "latch").exists(), "nobody died"
+    assert (world.folder / "latch").exists(), "no process died"
     assert world.meta.answers[0][0] == 0
     assert web.is_running
     world.start_worker()
@@ -40,7 +40,7 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
     died = world.start_worker(CRASH_POINT=point)
     world.wait_for_web()
     world.meta.deliver(*burst())
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     asked = len(world.wire.of("model"))
     world.start_worker()
     answered_once(world)
@@ -50,7 +50,7 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
 
 
 @pytest.mark.slow
-def test_a_poison_item_is_put_aside_and_its_neighbours_are_answered(world: World) -> None:
+def test_a_poisoned_item_is_quarantined_and_its_neighbours_are_answered(world: World) -> None:
     """C5"""
     world.start()
     poison = said("poison", id="wamid.poison" + "x" * 10_000)

@@ -1,4 +1,4 @@
-"""The worker dies while a reply is on its way out: it is never said twice, and never silently lost."""
+"""The worker dies while a reply is being sent: it's never sent twice, and never silently lost."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ LONG = [tagged(letter * 3000, "1001") for letter in "abc"]
 
 
 def killing(worker: list[Process], accepting: bool) -> Behaviour:
-    """Kill the worker after its request was read, before it is answered; once."""
+    """Kill the worker once, after its request was read and before the response."""
 
     async def behave(call: Call) -> Reply:
         if not worker:
@@ -41,18 +41,18 @@ def ask(world: World) -> None:
 
 
 def settled_with_its_status(world: World) -> None:
-    """When the delivery of the status has been answered, and not some seconds later."""
+    """Settled as soon as the status delivery was answered, not seconds later."""
     world.wait(lambda: world.wire.accepted and world.meta.statuses_open == 0)
     assert sent_as(world) == ["delivered"]
 
 
-def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: World) -> None:
+def test_dead_before_the_first_byte_is_uncertain_and_flagged(world: World) -> None:
     """C9"""
     world.start_web(wait=False)
     died = world.start_worker(CRASH_POINT="C9")
     world.wait_for_web()
     ask(world)
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     world.start_worker()
     world.settle()
     world.judge()
@@ -64,13 +64,13 @@ def test_dead_before_the_first_byte_is_uncertain_and_shown_to_a_person(world: Wo
 @pytest.mark.slow
 @pytest.mark.parametrize("accepting", [True, False])
 def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: bool) -> None:
-    """C10. Where Graph did not take it after all, no status comes, and a person is asked."""
+    """C10. If Graph didn't accept it, no status arrives, and the conversation is flagged."""
     assert world.meta.statuses
     world.meta.statuses.delay = 3
     world.start()
     world.wire.graph = killing(world.workers[:], accepting)
     ask(world)
-    world.wait(lambda: not world.workers[0].is_running, what="nobody died")
+    world.wait(lambda: not world.workers[0].is_running, what="no process died")
     world.start_worker()
     if accepting:
         settled_with_its_status(world)
@@ -82,7 +82,7 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
 
 
 @pytest.mark.parametrize("point", ["C11", pytest.param("C24", marks=pytest.mark.slow)])
-def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: World, point: str) -> None:
+def test_dead_before_the_response_is_recorded_is_settled_by_the_status(world: World, point: str) -> None:
     """C11 and C24 (in the recording transaction); the status comes only after the message has become uncertain."""
     assert world.meta.statuses
     world.meta.statuses.delay = 6
@@ -90,7 +90,7 @@ def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: 
     died = world.start_worker(CRASH_POINT=point)
     world.wait_for_web()
     ask(world)
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     world.start_worker()
     world.wait(lambda: sent_as(world) == ["uncertain"])
     settled_with_its_status(world)
@@ -98,7 +98,7 @@ def test_dead_before_the_answer_is_written_down_is_settled_by_the_status(world: 
     world.judge()
     assert sent_as(world) == ["delivered"]
     assert len(world.wire.of("send")) == 1
-    # What was said to the person is taken back.
+    # The flag is cleared.
     assert world.one("SELECT needs_person FROM conversations") == ""
 
 
@@ -146,7 +146,7 @@ def test_a_long_reply_goes_on_at_the_part_that_was_not_sent(worlds: Worlds) -> N
 
 
 @pytest.mark.slow
-def test_a_part_whose_worker_died_does_not_hold_the_others_for_ever(world: World) -> None:
+def test_a_part_whose_worker_died_does_not_hold_up_the_others_forever(world: World) -> None:
     async def long_answer(call: Call) -> Reply:
         return completion("\n\n".join(LONG))
 
@@ -154,7 +154,7 @@ def test_a_part_whose_worker_died_does_not_hold_the_others_for_ever(world: World
     world.start()
     world.wire.graph = killing(world.workers[:], accepting=True)
     ask(world)
-    world.wait(lambda: not world.workers[0].is_running, what="nobody died")
+    world.wait(lambda: not world.workers[0].is_running, what="no process died")
     world.start_worker()
     world.settle()
     world.judge()

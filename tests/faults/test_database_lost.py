@@ -1,4 +1,4 @@
-"""The database goes away: at the worst statement, or all of it for a while."""
+"""The database becomes unavailable: at the worst statement, or completely for a while."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ SENT = b"SET status = 'sent'"
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_commit_of_a_delivery_whose_end_is_unknown_stores_it_once(world: World, committed: bool) -> None:
-    """C17 at the door"""
+    """C17 in the webhook"""
     severed = Severed(world.wire, world.database, after=STORED, forward=committed)
     world.start_web(DATABASE_URL=severed.url)
     world.meta.deliver(inbound(said("first"), said("second")))
@@ -31,8 +31,8 @@ def test_a_commit_of_a_delivery_whose_end_is_unknown_stores_it_once(world: World
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_gate_whose_end_is_unknown_replies_once(worlds: Worlds, committed: bool) -> None:
-    """C17 at the gate"""
+def test_a_turn_whose_closing_is_unknown_replies_once(worlds: Worlds, committed: bool) -> None:
+    """C17 while closing a turn"""
     world = worlds(TURN_LEASE_SECONDS=4)
     severed = Severed(world.wire, world.database, after=REPLIED, forward=committed)
     world.start_web(wait=False)
@@ -47,7 +47,7 @@ def test_a_gate_whose_end_is_unknown_replies_once(worlds: Worlds, committed: boo
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_lost_note_of_a_sent_message_is_settled_by_the_status(world: World, committed: bool) -> None:
+def test_a_lost_record_of_a_sent_message_is_settled_by_the_status(world: World, committed: bool) -> None:
     """C17 after sending"""
     assert world.meta.statuses
     world.meta.statuses.delay = 3
@@ -65,14 +65,14 @@ def test_a_lost_note_of_a_sent_message_is_settled_by_the_status(world: World, co
 
 @pytest.mark.parametrize("seconds", [0, 4, 20])
 def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds: float) -> None:
-    """503 meanwhile (C18), and the worker is back within 10 s, though it waits for a model."""
+    """503 meanwhile (C18), and the worker recovers within 10 s, although it's waiting for a model."""
     world = worlds(TURN_LEASE_SECONDS=20, MODEL_ATTEMPT_SECONDS=15, MODEL_TURN_SECONDS=18)
     held = Door(answer)
     world.wire.model = slow(0.3, answer)
     world.start()
     usual = seconds_to_send(world, "9998")
     bodies = [inbound(said(f"{n}", customer=f"{1000 + n % 40}")) for n in range(300)]
-    # Slow enough that there is something left to deliver when the database goes.
+    # Slow enough that there's something left to deliver when the database stops.
     sender = threading.Thread(target=world.meta.deliver_at_once, args=(bodies, 4, 0.1))
     sender.start()
     world.wait(lambda: len(world.meta.acknowledged) > 50)
@@ -87,13 +87,13 @@ def test_a_postgresql_restarted_under_load_loses_nothing(worlds: Worlds, seconds
     world.judge()
     assert set(during) <= {503}
     assert during or not seconds
-    # A machine on which the usual answer takes more than two seconds is busy with other work, and gets longer.
+    # If the usual response takes more than two seconds, the machine is busy and gets more time.
     assert took < max(10, 5 * usual), f"the worker was back after {took:.1f} s\n{world.story()}"
     assert len(world.meta.acknowledged) == 302
 
 
 def seconds_to_send(world: World, customer: str) -> float:
-    """Until the worker sends anything: this, or what waited."""
+    """Until the worker sends anything: this message, or one that waited."""
     before, asked = len(world.wire.of("send")), time.monotonic()
     world.meta.deliver(inbound(said("Hello", customer=customer)))
     world.wait(lambda: len(world.wire.of("send")) > before)
@@ -101,7 +101,7 @@ def seconds_to_send(world: World, customer: str) -> float:
 
 
 def without_database(world: World, seconds: float) -> list[int]:
-    """What Meta was answered meanwhile."""
+    """The responses to Meta meanwhile."""
     world.database.postgres.stop()
     before = len(world.meta.answers)
     time.sleep(seconds)

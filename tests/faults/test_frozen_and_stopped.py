@@ -1,4 +1,4 @@
-"""Workers that freeze and wake again (C14), and workers that are asked to stop (C19)."""
+"""Workers that freeze and resume (C14), and workers that are asked to stop (C19)."""
 
 import time
 
@@ -36,7 +36,7 @@ def test_a_worker_that_wakes_after_its_lease_is_fenced(worlds: Worlds) -> None:
     assert [(turn["state"], turn["generation"], turn["attempts"]) for turn in world.turns] == [("replied", 2, 1)]
 
 
-def test_a_worker_that_froze_while_sending_writes_down_what_it_learns(worlds: Worlds) -> None:
+def test_a_worker_that_froze_while_sending_records_the_outcome(worlds: Worlds) -> None:
     world = worlds(GRAPH_SECONDS=60, SENDING_SECONDS=4)
     held = Door(accept)
     world.wire.graph = held
@@ -55,7 +55,7 @@ def test_a_worker_that_froze_while_sending_writes_down_what_it_learns(worlds: Wo
     assert world.one("SELECT needs_person FROM conversations") == ""
 
 
-def test_a_worker_that_froze_before_a_refusal_writes_it_down(worlds: Worlds) -> None:
+def test_a_worker_that_froze_before_a_refusal_records_it(worlds: Worlds) -> None:
     world = worlds(GRAPH_SECONDS=60, SENDING_SECONDS=4)
     held = Door(always(graph_error(130429)))
     world.wire.graph = held

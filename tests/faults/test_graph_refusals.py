@@ -1,4 +1,4 @@
-"""What Graph refuses: the table's waits, others unaffected, nothing sent twice."""
+"""Graph refuses: the table's waits apply, others are unaffected, and nothing is sent twice."""
 
 import itertools
 import time
@@ -35,7 +35,7 @@ def sent(world: World, number: str) -> int:
 
 
 class Throttle:
-    """Refuses with a code until it is switched off."""
+    """Refuses with a code until it's switched off."""
 
     def __init__(self, code: int) -> None:
         self.code, self.is_on = code, True
@@ -61,13 +61,13 @@ def test_a_throttled_number_holds_back_and_the_others_do_not(worlds: Worlds) -> 
     throttle.is_on = False
     assert sent(world, NUMBER) == 0
     assert step >= 3
-    # Whatever the pause that has begun: 30 s is the longest.
+    # Long enough for any pause: 30 s is the longest.
     world.wait(lambda: sent(world, NUMBER) == 200, seconds=0.25 * 30 + 120)
     world.settle()
     world.judge()
     assert world.one("SELECT count(*) FROM pauses") == 0
     refused = [call.opaque for call in world.wire.of("send", NUMBER) if not call.wamid]
-    # A message is refused once a step at most: it waits for the end of the pause.
+    # A message is refused at most once per step: it waits for the end of the pause.
     assert max(refused.count(key) for key in set(refused)) <= step
     assert world.one("SELECT max(attempts) FROM conversation_messages") == 0
     assert {row["status"] for row in world.replies} == {"delivered"}
@@ -94,7 +94,7 @@ def test_a_throttled_pair_waits_longer_and_longer_alone(worlds: Worlds) -> None:
 
 
 def test_a_refused_token_holds_its_number_until_it_is_changed(worlds: Worlds) -> None:
-    """190: one request, a pause, the operators told; then all that is still in the window goes out, in order."""
+    """190: one request, a pause, an alert for operators; then everything still in the window is sent, in order."""
     world = worlds(RETRY_TIME_SCALE=0.05)
     world.add_tenant(OTHER)
     world.wire.graph = by_place({NUMBER: always(graph_error(190, 401))}, accept)
@@ -107,7 +107,7 @@ def test_a_refused_token_holds_its_number_until_it_is_changed(worlds: Worlds) ->
     world.settle(unfinished=31)
     assert len(world.wire.of("send", NUMBER)) == 1
     assert world.one("SELECT count(*) FROM conversations WHERE needs_person <> ''") >= 1
-    world.workers[0].wait_for("sends nothing any more")
+    world.workers[0].wait_for("stopped sending")
     late = "UPDATE conversations SET last_inbound_at = now() - interval '25 hours' WHERE external_id = '1007'"
     world.database.execute(late)
     world.wire.graph = accept
@@ -120,7 +120,7 @@ def test_a_refused_token_holds_its_number_until_it_is_changed(worlds: Worlds) ->
 
 
 def test_a_token_changed_in_the_database_alone_is_noticed(worlds: Worlds) -> None:
-    """Without the admin's help the messages look again after their own wait (moved here by editing the rows)."""
+    """Without the admin, messages are retried after their own wait (skipped here by editing the rows)."""
     world = worlds()
     world.wire.graph = always(graph_error(190, 401))
     world.start()
@@ -135,7 +135,7 @@ def test_a_token_changed_in_the_database_alone_is_noticed(worlds: Worlds) -> Non
     assert sent(world, NUMBER) == 5
 
 
-def test_a_closed_window_is_said_and_not_tried_again(world: World) -> None:
+def test_a_closed_window_is_reported_and_not_retried(world: World) -> None:
     """131047"""
 
     async def closed(call: Call) -> Reply:
@@ -151,7 +151,7 @@ def test_a_closed_window_is_said_and_not_tried_again(world: World) -> None:
     assert "24 hours" in world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'")
 
 
-def test_an_error_after_which_it_was_sent_all_the_same_is_settled_by_its_status(world: World) -> None:
+def test_an_error_after_which_it_was_sent_anyway_is_settled_by_its_status(world: World) -> None:
     """131000: wait for a status before trying again."""
 
     async def confused(call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""Graph takes the connection and does not answer, and status webhooks come as they like."""
+"""Graph accepts the connection and doesn't respond, and status webhooks arrive in any order."""
 
 import random
 
@@ -62,8 +62,8 @@ def test_statuses_in_any_order_and_number_end_at_the_furthest(world: World) -> N
     assert all(row["read_at"] for row in read)
 
 
-def test_statuses_of_another_number_move_nothing(world: World) -> None:
-    """I5: the id is ours, the number that the delivery names is another tenant's."""
+def test_statuses_of_another_number_change_nothing(world: World) -> None:
+    """I5: the ID is ours, but the delivery's number is another tenant's."""
     world.add_tenant("777")
     world.meta.statuses = None
     world.start()

@@ -1,4 +1,4 @@
-"""Load, and what dies or hangs in the middle of it."""
+"""Load, while processes die or hang."""
 
 import random
 import threading
@@ -48,7 +48,7 @@ def test_random_workers_killed_under_load_lose_and_repeat_nothing(world: World) 
     assert {call.to for call in world.wire.accepted} == set(customers)
 
 
-def test_a_model_that_hangs_for_one_tenant_leaves_places_to_the_others(worlds: Worlds) -> None:
+def test_a_model_that_hangs_for_one_tenant_leaves_slots_for_others(worlds: Worlds) -> None:
     world = worlds(WORKER_CONCURRENCY=10, MODEL_ATTEMPT_SECONDS=60, MODEL_TURN_SECONDS=70, TURN_LEASE_SECONDS=80)
     world.add_tenant("777")
     held = Door(answer)
@@ -67,7 +67,7 @@ def test_a_model_that_hangs_for_one_tenant_leaves_places_to_the_others(worlds: W
     assert max(turn["lost_leases"] for turn in world.turns) == 0
 
 
-def test_a_worker_with_one_place_works(worlds: Worlds) -> None:
+def test_a_worker_with_one_slot_works(worlds: Worlds) -> None:
     world = worlds(WORKER_CONCURRENCY=1)
     world.start()
     world.meta.deliver(*(inbound(said("Hello", customer=f"{1000 + n}")) for n in range(5)))
@@ -93,8 +93,9 @@ def test_two_tenants_at_the_same_time_are_never_mixed(world: World) -> None:
     }
 
 
-def test_door_worker_statuses_and_takeovers_at_once_do_not_deadlock(worlds: Worlds) -> None:
-    """Five conversations, and all that locks their rows: writers, statuses, takeovers, the gate, the sweep."""
+def test_webhook_worker_statuses_and_takeovers_at_once_do_not_deadlock(worlds: Worlds) -> None:
+    """Five conversations, and everything that locks their rows: customers, statuses, takeovers, closing turns,
+    recovery."""
     world = worlds(TURN_QUIET_SECONDS=0, SWEEP_SECONDS=0.1)
     world.meta.statuses = Statuses(("sent", "failed", "read"), delay=0, shuffled=True)
     world.start(workers=2)

@@ -46,7 +46,7 @@ def send(sandboxed: Sandboxed, number: str, kind: str, data: bytes, mime_type: s
 
 
 def settled(sandboxed: Sandboxed, number: str, seconds: float = 60) -> Json:
-    """The attachment once nothing more is to be done for it."""
+    """The attachment, once it's finished."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         rows = sandboxed.world.rows(
@@ -64,7 +64,7 @@ def weather(sandboxed: Sandboxed, number: str, kind: str, **params: Any) -> None
     sandboxed.weather({"area": "media", "kind": kind, "phone_number_id": number, **params})
 
 
-def test_a_voice_note_is_heard_and_answered(sandboxed: Sandboxed, number: str) -> None:
+def test_a_voice_note_is_transcribed_and_answered(sandboxed: Sandboxed, number: str) -> None:
     note = OGG + number.encode()
     send(sandboxed, number, "audio", note, "audio/ogg", voice=True, spoken="Two cakes for Sunday, please.")
     sandboxed.wait_for_status(number, "delivered")
@@ -105,13 +105,13 @@ def test_weather_that_passes_costs_only_time(
     [
         ("wrong_sha256", {}, "not the file that Meta announced"),
         ("html", {}, "not the file that Meta announced"),
-        ("redirect", {"to": "http://10.0.0.1/"}, "not at Meta"),
-        ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "not at Meta"),
-        ("redirect", {"to": "https://example.org/a.jpg"}, "not at Meta"),
-        ("error", {"code": 100}, "does not have the file any more"),
+        ("redirect", {"to": "http://10.0.0.1/"}, "Not downloaded"),
+        ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "Not downloaded"),
+        ("redirect", {"to": "https://example.org/a.jpg"}, "Not downloaded"),
+        ("error", {"code": 100}, "no longer has the file"),
     ],
 )
-def test_weather_that_stays_is_said_so_and_the_customer_is_answered(
+def test_lasting_bad_weather_is_reported_and_the_customer_is_answered(
     sandboxed: Sandboxed, number: str, kind: str, params: dict[str, Any], reason: str
 ) -> None:
     weather(sandboxed, number, kind, **params)
@@ -152,7 +152,7 @@ for content in (
 """
 
 
-def test_files_that_are_too_large_or_not_what_they_say_are_not_kept(sandboxed: Sandboxed, number: str) -> None:
+def test_files_that_are_too_large_or_mislabelled_are_not_kept(sandboxed: Sandboxed, number: str) -> None:
     send(sandboxed, number, "audio", OGG + bytes(17 * MB), "audio/ogg", voice=True)
     assert settled(sandboxed, number)["error"] == "The file is larger than 16 MB."
     other = str(next(_numbers))

@@ -1,4 +1,4 @@
-"""Each row of the model's table, as a mode of the fake: how often it is asked, and what becomes of the turn."""
+"""Each row of the model's table, as a mode of the fake: how often it's called, and how the turn ends."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ MODES = {
     "403": Mode(error(403), 1, "fallback", 0),
     "404": Mode(error(404, "model_not_found"), 1, "fallback"),
     "too long": Mode(b.in_turn(b.always(TOO_LONG), b.answer), 2, "replied", 1),
-    "too long for ever": Mode(b.always(TOO_LONG), 2, "fallback"),
+    "always too long": Mode(b.always(TOO_LONG), 2, "fallback"),
     "400": Mode(error(400), 1, "silent"),
     "422": Mode(error(422), 1, "silent"),
     "HTML": Mode(b.always(Reply(body="<html>welcome</html>")), 2, "fallback"),
@@ -91,7 +91,7 @@ def world(worlds: Worlds) -> World:
     return world
 
 
-def test_each_failure_is_met_as_the_table_says(world: World) -> None:
+def test_each_failure_is_handled_as_the_table_says(world: World) -> None:
     world.start()
     ask(world, "first")
     world.judge()
@@ -111,19 +111,19 @@ def test_each_failure_is_met_as_the_table_says(world: World) -> None:
     assert asked(world) == again
     told = [(call.place, call.to) for call in world.wire.accepted if call.text == FALLBACK]
     assert len(told) == len(set(told)), "a customer was told twice"
-    # Those whose answer failed are for a person to see.
+    # Turns that failed need attention.
     flagged = set(world.database.column("SELECT phone_number_id FROM conversations WHERE needs_person <> ''"))
     assert flagged == {NUMBERS[name] for name, mode in MODES.items() if mode.outcome != "replied"}
 
 
-def test_a_rate_limit_puts_the_turn_off_and_ends_in_the_fallback(worlds: Worlds) -> None:
-    """429 for longer than a turn: due again later, 10 minutes at most (moved here by editing the row)."""
+def test_a_lasting_rate_limit_postpones_the_turn_and_ends_in_the_fallback(worlds: Worlds) -> None:
+    """429 for longer than a turn: due again later, for at most 10 minutes (skipped here by editing the row)."""
     world = worlds(RETRY_TIME_SCALE=0.02)
     world.wire.model = error(429, "rate_limit_exceeded")
     world.start()
     world.meta.deliver(inbound(said("Hello")))
     world.wait(lambda: len(world.wire.of("model")) >= 6)
-    # Put off, and by no worker lost.
+    # Postponed, and not lost by a worker.
     assert [(turn["state"] in ("collecting", "generating"), turn["attempts"]) for turn in world.turns] == [(True, 0)]
     world.database.execute("UPDATE turns SET opened_at = opened_at - interval '10 minutes'")
     world.settle()

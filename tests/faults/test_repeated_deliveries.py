@@ -1,4 +1,4 @@
-"""Meta delivers the same again, at the same time, to processes that die, and in large heaps."""
+"""Meta repeats deliveries: concurrently, to processes that die, and in large batches."""
 
 import threading
 
@@ -13,7 +13,7 @@ STORED = "SELECT count(*) FROM conversation_messages WHERE role = 'user'"
 
 
 def at_once(world: World, body: Json, threads: int) -> None:
-    """The same body from several threads, let go together."""
+    """The same body from several threads, released together."""
     together = threading.Barrier(threads)
 
     def post() -> None:
@@ -89,10 +89,10 @@ def _within_a_second(poisoned: list[float], clean: list[float]) -> bool:
 
 
 def test_a_thousand_messages_with_one_poison_are_stored_within_a_second(world: World) -> None:
-    """The poison is one that PostgreSQL refuses; the fix is that it does so no more. Then it can be replayed.
+    """PostgreSQL refuses the poisoned message. Once that's fixed, it can be replayed.
 
-    On a machine that takes a third of a second for such a heap without poison, that is: others get more. One of two
-    heaps will do; where the machine is busy with other things, one of several.
+    The limit applies to a machine that takes a third of a second for a batch without poison; slower ones get more. One
+    of two batches has to meet it, or one of several on a busy machine.
     """
     world.database.execute(REFUSE)
     world.start_web()

@@ -1,4 +1,4 @@
-"""A person takes over, from the WhatsApp app or at the desk, while the assistant is at any point of its work."""
+"""Someone takes over, from the WhatsApp app or the desk, at any point of the assistant's work."""
 
 import pytest
 
@@ -57,12 +57,12 @@ def test_while_the_model_thinks(worlds: Worlds, takes_over: str) -> None:
 
 
 def test_while_the_reply_waits_to_be_sent(world: World, takes_over: str) -> None:
-    """The worker dies after the gate; what it had queued is not sent any more."""
+    """The worker dies after closing the turn; the queued reply is no longer sent."""
     world.start_web(wait=False)
     died = world.start_worker(CRASH_POINT="C8")
     world.wait_for_web()
     world.meta.deliver(inbound(said("Hello")))
-    world.wait(lambda: not died.is_running, what="nobody died")
+    world.wait(lambda: not died.is_running, what="no process died")
     take_over(world, takes_over)
     world.start_worker()
     assert ends(world) == [("replied", "replied")]
@@ -73,7 +73,7 @@ def test_while_the_reply_waits_to_be_sent(world: World, takes_over: str) -> None
 
 
 def test_while_the_first_part_is_being_sent(worlds: Worlds, takes_over: str) -> None:
-    """What is *sending* arrives; the parts behind it do not."""
+    """The part that is *sending* arrives; the parts after it don't."""
     world = worlds(GRAPH_SECONDS=20, SENDING_SECONDS=30)
 
     async def long_answer(call: Call) -> Reply:

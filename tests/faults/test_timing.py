@@ -1,4 +1,4 @@
-"""What a customer writes while an answer is being made, and how long a reply may take."""
+"""Messages that arrive while an answer is being generated, and how long a reply may take."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ def test_a_message_at_any_moment_of_the_models_work_is_answered_once(worlds: Wor
     assert world.one("SELECT count(*) FROM conversation_messages WHERE role = 'user'") == 60
     assert each_answered_once(world)
     assert max(turn["superseded"] for turn in world.turns) <= 2
-    # A reply that covers both says so to the model.
+    # The model saw both messages for a joint reply.
     for turn in world.turns:
         assert turn["last_message_id"] in turn["seen_messages"]
 

@@ -1,4 +1,4 @@
-"""Parley in the sandbox's weather: each way in which Meta and the model can behave badly."""
+"""Parley in the sandbox's weather: every way that Meta and the model can misbehave."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def sandboxed(server: postgres.Postgres, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def number(sandboxed: Sandboxed) -> Iterator[str]:
-    """A business number of this test alone, so that its pauses hold back nobody else."""
+    """A business number for this test only, so that its pauses don't affect others."""
     yield str(next(_numbers))
     sandboxed.weather()
 
@@ -45,7 +45,7 @@ def test_a_refusal_that_passes_is_tried_again_until_it_is_delivered(
 
 
 @pytest.mark.parametrize("code", [131026, 130403, 131021, 131030, 131062, 131047, 100, 131008, 131009, 131051])
-def test_a_refusal_for_good_fails_at_once_with_words_and_needs_a_person(
+def test_a_permanent_refusal_fails_at_once_with_a_reason_and_is_flagged(
     sandboxed: Sandboxed, number: str, code: int
 ) -> None:
     sandboxed.weather(graph("error", number, code=code))
@@ -89,7 +89,7 @@ def test_what_was_sent_without_an_answer_is_settled_by_its_status_and_never_sent
 
 
 @pytest.mark.parametrize("kind", ["closed", "html"])
-def test_what_nobody_knows_of_is_uncertain_and_never_sent_again(sandboxed: Sandboxed, number: str, kind: str) -> None:
+def test_an_unknown_outcome_is_uncertain_and_never_sent_again(sandboxed: Sandboxed, number: str, kind: str) -> None:
     sandboxed.weather(graph(kind, number))
     sandboxed.say(number, PERSON, "Hello")
     sandboxed.wait_for_status(number, "uncertain")
@@ -118,7 +118,7 @@ def test_a_refusal_that_comes_later_is_a_failure_with_its_reason(sandboxed: Sand
         ("no_statuses", {}, "sent"),
     ],
 )
-def test_webhooks_that_come_badly_make_one_reply(
+def test_misbehaving_webhooks_lead_to_one_reply(
     sandboxed: Sandboxed, number: str, kind: str, params: dict[str, Any], status: str
 ) -> None:
     sandboxed.weather({"area": "webhook", "kind": kind, "phone_number_id": number, **params})
@@ -127,7 +127,7 @@ def test_webhooks_that_come_badly_make_one_reply(
     assert len(sandboxed.sends(number)) == 1
 
 
-def test_read_without_delivered_is_both(sandboxed: Sandboxed, number: str) -> None:
+def test_read_without_delivered_counts_as_both(sandboxed: Sandboxed, number: str) -> None:
     sandboxed.weather({"area": "webhook", "kind": "read_without_delivered", "phone_number_id": number})
     sandboxed.say(number, PERSON, "Hello")
     sandboxed.wait_for_status(number, "read")
@@ -149,7 +149,7 @@ def test_a_wrong_signature_is_refused_and_nothing_is_stored(sandboxed: Sandboxed
     assert sandboxed.world.one("SELECT count(*) FROM conversations WHERE phone_number_id = %s", number) == 0
 
 
-# What the model does: how many requests, and whether the customer gets its answer or the fallback.
+# The model's behaviour: how many requests, and whether the customer gets its answer or the fallback.
 MODEL = [
     ("slow", {"seconds": 1}, 1, "replied"),
     ("rate_limited", {"retry_after": 1}, 2, "replied"),
@@ -192,7 +192,7 @@ def test_a_history_that_is_too_long_is_halved_once(sandboxed: Sandboxed, number:
 
 
 @pytest.mark.parametrize("kind", ["insufficient_quota", "unauthorized"])
-def test_a_model_that_is_not_to_be_had_is_left_alone_for_a_while(sandboxed: Sandboxed, number: str, kind: str) -> None:
+def test_an_unavailable_model_is_left_alone_for_a_while(sandboxed: Sandboxed, number: str, kind: str) -> None:
     word = f"word{number}"
     sandboxed.weather({"area": "model", "kind": kind, "contains": word})
     sandboxed.say(number, PERSON, f"Hello {word}")

@@ -1,6 +1,6 @@
-"""One local server that plays both Graph and the model, logs what it is asked, and misbehaves as it is told.
+"""A local server that plays both Graph and the model, logs requests, and misbehaves on demand.
 
-It runs on an event loop of its own in a thread, and holds as many connections as come.
+It runs on its own event loop in a thread, and accepts any number of connections.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ class Call:
     """One request: a line of the log."""
 
     kind: str  # send, typing or model
-    place: str  # the phone_number_id, or the name in the model's address
+    place: str  # the phone_number_id, or the name in the model's URL
     token: str
     body: Json
     at: float = field(default_factory=time.monotonic)
-    wamid: str = ""  # of what Graph accepted
+    wamid: str = ""  # if Graph accepted it
     answered: bool = False
 
     @property
@@ -34,7 +34,7 @@ class Call:
 
     @property
     def text(self) -> str:
-        """What is sent; or what the model is asked last."""
+        """The text that is sent, or the model's last message."""
         if self.kind == "model":
             return str(self.body["messages"][-1]["content"])
         return str(self.body.get("text", {}).get("body", ""))
@@ -46,7 +46,8 @@ class Call:
 
 @dataclass
 class Reply:
-    """What comes back. `cut`: nothing, the connection closes. `accept`: Graph takes the message, answer or not."""
+    """The response. `cut`: none, the connection closes. `accept`: Graph accepts the message, with or without a
+    response."""
 
     status: int = 200
     body: Json | str = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Wire:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def listen(self, serve: Any) -> int:
-        """Serve connections on the loop; the answer is the port."""
+        """Serve connections on the loop. Returns the port."""
         server: asyncio.Server = self.run(asyncio.start_server(serve, "127.0.0.1", 0, backlog=2000))
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
@@ -107,7 +108,7 @@ class Wire:
         await asyncio.gather(*others, return_exceptions=True)
 
     def spawn(self, work: Any) -> None:
-        """Let it run on the loop; call it there."""
+        """Start it on the loop. Call it from the loop."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -123,7 +124,7 @@ class Wire:
             writer.close()
 
     async def _answer(self, path: str, token: str, body: Json, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection goes on."""
+        """Whether to keep the connection open."""
         call = _call(path, token, body)
         if call is None:
             return await _write(writer, Reply(404, "no such page"))
@@ -155,7 +156,7 @@ def _call(path: str, token: str, body: Json) -> Call | None:
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[str, str, Json] | None:
-    """(path, token, body) of the next request; None when the other side has closed."""
+    """(path, token, body) of the next request; None if the client has closed the connection."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:

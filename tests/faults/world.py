@@ -1,4 +1,4 @@
-"""All of it together: a database, the wire, web and workers, and Meta at the door."""
+"""Everything together: a database, the wire, web and worker processes, and Meta."""
 
 import subprocess
 import sys
@@ -50,10 +50,10 @@ class World:
             **{name: str(value) for name, value in more.items()},
         }
 
-    # --- who takes part ---
+    # --- tenants and processes ---
 
     def add_tenant(self, number: str = NUMBER, **assistant: object) -> int:
-        """A business with one number, whose token and key carry the number. The answer: its id."""
+        """A business with one number, which its token and key contain. Returns its ID."""
         tenant = self.database.insert("tenants", name=f"Tenant {number}", slug=f"t{number}", is_active=True)
         self.database.insert(
             "whatsapp_accounts",
@@ -102,7 +102,7 @@ class World:
         return self.workers[-1]
 
     def run(self, code: str) -> str:
-        """What a person does, in a process of its own: Python with Django set up. The answer: what it prints."""
+        """Run a person's action in its own process, with Django set up. Returns what it prints."""
         done = subprocess.run(
             [sys.executable, "manage.py", "shell", "--no-imports", "-v", "0", "-c", code],
             cwd=PROJECT,
@@ -122,7 +122,7 @@ class World:
         self.wire.close()
         self.database.drop()
 
-    # --- what is seen ---
+    # --- results ---
 
     def rows(self, query: str, *values: object) -> list[Row]:
         return self.database.rows(query, *values)
@@ -145,7 +145,7 @@ class World:
             raise AssertionError(f"{error}\n{self.story()}") from None
 
     def settle(self, seconds: float = 180, unfinished: int = 0) -> None:
-        """Until nothing is open any more (I6), all statuses have come, and the jobs are done."""
+        """Wait until no work is open (I6), all statuses have arrived, and the jobs are done."""
 
         def quiet() -> bool:
             return int(self.one(DONE)) <= unfinished and self.meta.statuses_open == 0
@@ -159,7 +159,7 @@ class World:
         invariants.check(self.database, self.wire.calls, self.meta.acknowledged, **excused)
 
     def story(self) -> str:
-        """What there is to know about a test that failed."""
+        """Everything to know about a failed test."""
         turns = self.rows("SELECT id, state, outcome, generation, lost_leases, superseded, error FROM turns LIMIT 20")
         messages = self.rows(
             "SELECT id, conversation_id c, role, left(text, 50) t, status, external_id w, error_detail"

@@ -56,7 +56,7 @@ class RawClient:
         return self.response()[0]
 
     def trickle(self, seconds: float = 0.2, times: int = 300) -> bytes:
-        """A byte at a time until the server closes; what it said. Fails if it never closes."""
+        """Send a byte at a time until the server closes; return its response. Fails if it never closes."""
         said = b""
         self.socket.settimeout(seconds)
         for _ in range(times):

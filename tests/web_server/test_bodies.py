@@ -104,7 +104,7 @@ def test_a_head_that_is_too_large_is_refused(connect: Clients) -> None:
     assert connect().send(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 40_000).status == 431
 
 
-def test_whoever_is_told_to_go_on_is_told_once(connect: Clients) -> None:
+def test_a_client_is_told_to_continue_once(connect: Clients) -> None:
     body = message_body(inbound())
     whole = delivery(body, "Expect: 100-continue")
     client = connect().send(whole[: -len(body)])
@@ -112,7 +112,7 @@ def test_whoever_is_told_to_go_on_is_told_once(connect: Clients) -> None:
     assert client.send(body).response() == OK
 
 
-def test_a_large_body_is_not_asked_for(connect: Clients) -> None:
+def test_a_body_that_is_too_large_is_not_requested(connect: Clients) -> None:
     assert connect().send(head("/admin/login/", f"Content-Length: {2 * MB}", "Expect: 100-continue")).status == 413
 
 
@@ -137,7 +137,7 @@ def test_a_program_with_a_key_may_upload(connect: Clients) -> None:
     assert connect().send(head(path, length, wrong, form)).status == 413
 
 
-def test_an_upload_is_refused_for_now_while_nobody_can_be_recognised(connect: Clients, session: str) -> None:
+def test_an_upload_is_refused_for_now_while_authentication_is_unavailable(connect: Clients, session: str) -> None:
     rename = "ALTER TABLE {} RENAME TO {}"
     connection.cursor().execute(rename.format("django_session", "elsewhere"))
     try:

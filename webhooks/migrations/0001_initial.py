@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('url', models.URLField(help_text='Must use HTTPS and be reachable from the internet.', max_length=500, verbose_name='URL')),
                 ('event_types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('lead.created', 'Lead created'), ('message.received', 'Message received'), ('reply.sent', 'Reply sent'), ('needs_person', 'Conversation needs attention')], max_length=32), size=None)),
                 ('secret', tenants.fields.EncryptedTextField(editable=False)),
-                ('is_active', models.BooleanField(default=True, help_text='When off, pending deliveries are cancelled.', verbose_name='active')),
+                ('is_active', models.BooleanField(default=True, help_text='When off, waiting deliveries are cancelled.', verbose_name='active')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('failing_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('disabled_reason', models.CharField(blank=True, db_default='', default='', editable=False, max_length=255)),

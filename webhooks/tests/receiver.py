@@ -1,4 +1,4 @@
-"""A business's own system: a real server on this machine that keeps what it is sent."""
+"""A business's own system: a real server on this machine that records what it receives."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ Head = dict[str, str]
 
 @dataclass
 class Receiver:
-    """Answers are `codes`, in order, then 200 for ever; `body` and `headers` go with each."""
+    """Responds with `codes` in order, then always 200; each response has `body` and `headers`."""
 
     url: str = ""
     codes: list[int] = field(default_factory=list)
@@ -21,10 +21,10 @@ class Receiver:
     headers: Head = field(default_factory=dict)
     got: list[tuple[Head, bytes]] = field(default_factory=list)
     hold: threading.Event | None = None
-    posts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one for each that came
+    posts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))  # one per request
 
     def wait(self, posts: int = 1) -> bool:
-        """Wait until this many more posts came."""
+        """Wait for this many more requests."""
         return all(self.posts.acquire(timeout=60) for _ in range(posts))
 
     @property
@@ -55,7 +55,7 @@ def receiving() -> Iterator[Receiver]:
                 self.wfile.write(receiver.body)
 
         def log_message(self, *_: Any) -> None:
-            """Not into the tests' output."""
+            """Keep it out of the tests' output."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,4 +1,4 @@
-"""Webhooks in the admin: an owner enters an address, sees the secret once, reads the log and sends again."""
+"""Webhooks in the admin: an owner enters a URL, sees the secret once, reads the log and sends again."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_an_owner_enters_one_and_sees_its_secret_once(businesses: TwoBusinesses)
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "nobody", "stranger"])
-def test_nobody_else_does(businesses: TwoBusinesses, who: str) -> None:
+def test_no_one_else_can(businesses: TwoBusinesses, who: str) -> None:
     add(businesses, who)
     assert not WebhookEndpoint.objects.exists()
 
@@ -60,7 +60,7 @@ def test_nobody_else_does(businesses: TwoBusinesses, who: str) -> None:
         ({"event_types": ["everything"]}, "Select a valid choice"),
     ],
 )
-def test_a_mistake_is_said_at_once(businesses: TwoBusinesses, data: dict[str, Any], words: str) -> None:
+def test_a_mistake_is_reported_at_once(businesses: TwoBusinesses, data: dict[str, Any], words: str) -> None:
     assert words in add(businesses, "owner", **data).content.decode()
     assert not WebhookEndpoint.objects.exists()
 

@@ -1,4 +1,4 @@
-"""An event reaches the endpoints that want it: signed, again until it is taken, given up in the end."""
+"""Events reach their subscribers: signed, retried until accepted, and eventually given up."""
 
 import asyncio
 import datetime as dt
@@ -68,8 +68,8 @@ def test_it_goes_to_those_of_the_business_that_want_it(stage: Stage, receiver: R
     assert WebhookEvent.objects.count() == 1
 
 
-def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
-    before = ProcrastinateJob.objects.count()  # their table is not emptied between tests
+def test_without_a_subscriber_nothing_is_written(stage: Stage, django_assert_num_queries: Any) -> None:
+    before = ProcrastinateJob.objects.count()  # their table isn't emptied between tests
     tenant = Tenant.objects.single()
     with django_assert_num_queries(1):
         assert record(tenant.pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
@@ -77,7 +77,7 @@ def test_where_nobody_listens_nothing_is_written(stage: Stage, django_assert_num
     assert ProcrastinateJob.objects.count() == before
 
 
-def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receiver) -> None:
+def test_an_event_that_happens_once_to_a_row_is_recorded_once(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
     again = EventDraft(Tenant.objects.single().pk, EventType.LEAD_CREATED, {"lead": 7}, subject=7)
     assert record_all([again, again]) == 1
@@ -86,7 +86,7 @@ def test_what_happens_once_to_a_row_is_told_once(stage: Stage, receiver: Receive
     assert sorted(receiver.types) == ["lead.created", "reply.sent"]
 
 
-def test_it_comes_again_until_it_is_taken_under_the_same_id(stage: Stage, receiver: Receiver) -> None:
+def test_it_is_retried_under_the_same_id_until_accepted(stage: Stage, receiver: Receiver) -> None:
     receiver.codes, receiver.body = [500, 302, 404], b"not now"
     hook = endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
@@ -98,7 +98,7 @@ def test_it_comes_again_until_it_is_taken_under_the_same_id(stage: Stage, receiv
     assert (hook.failing_since, hook.is_active) == (None, True)
 
 
-def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, settings: Any) -> None:
+def test_the_waits_grow_and_add_up_to_a_day(stage: Stage, receiver: Receiver, settings: Any) -> None:
     assert list(deliveries.WAITS) == sorted(deliveries.WAITS)
     assert len(deliveries.WAITS) == 10
     assert 23 < sum(deliveries.WAITS) / 3600 < 25
@@ -112,7 +112,7 @@ def test_the_pauses_grow_and_end_after_a_day(stage: Stage, receiver: Receiver, s
     assert (delivery.status, delivery.response_code, delivery.error) == ("waiting", 500, "taken")
 
 
-def test_in_the_end_it_is_given_up_and_a_person_may_send_it_again(stage: Stage, receiver: Receiver) -> None:
+def test_it_is_eventually_given_up_and_can_be_sent_again(stage: Stage, receiver: Receiver) -> None:
     receiver.codes = [503] * 11
     hook = endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
@@ -129,7 +129,7 @@ def test_in_the_end_it_is_given_up_and_a_person_may_send_it_again(stage: Stage, 
 
 
 @pytest.mark.parametrize(("code", "days", "words"), [(410, 0, "410 Gone"), (500, 4, "for 3 days")])
-def test_an_endpoint_that_is_gone_or_fails_for_days_is_switched_off(
+def test_an_endpoint_that_is_gone_or_fails_for_days_is_disabled(
     stage: Stage, receiver: Receiver, settings: Any, code: int, days: int, words: str
 ) -> None:
     settings.RETRY_TIME_SCALE = 1
@@ -145,7 +145,7 @@ def test_an_endpoint_that_is_gone_or_fails_for_days_is_switched_off(
     assert record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD) == 0
 
 
-def test_what_waits_for_an_endpoint_that_is_switched_off_is_given_up(stage: Stage, receiver: Receiver) -> None:
+def test_deliveries_to_a_disabled_endpoint_are_given_up(stage: Stage, receiver: Receiver) -> None:
     endpoint(receiver.url)
     record(Tenant.objects.single().pk, EventType.NEEDS_PERSON, PAYLOAD)
     WebhookEndpoint.objects.update(is_active=False)
@@ -177,7 +177,7 @@ def test_when_a_worker_dies_another_sends_after_the_lease(stage: Stage, receiver
     tasks.find_due()
     stage.work()
     assert len(receiver.got) == 1
-    deliveries.settle(lost, Answer(500))  # it wakes up, too late
+    deliveries.settle(lost, Answer(500))  # it wakes up too late
     assert WebhookDelivery.objects.get().status == "delivered"
 
 
@@ -262,4 +262,4 @@ def test_a_receiver_that_hangs_is_given_up_in_time(stage: Stage, receiver: Recei
     stage.work()
     delivery = WebhookDelivery.objects.get()
     assert (delivery.status, delivery.response_code) == ("waiting", None)
-    assert "No whole answer" in delivery.error
+    assert "No complete response" in delivery.error

@@ -1,4 +1,4 @@
-"""Webhooks go to the internet, to the address that was looked at, and nowhere else."""
+"""Webhooks go to the internet, to the address that was checked, and nowhere else."""
 
 import threading
 from typing import Any
@@ -24,7 +24,7 @@ from webhooks.tests.receiver import Receiver
         "",
     ],
 )
-def test_a_url_that_cannot_be_is_refused_at_once(url: str) -> None:
+def test_an_invalid_url_is_refused_at_once(url: str) -> None:
     assert async_to_sync(wire.post)(url, b"{}", {}).code is None
 
 
@@ -51,14 +51,14 @@ def test_the_proxy_of_the_environment_is_not_asked(receiver: Receiver, settings:
     assert async_to_sync(wire.post)(receiver.url, b"{}", {}).code == 200
 
 
-def test_of_an_endless_answer_only_the_beginning_is_read(receiver: Receiver) -> None:
+def test_only_the_beginning_of_an_endless_response_is_read(receiver: Receiver) -> None:
     receiver.codes, receiver.body = [500], b"no\n " * 1_000_000
     answer = async_to_sync(wire.post)(receiver.url, b"{}", {})
     assert answer.code == 500
     assert len(answer.error) == wire.SHOWN_AT_MOST
 
 
-def test_whoever_never_answers_is_not_waited_for(receiver: Receiver, settings: Any) -> None:
+def test_a_receiver_that_never_responds_times_out(receiver: Receiver, settings: Any) -> None:
     settings.WEBHOOK_SECONDS = 0.2
     receiver.hold = threading.Event()
     assert "within 0.2 seconds" in async_to_sync(wire.post)(receiver.url, b"{}", {}).error

@@ -1,4 +1,4 @@
-"""What a number needs for sending, and what holds it back."""
+"""What a number needs for sending, and the pauses that hold it back."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -18,18 +18,18 @@ from .errors import Rule
 
 @dataclass(frozen=True, slots=True)
 class SendingAccess:
-    """How one number reaches Meta. `problem`: why it can't, in words."""
+    """How one number reaches Meta. `problem`: why it can't, as text."""
 
     phone_number_id: str
     token: str = ""
     waba_id: str = ""
-    app: str = ""  # the hash of the app's secret, for an account of another Meta app than the installation's
+    app: str = ""  # the hash of the app's secret, if the account belongs to another Meta app
     problem: str = ""
-    pauses: tuple[Pause, ...] = ()  # of its scopes, those that are over too: their step sets the next wait
+    pauses: tuple[Pause, ...] = ()  # of its scopes, including expired ones: their step determines the next wait
     read_at: dt.datetime = field(default=dt.datetime.max)
 
     def scope(self, kind: str) -> str:
-        """The pause's name. Without a WABA ID, its throttle is this number's."""
+        """The pause's name. Without a WABA ID, its throttle applies to this number."""
         if kind == "app":
             return f"app:{self.app}" if self.app else "app"
         return f"waba:{self.waba_id}" if kind == "waba" and self.waba_id else f"number:{self.phone_number_id}"
@@ -38,23 +38,23 @@ class SendingAccess:
         return next((pause for pause in self.pauses if pause.scope == scope), None)
 
     def on_hold(self) -> Pause | None:
-        """The pause without an end, if it is about this token."""
+        """The pause without an end, if it applies to this token."""
         held = (pause for pause in self.pauses if pause.until is None and pause.holds(self.token))
         return next(held, None)
 
     def seconds_to_wait(self) -> float:
-        """Until the last of its pauses is over."""
+        """When the last of its pauses ends."""
         ends = [pause.until for pause in self.pauses if pause.until is not None and pause.holds(self.token)]
         return max(0.0, max(((end - self.read_at).total_seconds() for end in ends), default=0.0))
 
 
 def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
-    """The access of each of these numbers, in their order; two queries for any number of them."""
+    """The access of each of these numbers, in the same order, with two queries in all."""
     known = _accounts(set(phone_number_ids)) if settings.MULTITENANT_ENABLED else {}
     found = {number: known.get(number) or _single(number) for number in phone_number_ids}
     scopes = {access.scope(kind) for access in found.values() for kind in ("app", "waba", "number")}
     pauses = list(Pause.objects.filter(scope__in=scopes).annotate(now=Now()))
-    # By the database's clock, which set the ends.
+    # Compare by the database's clock, which set the ends.
     read_at = pauses[0].now if pauses else dt.datetime.max  # type: ignore[attr-defined]
     return [_with_pauses(found[number], pauses, read_at) for number in phone_number_ids]
 
@@ -69,7 +69,7 @@ def _accounts(phone_number_ids: Collection[str]) -> dict[str, SendingAccess]:
     try:
         found = {account.phone_number_id: _of_account(account) for account in accounts}
     except ImproperlyConfigured as error:
-        if len(phone_number_ids) > 1:  # one of them has a token that no key of ours decrypts
+        if len(phone_number_ids) > 1:  # one of them has a token that none of our keys decrypts
             return {number: access for one in phone_number_ids for number, access in _accounts([one]).items()}
         found = {number: SendingAccess(number, problem=str(error)) for number in phone_number_ids}
     missing = set(phone_number_ids) - set(found)
@@ -98,9 +98,8 @@ def _token_problem(token: str) -> str:
 
 
 def held_numbers() -> dict[str, float | None]:
-    """Numbers with queued messages that must not send now: seconds until they may, None for until someone acts.
-
-    One query while nothing is paused.
+    """The numbers with queued messages that must not send now, with the seconds until they may; None if someone has to
+    act first. One query if nothing is paused.
     """
     if not Pause.objects.active().exclude(scope__startswith="model:").exists():
         return {}
@@ -116,10 +115,10 @@ def held_numbers() -> dict[str, float | None]:
 
 
 def throttle(access: SendingAccess, rule: Rule, reason: str, code: int | None, asked: float = 0) -> tuple[float, bool]:
-    """Pause the rule's scope, longer with each time in a row: (seconds until its end, whether this call did it).
+    """Pause the rule's scope, longer each time in a row. Returns (seconds until its end, whether this call did it).
 
-    Many messages are refused at the same time. Each compares the pause with the one it had seen before it was
-    sent, so that the first of them raises the step and the others find it raised.
+    Many messages are refused at the same time. Each compares the pause with the one it saw before it was sent, so only
+    the first raises the step.
     """
     scope = access.scope(rule.pause or "number")
     seen = access.pause(scope)
@@ -145,7 +144,7 @@ def _timed(rule: Rule, step: int, reason: str, code: int | None, asked: float) -
 
 
 def hold(access: SendingAccess, reason: str, code: int | None) -> bool:
-    """Send nothing from this number with this token. Whether this call did it, and not one of its neighbours."""
+    """Stop sending from this number with this token. Returns whether this call did it, rather than a concurrent one."""
     scope = f"number:{access.phone_number_id}"
     credential = fingerprint(access.token)
     held = {
@@ -163,6 +162,7 @@ def hold(access: SendingAccess, reason: str, code: int | None) -> bool:
 
 
 def forget(access: SendingAccess) -> None:
-    """A message got through: the pauses it had seen are over, and the next one begins with the shortest again."""
+    """A message got through: delete the pauses it had seen, so that the next one starts with the shortest wait
+    again."""
     for pause in access.pauses:
         Pause.objects.filter(pk=pause.pk, since=pause.since).delete()

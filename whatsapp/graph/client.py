@@ -1,4 +1,4 @@
-"""Meta's Graph API: the only file with its address and version.
+"""Meta's Graph API. The only module that knows its URL and version.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/text-messages
 """
@@ -15,13 +15,12 @@ from runtime import http
 
 from . import payloads
 
-GREATEST_CODE = 2**31 - 1  # of the columns that keep it
+GREATEST_CODE = 2**31 - 1  # of the columns that store it
 
 
 class GraphError(Exception):
-    """Meta refused, or no answer was learned.
-
-    before_a_byte: no connection, nothing went out. uncertain: it may have been done, no refusal was read.
+    """Meta refused, or didn't answer. before_a_byte: nothing was sent. uncertain: it may have been done, because there
+    was no readable refusal.
     """
 
     def __init__(
@@ -46,21 +45,21 @@ class GraphError(Exception):
 
 
 class GraphClient:
-    """One for a process: `token` decides in whose name a call is made. Raises GraphError."""
+    """One client per process; each call gets its own `token`. Raises GraphError."""
 
     async def send(self, outbound: Outbound, token: str, media_id: str = "") -> str:
-        """Send one message; the answer is its wamid. `media_id`: of its file, which Meta has."""
+        """Send one message and return its wamid. `media_id`: of its file, once uploaded."""
         answer = await self._post(f"{outbound.phone_number_id}/messages", token, message_body(outbound, media_id))
         try:
             wamid = answer["messages"][0]["id"]
         except (KeyError, IndexError, TypeError):
             wamid = None
         if not isinstance(wamid, str) or not wamid:
-            raise GraphError("Meta's answer names no message", uncertain=True)
+            raise GraphError("Meta's response has no message ID", uncertain=True)
         return wamid
 
     async def upload(self, phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
-        """Give Meta a file, which is read piece by piece; the answer is its id, good for 30 days.
+        """Upload a file to Meta, in chunks, and return its ID, which is valid for 30 days.
 
         https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
         """
@@ -68,11 +67,11 @@ class GraphClient:
         form.add_field("file", file, filename="file", content_type=mime_type)
         answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
         if not isinstance(answer.get("id"), str | int) or not str(answer["id"]):
-            raise GraphError("Meta's answer names no file", uncertain=True)
+            raise GraphError("Meta's response has no file ID", uncertain=True)
         return str(answer["id"])
 
     async def mark_read(self, phone_number_id: str, wamid: str, token: str, typing: bool = True) -> None:
-        """Mark a customer's message as read; with `typing`, show for up to 25 s that an answer is being written."""
+        """Mark a customer's message as read; with `typing`, also show the typing indicator for up to 25 s."""
         body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
         if typing:
             body["typing_indicator"] = {"type": "text"}
@@ -92,11 +91,11 @@ def message_body(outbound: Outbound, media_id: str = "") -> dict[str, object]:
     body: dict[str, object] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        # A BSUID in `to` would be accepted and never delivered. By phone where we know it, as Meta recommends:
-        # so a refusal of BSUIDs (131062) leaves nothing else to try.
+        # A BSUID in `to` would be accepted but never delivered. We use the phone number if it's known, as Meta
+        # recommends, so if Meta refuses a BSUID (131062), there's nothing else to try.
         **({"to": outbound.phone} if outbound.phone else {"recipient": outbound.user_id}),
         **(text if outbound.content is None else payloads.body(outbound.content, media_id)),
-        # Comes back in the statuses: how a message is found whose answer we never read.
+        # Comes back in status webhooks, which finds the message even if we never got the response.
         "biz_opaque_callback_data": str(outbound.message_id),
     }
     if outbound.reply_to:
@@ -114,7 +113,7 @@ async def _call(
     json: dict[str, object] | None = None,
     data: aiohttp.FormData | None = None,
 ) -> dict[str, Any]:
-    """`seconds`, where not GRAPH_SECONDS."""
+    """`seconds`: a limit other than GRAPH_SECONDS."""
     try:
         response = await http.request(
             method,
@@ -127,7 +126,7 @@ async def _call(
         )
     except http.RequestFailed as failure:
         unsent = failure.before_a_byte
-        words = f"{'no connection to' if unsent else 'no answer from'} Meta: {failure.detail}"
+        words = f"{'no connection to' if unsent else 'no response from'} Meta: {failure.detail}"
         raise GraphError(words, before_a_byte=unsent, uncertain=not unsent) from None
     return _read(response, token)
 
@@ -142,11 +141,11 @@ def _read(response: http.Response, token: str) -> dict[str, Any]:
         raise _refusal(error, response, token)
     if 200 <= response.status < 300 and isinstance(answer, dict):
         return answer
-    # A proxy's page, not Meta's word. Below 500 it did not pass the request on; from 500 on, perhaps.
+    # A proxy's page, not Meta's response. Below 500 it didn't forward the request; from 500 on it may have.
     status = response.status
     refused = 300 <= status < 500
     raise GraphError(
-        f"HTTP {status} that is not Meta's JSON",
+        f"HTTP {status} that isn't Meta's JSON",
         http_status=status,
         retry_after=http.retry_after(response.headers),
         uncertain=not refused,
@@ -174,5 +173,5 @@ def _number(value: object) -> int | None:
 
 
 def redacted(text: str, token: str) -> str:
-    """`text`, short and without the token: Meta quotes a malformed one."""
+    """`text`, shortened and without the token, because Meta quotes malformed ones."""
     return re.sub(r"\bEAA\w{8,}", "[token]", text.replace(token, "[token]") if token else text)[:500]

@@ -1,8 +1,8 @@
-"""Meta's error codes: what each means for a message we tried to send, and in words.
+"""Meta's error codes: what to do about each when sending a message, and its description.
 
 Decided by `error.code`, not by the HTTP status, as Meta asks:
 https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
-Seconds here are those of production; `settings.RETRY_TIME_SCALE` shortens all of them in tests.
+Times are in seconds; `settings.RETRY_TIME_SCALE` shortens them in tests.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from conversations.outbox.senders import Policy
 class Rule:
     """One class of errors.
 
-    policy: what becomes of the message.
-    waits: for RETRY, seconds before the second, third, … attempt of this message; when used up, it has failed.
-    pause: nothing at all is sent for this app, WhatsApp Business Account or number for `pause_seconds`, by how many
-        times in a row; with WAIT, the message itself loses no attempt by it.
+    policy: what to do with the message.
+    waits: for RETRY, seconds before the second, third, … attempt of this message; when they're used up, it has failed.
+    pause: nothing is sent for this app, WhatsApp Business Account or number for `pause_seconds`, depending on how many
+    times in a row; with WAIT, it doesn't count as an attempt.
     advice: what an operator should do; logged as an error.
     """
 
@@ -46,7 +46,7 @@ SPAM = Rule(
     advice="Customers blocked or reported this number: check its quality in WhatsApp Manager.",
 )
 MAINTENANCE = Rule("maintenance", Policy.RETRY, waits=(60,) * 10)
-# A minute for the status that says it was sent after all, then 120 and 480 s.
+# A minute for a status that says it was sent after all, then 120 and 480 s.
 GENERIC = Rule("generic", Policy.RETRY, waits=(60, 120, 480))
 UNCERTAIN = Rule("no answer", Policy.UNCERTAIN)
 AUTH = Rule("auth", Policy.HOLD, advice="Save a valid permanent token with whatsapp_business_messaging in the account.")
@@ -74,7 +74,7 @@ CODES: dict[int, tuple[Rule, str]] = {
     133004: (MAINTENANCE, "Meta's server is temporarily unavailable"),
     1: (GENERIC, "Meta had an unknown error"),
     2: (GENERIC, "Meta was down or overloaded"),
-    131000: (GENERIC, "Meta could not send it and doesn't say why"),
+    131000: (GENERIC, "Meta couldn't send it and didn't say why"),
     131016: (GENERIC, "one of Meta's services was overloaded"),
     0: (AUTH, "Meta doesn't accept the access token"),
     3: (AUTH, "the access token lacks a permission"),
@@ -102,8 +102,8 @@ CODES: dict[int, tuple[Rule, str]] = {
     131037: (CONTENT, "the number's display name isn't approved yet"),
     131049: (CONTENT, "Meta chose not to deliver it, to protect the customer's experience"),
     131050: (CONTENT, "the customer opted out of marketing messages from this business"),
-    131052: (CONTENT, "the customer's file could not be downloaded"),
-    131053: (CONTENT, "the file could not be uploaded"),
+    131052: (CONTENT, "the customer's file couldn't be downloaded"),
+    131053: (CONTENT, "the file couldn't be uploaded"),
     132000: (CONTENT, "the template received the wrong number of values"),
     132001: (CONTENT, "the template doesn't exist in this language"),
     132015: (CONTENT, "the template is paused for low quality"),
@@ -112,7 +112,7 @@ CODES: dict[int, tuple[Rule, str]] = {
 
 
 def rule_for(code: int | None, http_status: int | None) -> Rule:
-    """What to do about an error in Meta's own form; for an unknown code, by the HTTP status."""
+    """What to do about an error from Meta; for an unknown code, depending on the HTTP status."""
     if code in CODES:
         return CODES[code][0]
     if code is not None and 200 <= code <= 299:
@@ -126,7 +126,7 @@ def rule_for(code: int | None, http_status: int | None) -> Rule:
 
 
 def code_as_text(code: int | None) -> str:
-    """A code in words, of a refusal or a `failed` status."""
+    """The description of a refusal's or `failed` status's code."""
     if code is None:
         return "Meta didn't say why"
     if 200 <= code <= 299:

@@ -1,4 +1,4 @@
-"""Sends WhatsApp messages: turns Meta's errors into `SendFailed`, by the table in `errors`."""
+"""Sends WhatsApp messages, and turns Meta's errors into `SendFailed` according to the table in `errors`."""
 
 import asyncio
 import logging
@@ -23,19 +23,19 @@ logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER = 600
 MEDIA_ID_SECONDS = 29 * 86_400  # Meta keeps an uploaded file for 30 days
-ACCESS_SECONDS = 5  # how long an unavailable database is waited for; then the message is queued again
+ACCESS_SECONDS = 5  # how long to wait for an unavailable database before the message is queued again
 
 
 class WhatsAppSender:
-    """What `MESSAGE_SENDER` names, see `conversations.outbox.senders.Sender`."""
+    """The default MESSAGE_SENDER. See `conversations.outbox.senders.Sender`."""
 
     def __init__(self) -> None:
         self._graph = GraphClient()
-        # Messages that are claimed together ask for their access together.
+        # Messages claimed together look up their access together.
         self._access: Batcher[str, SendingAccess] = Batcher(_read_access, ACCESS_SECONDS)
 
     async def send(self, outbound: Outbound) -> str:
-        """Send one message; the answer is its wamid. Raises SendFailed, and nothing else."""
+        """Send one message and return its wamid. Only raises SendFailed."""
         way = await self._access_of(outbound.phone_number_id)
         _check(way)
         try:
@@ -50,7 +50,7 @@ class WhatsAppSender:
         return access.held_numbers()
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
-        """Mark a message as read and show that an answer is being written; nothing while sending is paused."""
+        """Mark a message as read and show the typing indicator. Does nothing while sending is paused."""
         way = await self._access_of(phone_number_id)
         if way.on_hold() or way.seconds_to_wait():
             return
@@ -59,7 +59,7 @@ class WhatsAppSender:
         try:
             await self._graph.mark_read(phone_number_id, wamid, way.token)
         except GraphError as error:
-            # A courtesy: no pause is made for it, and it isn't repeated.
+            # A courtesy: failures neither cause a pause nor are retried.
             raise SendFailed(_detail(error), Policy.FAIL, code=error.code) from error
         except Exception as error:
             raise SendFailed(f"unexpected error: {type(error).__name__}", Policy.FAIL) from error
@@ -68,11 +68,11 @@ class WhatsAppSender:
         try:
             return await self._access.add(phone_number_id)
         except Exception as error:
-            # Nothing went out yet. Most likely, the database is unavailable.
+            # Nothing was sent yet. Most likely, the database is unavailable.
             if not isinstance(error, GaveUp):
-                logger.exception("number %s: its account could not be read", phone_number_id)
+                logger.exception("number %s: its account couldn't be read", phone_number_id)
             raise SendFailed(
-                f"The account could not be read: {type(error).__name__}.",
+                f"The account couldn't be read: {type(error).__name__}.",
                 Policy.RETRY,
                 waits=_scaled(NO_CONNECTION.waits),
             ) from error
@@ -88,11 +88,11 @@ class WhatsAppSender:
         return wamid
 
     async def _media_id(self, outbound: Outbound, way: SendingAccess) -> str:
-        """Meta's id of the message's file, which is uploaded once; '' for a message without a file of ours."""
+        """Meta's ID of the message's file, which is uploaded once; '' for a message without an uploaded file."""
         upload = upload_in(outbound.content)
         if outbound.media_id or outbound.attachment_id is None or upload is None:
             return outbound.media_id
-        # Within the time after which a message that is being sent counts as uncertain.
+        # Must end before a message that is being sent counts as uncertain.
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
             with await asyncio.to_thread(attachments.opened, upload.storage_name) as file:
@@ -101,14 +101,14 @@ class WhatsAppSender:
         except FileNotFoundError as error:
             raise SendFailed("The file is no longer in the storage.", Policy.FAIL) from error
         except GraphError as error:
-            # The message itself hasn't gone out: what became of the file doesn't matter.
+            # The message itself wasn't sent, so it doesn't matter what happened to the file.
             error.before_a_byte = error.before_a_byte or error.uncertain
             raise await _failure(way, error) from error
         except Exception as error:
-            # Nothing went out yet. Most likely, the storage is unavailable.
-            logger.exception("message %s: its file could not be uploaded", outbound.message_id)
+            # Nothing was sent yet. Most likely, the storage is unavailable.
+            logger.exception("message %s: its file couldn't be uploaded", outbound.message_id)
             raise SendFailed(
-                f"Its file could not be uploaded: {type(error).__name__}.",
+                f"Its file couldn't be uploaded: {type(error).__name__}.",
                 Policy.RETRY,
                 waits=_scaled(NO_CONNECTION.waits),
             ) from error
@@ -121,7 +121,7 @@ async def _read_access(phone_number_ids: Sequence[str]) -> Sequence[SendingAcces
 
 
 def _check(way: SendingAccess) -> None:
-    """Raises SendFailed when nothing may be sent now."""
+    """Raises SendFailed if nothing may be sent now."""
     if way.problem:
         raise SendFailed(f"Nothing can be sent: {way.problem}.", Policy.HOLD)
     if held := way.on_hold():
@@ -132,7 +132,7 @@ def _check(way: SendingAccess) -> None:
 
 
 async def _failure(way: SendingAccess, error: GraphError) -> SendFailed:
-    """What the table says: the pause is stored, and the rest is for the outbox."""
+    """Apply the table: store the pause, and return what the outbox should do."""
     rule, detail = _rule(error), _detail(error)
     if rule.policy == Policy.HOLD:
         return await _held(way, rule, error, detail)
@@ -195,5 +195,5 @@ def _scaled(waits: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _after(seconds: float) -> float:
-    """Some time after the pause's end, so that waiting messages don't all come back at once."""
+    """Some time after the pause's end, so that waiting messages don't all retry at once."""
     return seconds + random.uniform(0, float(settings.RETRY_TIME_SCALE) * (1 + seconds / 4))  # noqa: S311

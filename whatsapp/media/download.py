@@ -1,4 +1,4 @@
-"""A customer's file over the network: from Meta, in bounds, and nothing but what Meta announced.
+"""Downloads a customer's file: only from Meta, within limits, and only if it's what Meta announced.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 """
@@ -22,23 +22,23 @@ from whatsapp.webhook.items import hexadecimal
 
 from .errors import FetchFailed, of_graph
 
-# Where Meta keeps files; the token goes there and to the Graph API, and nowhere else.
+# Where Meta keeps files. The token is only sent there and to the Graph API.
 META_HOSTS = (".fbsbx.com", ".whatsapp.net", ".facebook.com", ".fbcdn.net")
 REDIRECTS = 3
-IN_MEMORY = 1024 * 1024  # the rest of a larger file waits on the disk
-READ_SECONDS = 30  # between two pieces
+IN_MEMORY = 1024 * 1024  # the rest of a larger file is kept on disk
+READ_SECONDS = 30  # between two chunks
 REDIRECT_STATUSES = {301, 302, 303, 307, 308}
-REFUSED = {401, 403, 404, 410}  # an address that is too old
+REFUSED = {401, 403, 404, 410}  # an expired URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A file as the webhook named it, and in whose name it is asked for."""
+    """A file as the webhook describes it, and the access token to fetch it with."""
 
     media_id: str
     kind: str
     mime_type: str
-    sha256: str  # hexadecimal, '' when unknown
+    sha256: str  # hexadecimal, '' if unknown
     phone_number_id: str
     token: str
 
@@ -49,7 +49,7 @@ class Wanted:
 
 
 class Spool:
-    """The bytes as they come: counted, summed up, and beyond the first MB on the disk."""
+    """The bytes as they arrive: counted and hashed, and on disk beyond the first MB."""
 
     def __init__(self, limit: int) -> None:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by __exit__
@@ -68,12 +68,12 @@ class Spool:
     def sha256(self) -> str:
         return self._sum.hexdigest()
 
-    def take(self, piece: bytes) -> None:
-        self.announce(self.size + len(piece))
-        self.size += len(piece)
-        self.head += piece[: HEAD - len(self.head)]
-        self._sum.update(piece)
-        self.file.write(piece)
+    def take(self, chunk: bytes) -> None:
+        self.announce(self.size + len(chunk))
+        self.size += len(chunk)
+        self.head += chunk[: HEAD - len(self.head)]
+        self._sum.update(chunk)
+        self.file.write(chunk)
 
     def announce(self, size: int) -> None:
         if size > self.limit:
@@ -81,24 +81,24 @@ class Spool:
 
 
 async def fetch(wanted: Wanted, spool: Spool) -> str:
-    """Fetch the file into the spool; the answer is its real type. Raises FetchFailed, and nothing else."""
+    """Download the file into the spool and return its real type. Only raises FetchFailed."""
     try:
         async with asyncio.timeout(settings.MEDIA_SECONDS):
             return await _fetch(wanted, spool)
     except TimeoutError:
-        raise FetchFailed("timeout", f"The file did not come within {settings.MEDIA_SECONDS:g} seconds.") from None
+        raise FetchFailed("timeout", f"The file didn't arrive within {settings.MEDIA_SECONDS:g} seconds.") from None
     except http.RequestFailed as failure:
         raise _failed(failure) from None
     except (OSError, ValueError) as error:  # a full disk; a redirect to something that isn't a URL
-        raise FetchFailed("broken", f"The file could not be fetched: {type(error).__name__}.") from None
+        raise FetchFailed("broken", f"The file couldn't be downloaded: {type(error).__name__}.") from None
 
 
 def _failed(failure: http.RequestFailed) -> FetchFailed:
     if failure.kind in (Kind.BAD_REQUEST, Kind.NOT_PUBLIC):
-        return FetchFailed("elsewhere", f"{failure.detail}: not fetched.")
+        return FetchFailed("elsewhere", f"{failure.detail}: not downloaded.")
     if failure.before_a_byte:
-        return FetchFailed("no_connection", f"No connection to Meta's files: {failure.detail}.")
-    return FetchFailed("broken", f"The connection broke: {failure.detail}.")
+        return FetchFailed("no_connection", f"Can't connect to Meta's file server: {failure.detail}.")
+    return FetchFailed("broken", f"The connection was lost: {failure.detail}.")
 
 
 async def _fetch(wanted: Wanted, spool: Spool) -> str:
@@ -106,10 +106,10 @@ async def _fetch(wanted: Wanted, spool: Spool) -> str:
     size = described.get("file_size")
     spool.announce(int(size) if isinstance(size, int | str) and str(size).isdecimal() else 0)
     await _download(str(described.get("url") or ""), wanted.token, spool)
-    # What Graph says of the file that it has now counts before what the webhook said of it.
+    # What the Graph API says about the file overrides the webhook.
     expected = hexadecimal(str(described.get("sha256") or "")) or wanted.sha256
     if expected and expected != spool.sha256:
-        raise FetchFailed("altered", "What came is not the file that Meta announced (another SHA-256).")
+        raise FetchFailed("altered", "The downloaded file isn't the one that Meta announced (the SHA-256 differs).")
     claimed = wanted.mime_type or str(described.get("mime_type") or "")
     real = real_type(wanted.kind, claimed, spool.head)
     if real is None:
@@ -126,10 +126,10 @@ async def _describe(wanted: Wanted) -> dict[str, Any]:
 
 
 async def _download(url: str, token: str, spool: Spool) -> None:
-    """Follow Meta from one of its hosts to another, and nobody anywhere else."""
+    """Follow redirects between Meta's hosts, and nowhere else."""
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     for _ in range(REDIRECTS + 1):
-        pinned = not _is_graph(url)  # the sandbox takes Graph's place on this machine
+        pinned = not _is_graph(url)  # the sandbox replaces Graph on this machine
         async with http.stream(
             "GET", url, pinned=pinned, headers=headers, read_seconds=min(READ_SECONDS, settings.MEDIA_SECONDS)
         ) as response:
@@ -138,30 +138,30 @@ async def _download(url: str, token: str, spool: Spool) -> None:
                 await _read(response, spool)
                 return
         url = str(URL(url).join(URL(location)))
-    raise FetchFailed("elsewhere", "Meta's address leads from one to the next without end.")
+    raise FetchFailed("elsewhere", "Meta's URL for the file redirects too often.")
 
 
 async def _read(response: http.OpenResponse, spool: Spool) -> None:
     status = response.status
     if status in REFUSED:
-        raise FetchFailed("expired", f"Meta's address for the file was refused (HTTP {status}).")
+        raise FetchFailed("expired", f"Meta's URL for the file was refused (HTTP {status}).")
     if status != 200:
-        raise FetchFailed("throttled" if status == 429 else "unavailable", f"Meta's files answered HTTP {status}.")
+        raise FetchFailed("throttled" if status == 429 else "unavailable", f"Meta's file server returned {status}.")
     length = response.headers.get("Content-Length", "")
     spool.announce(int(length) if length.isdecimal() else 0)
-    async for piece in response.chunks():
-        spool.take(piece)
+    async for chunk in response.chunks():
+        spool.take(chunk)
 
 
 def _is_graph(url: str) -> bool:
-    """Whether the file is at the Graph API. Raises FetchFailed when it is at none of Meta's hosts."""
+    """Whether the URL is at the Graph API. Raises FetchFailed if it isn't at one of Meta's hosts."""
     try:
         target = URL(url)
         if target.origin() == URL(settings.WHATSAPP_GRAPH_URL).origin() and not target.user:
             return True
     except ValueError:
-        raise FetchFailed("elsewhere", "The file is not at Meta, and its address is not a URL: not fetched.") from None
+        raise FetchFailed("elsewhere", "Not downloaded: its location isn't a URL.") from None
     host = target.host or ""
     if target.scheme != "https" or target.user or target.password or not f".{host}".endswith(META_HOSTS):
-        raise FetchFailed("elsewhere", f"The file is not at Meta but at {host[:100] or 'no host'}: not fetched.")
+        raise FetchFailed("elsewhere", f"Not downloaded: {host[:100] or 'no host'} isn't one of Meta's hosts.")
     return False

@@ -1,4 +1,4 @@
-"""The files of customers' messages, from the webhook that names one to the storage."""
+"""Fetches the files of customers' messages and stores them."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from .errors import FetchFailed
 logger = logging.getLogger(__name__)
 
 State = Attachment.State
-MARGIN_SECONDS = 120  # of the lease: to put the file into the storage
+MARGIN_SECONDS = 120  # the part of the lease that's for storing the file
 BACKLOG = backlog("whatsapp.tasks.fetch", State.PENDING, lambda: settings.MEDIA_SECONDS + MARGIN_SECONDS)
 
 
@@ -104,13 +104,14 @@ def _prepare(attachment_id: int) -> Task | None:
 
 
 def _announced(attachment: Attachment, name: str) -> bool:
-    """Enter the file's name before it's stored, so that a file left behind by a crash is known. Whether it's ours."""
+    """Record the file's name before storing it, so that a file left behind by a crash is known. Returns whether the row
+    is still ours."""
     with transaction.atomic():
         return bool(Attachment.objects.held(attachment).update(file=name))
 
 
 def _put(spool: Spool, name: str, left_behind: str) -> None:
-    """Store the file, and remove what an earlier attempt may have left."""
+    """Store the file, and remove any left by an earlier attempt."""
     spool.file.seek(0)
     try:
         if left_behind:
@@ -122,7 +123,7 @@ def _put(spool: Spool, name: str, left_behind: str) -> None:
 
 
 def _stored(attachment: Attachment, name: str, mime_type: str, spool: Spool) -> bool:
-    """Record that the file is stored. Whether the row was still ours."""
+    """Record that the file is stored. Returns whether the row was still ours."""
     to_read = extraction.wants(attachment.kind, mime_type)
     with transaction.atomic():
         held = Attachment.objects.held(attachment).update(

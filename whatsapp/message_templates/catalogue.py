@@ -42,7 +42,7 @@ def approved_templates(phone_number_id: str) -> list[MessageTemplate]:
     except graph_client.GraphError as error:
         reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
         raise TemplatesUnavailable(f"Meta refused to list the templates: {reason.rstrip('.')}.") from error
-    known = (template.parse(piece) for piece in found if as_text(piece.get("status")).upper() == "APPROVED")
+    known = (template.parse(item) for item in found if as_text(item.get("status")).upper() == "APPROVED")
     return sorted(known, key=lambda one: (one.name, one.language))
 
 
@@ -60,11 +60,14 @@ def _waba_id(phone_number_id: str) -> str:
 
 async def _all(waba_id: str, token: str) -> list[Json]:
     path, found, after = f"{quote(waba_id, safe='')}/message_templates", [], ""
-    async with asyncio.timeout(settings.GRAPH_SECONDS), http.keep_connections():  # all pages together: somebody waits
+    async with (
+        asyncio.timeout(settings.GRAPH_SECONDS),
+        http.keep_connections(),
+    ):  # for all pages
         for _ in range(PAGES):
             more = {"after": after} if after else {}
             answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
-            found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
+            found += [item for item in as_list(answer.get("data")) if isinstance(item, dict)]
             paging = as_dict(answer.get("paging"))
             after = as_text(as_dict(paging.get("cursors")).get("after"))
             if not after or not paging.get("next"):

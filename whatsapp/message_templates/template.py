@@ -185,7 +185,8 @@ def _placeholder_of(button: TemplateButton) -> Placeholder:
 
 
 def _names(text: str) -> list[str]:
-    """Each placeholder once: numbered ones by number, as Meta counts the values; named ones as they appear."""
+    """Each placeholder once: numbered ones in order of number, as Meta counts the values; named ones in order of
+    appearance."""
     found = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
     return sorted(found, key=int) if all(name.isdigit() for name in found) else found
 

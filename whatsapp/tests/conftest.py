@@ -12,7 +12,7 @@ TOKEN = "EAAtest0123456789"
 
 @pytest.fixture
 def graph_settings(settings: Settings) -> Settings:
-    """One business, its token, an address that reaches nobody; no waits."""
+    """One business with a token, a URL where no one answers, and no waits."""
     settings.MULTITENANT_ENABLED = False
     settings.WHATSAPP_ACCESS_TOKEN = TOKEN
     settings.WHATSAPP_GRAPH_URL = "https://graph.test"

@@ -1,8 +1,8 @@
-"""Webhook bodies of our own, built the way Meta builds them.
+"""Builds webhook bodies the way Meta does.
 
     delivery(change(messages=[text_message("Hello")]))
 
-Every part takes keyword arguments that are put into it as they are, so that a test can also be wrong.
+Every part accepts keyword arguments that are inserted as they are, so that a test can also build invalid bodies.
 """
 
 import itertools
@@ -18,7 +18,7 @@ PHONE_NUMBER_ID = "202020202020"
 BUSINESS = "15550100200"
 CUSTOMER = "79001234567"
 USER_ID = "RU.1000200030004000"
-SENT_AT = int(time.time()) - 60  # a minute ago: within the 24 hours in which a customer can be answered
+SENT_AT = int(time.time()) - 60  # a minute ago: within the 24-hour window
 
 _serial = itertools.count(1)
 
@@ -42,7 +42,7 @@ def change(
     field: str | None = None,
     **value: Any,
 ) -> Json:
-    """One change. Echoes make it ``smb_message_echoes`` unless a field is given."""
+    """One change. With echoes it's ``smb_message_echoes``, unless a field is given."""
     given = {
         "contacts": contacts,
         "messages": messages,
@@ -64,7 +64,7 @@ def contact(name: str = "Ann Lee", wa_id: str | None = CUSTOMER, user_id: str | 
 
 
 def message(kind: str, content: Any = None, *, sender: str | None = CUSTOMER, **more: Any) -> Json:
-    """A message of any kind; ``content`` is what Meta puts under the kind's own key."""
+    """A message of any kind; ``content`` goes under the kind's own key."""
     named = {} if sender is None else {"from": sender}
     inside = {} if content is None else {kind: content}
     return {**named, "id": new_wamid(), "timestamp": str(SENT_AT), "type": kind, **inside, **more}
@@ -75,14 +75,14 @@ def text_message(body: str = "Hello", *, sender: str | None = CUSTOMER, **more: 
 
 
 def echo(kind: str = "text", content: Any = None, *, to: str | None = CUSTOMER, **more: Any) -> Json:
-    """A message that a person of the business sent from the WhatsApp app."""
+    """A message that the business sent from the WhatsApp app."""
     inside = {"body": "Hello, this is Bo."} if kind == "text" and content is None else content
     recipient = {} if to is None else {"to": to}
     return message(kind, inside, sender=BUSINESS, **recipient, **more)
 
 
 def status(word: str = "delivered", *, wamid: str | None = None, message_id: Any = None, **more: Any) -> Json:
-    """What became of a message of ours; ``message_id`` is the id that we gave it ourselves."""
+    """The status of a message we sent; ``message_id`` is our own ID."""
     tracker = {} if message_id is None else {"biz_opaque_callback_data": str(message_id)}
     return {
         "id": wamid or new_wamid(),
@@ -112,7 +112,7 @@ def signed(data: object, secret: str) -> tuple[bytes, str]:
 
 _MEDIA = {"id": "4040404040", "mime_type": "image/jpeg", "sha256": "c2hhMjU2"}
 
-# One message of each kind: (kind, content, the text a person is to read).
+# One message of each kind: (kind, content, readable text).
 EXAMPLES: list[tuple[str, Any, str]] = [
     ("text", {"body": "Do you deliver?"}, "Do you deliver?"),
     ("image", {**_MEDIA, "caption": "My receipt"}, "[image] My receipt"),

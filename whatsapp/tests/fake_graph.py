@@ -1,4 +1,4 @@
-"""Meta's Graph API behind a fake network: it gives the answers it was told to give, and keeps what it was asked."""
+"""Meta's Graph API behind a fake network: returns scripted responses, and records requests."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ WAMID = "wamid.HBgLNzkwMDEyMzQ1NjcVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
 
 
 def accepted(wamid: object = WAMID) -> httpx2.Response:
-    """What Meta answers to a message it takes."""
+    """Meta's response to a message it accepts."""
     contacts = [{"input": "79001234567", "wa_id": "79001234567"}]
     return httpx2.Response(
         200, json={"messaging_product": "whatsapp", "contacts": contacts, "messages": [{"id": wamid}]}
@@ -53,7 +53,7 @@ def outbound(**parts: Any) -> Outbound:
 
 
 class FakeGraph:
-    """Give the answers in this order, and the last one for ever."""
+    """Return these responses in order, and then repeat the last one."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers) or [accepted()]
@@ -64,7 +64,7 @@ class FakeGraph:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        # A response can be read once; the last one is given again and again.
+        # A response can only be read once, but the last one is repeated.
         return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     def body(self, index: int = -1) -> dict[str, Any]:

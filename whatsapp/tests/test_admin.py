@@ -1,4 +1,4 @@
-"""The admin of the business numbers: secrets go in and never come out; pauses are shown and ended."""
+"""The admin of business numbers: secrets can be set but never read; pauses are shown and can be ended."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -78,13 +78,13 @@ def test_shows_the_rest_of_the_business_no_input_for_secrets(
     assert save(client, account, access_token="EAAG-theirs") == 403
 
 
-def test_answers_no_question_about_a_secret_in_the_address(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
+def test_lookups_in_the_url_reveal_nothing_about_secrets(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
     client = businesses.browser("owner")
     response = client.get("/admin/whatsapp/whatsappaccount/?access_token__startswith=EAAG")
     assert response.status_code in (302, 400)
 
 
-def test_shows_the_address_and_the_token_for_meta(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
+def test_shows_the_url_and_the_token_for_meta(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
     page = businesses.browser("owner").get(_page(account)).content.decode()
     assert "/api/whatsapp/webhook" in page
     assert "parley-verify" in page

@@ -14,7 +14,7 @@ TOKEN = "EAAG-token"
 
 
 class Meta:
-    """Meta's side of the wire: what it was asked, and what it answers."""
+    """Meta's side: the requests it got, and its responses."""
 
     def __init__(self) -> None:
         self.asked: list[httpx2.Request] = []
@@ -87,7 +87,7 @@ def test_says_when_nothing_is_subscribed_or_stored(
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator", "stranger", "nobody"])
-def test_asks_nothing_for_who_may_not(
+def test_makes_no_request_for_people_without_access(
     businesses: TwoBusinesses, account: WhatsAppAccount, meta: Meta, who: str
 ) -> None:
     press(businesses, who, account)

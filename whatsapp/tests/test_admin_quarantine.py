@@ -108,7 +108,7 @@ def test_keeps_events_of_no_business_for_superusers(businesses: TwoBusinesses) -
     assert "unknown number" in businesses.browser("superuser").get(LIST).content.decode()
 
 
-def test_nobody_changes_the_evidence(businesses: TwoBusinesses) -> None:
+def test_nobody_can_change_events(businesses: TwoBusinesses) -> None:
     event = aside(businesses.ours, "1")
     for who in ("owner", "superuser"):
         client = businesses.browser(who)
@@ -117,7 +117,7 @@ def test_nobody_changes_the_evidence(businesses: TwoBusinesses) -> None:
         assert client.get(f"{LIST}add/").status_code == 403
 
 
-def test_retries_all_that_the_filter_shows_and_none_of_another_business(businesses: TwoBusinesses) -> None:
+def test_retries_everything_the_filter_shows_and_nothing_of_another_business(businesses: TwoBusinesses) -> None:
     ours = [aside(businesses.ours, f"{n}") for n in range(3)]
     aside(businesses.theirs, "theirs")
     QuarantinedEvent.objects.filter(pk=ours[0].pk).update(field="other")

@@ -1,4 +1,4 @@
-"""What must happen to rubbish that carries a good signature: 200, a cleaned value or quarantine, never a 500."""
+"""Garbage with a valid signature: 200, and a cleaned value or quarantine; never a 500."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Mistakes in the settings are said at start, with what to do."""
+"""Mistakes in the settings are reported at startup, with what to do."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ def ids() -> set[str]:
     return {str(message.id) for message in run_checks() if message.id}
 
 
-def test_a_missing_app_secret_is_warned_of(settings: Any) -> None:
+def test_warns_about_a_missing_app_secret(settings: Any) -> None:
     settings.WHATSAPP_APP_SECRETS = []
     assert "whatsapp.W001" in ids()
     settings.WHATSAPP_APP_SECRETS = ["secret"]
     assert "whatsapp.W001" not in ids()
 
 
-def test_a_business_without_a_token_is_warned_of(settings: Any) -> None:
+def test_warns_about_a_business_without_a_token(settings: Any) -> None:
     settings.WHATSAPP_ACCESS_TOKEN = ""
     assert "whatsapp.W002" in ids()
     settings.MULTITENANT_ENABLED = True
@@ -27,7 +27,7 @@ def test_a_business_without_a_token_is_warned_of(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("version", ["24.0", "v", "latest", ""])
-def test_a_graph_version_that_is_none_is_an_error(settings: Any, version: str) -> None:
+def test_an_invalid_graph_version_is_an_error(settings: Any, version: str) -> None:
     settings.WHATSAPP_GRAPH_VERSION = version
     assert "whatsapp.E001" in ids()
 

@@ -1,4 +1,4 @@
-"""Reactions, edits, revokes and system messages: kept, applied, and never answered."""
+"""Reactions, edits, revokes and system messages: stored, applied, and never answered."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def edit(text: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    "piece",
+    "item",
     [
         message("reaction", {"message_id": ORIGINAL, "emoji": "👍"}),
         message("revoke", {"original_message_id": ORIGINAL}),
@@ -32,15 +32,15 @@ def edit(text: str) -> Json:
         edit("Hello again"),
         message("request_welcome"),
     ],
-    ids=lambda piece: piece["type"],
+    ids=lambda item: item["type"],
 )
-def test_they_do_not_make_the_assistant_speak(stage: Stage, piece: dict[str, object]) -> None:
-    stage.converse(inbound(piece))
-    assert ConversationMessage.objects.get().kind == piece["type"]
+def test_the_assistant_does_not_answer_them(stage: Stage, item: dict[str, object]) -> None:
+    stage.converse(inbound(item))
+    assert ConversationMessage.objects.get().kind == item["type"]
     assert stage.wire.asked == []
 
 
-def test_an_edit_changes_the_text_and_keeps_the_former_one(stage: Stage) -> None:
+def test_an_edit_changes_the_text_and_keeps_the_previous_one(stage: Stage) -> None:
     stage.post(inbound(text_message("Two cakes", id=ORIGINAL)))
     stage.post(inbound(edit("Three cakes")))
     original = ConversationMessage.objects.get(external_id=ORIGINAL)
@@ -65,7 +65,7 @@ def test_a_revoke_takes_the_files_with_it(stage: Stage) -> None:
     assert not any(default_storage.exists(str(name)) for name in names)
 
 
-def test_a_revoke_blanks_the_text_its_former_texts_and_the_raw_piece(stage: Stage) -> None:
+def test_a_revoke_blanks_the_text_its_previous_texts_and_the_raw_item(stage: Stage) -> None:
     stage.post(inbound(text_message("My card is 4111 1111", id=ORIGINAL)))
     stage.post(inbound(edit("My card is 4111 1111 too")))
     stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
@@ -184,8 +184,8 @@ def test_the_whatsapp_app_cannot_edit_or_delete_what_the_customer_or_the_assista
     stage.converse(inbound(text_message("Hello", id=ORIGINAL)))
     for wamid in (ORIGINAL, "wamid.out0001"):
         changed = {"original_message_id": wamid, "message": {"type": "text", "text": {"body": "changed"}}}
-        for piece in (echo("edit", changed), echo("revoke", {"original_message_id": wamid})):
-            stage.post(delivery(change(message_echoes=[piece], contacts=[contact()])))
+        for item in (echo("edit", changed), echo("revoke", {"original_message_id": wamid})):
+            stage.post(delivery(change(message_echoes=[item], contacts=[contact()])))
     texts = ConversationMessage.objects.filter(kind="text").order_by("pk").values_list("text", flat=True)
     assert list(texts) == ["Hello", "Answer to Hello"]
 

@@ -1,4 +1,4 @@
-"""What a person of the business writes in the WhatsApp app: a person's reply, and the conversation is theirs."""
+"""Messages that the business writes in the WhatsApp app count as a person's reply and take over the conversation."""
 
 from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead
@@ -10,7 +10,7 @@ def echoed(*echoes: dict[str, object]) -> object:
     return delivery(change(message_echoes=list(echoes), contacts=[contact()]))
 
 
-def test_an_echo_is_stored_as_a_persons_reply_and_hands_them_the_conversation(stage: Stage) -> None:
+def test_an_echo_is_stored_as_a_persons_reply_and_takes_over(stage: Stage) -> None:
     stage.converse(inbound(text_message("Hello")))
     stage.converse(echoed(echo()))
     reply = ConversationMessage.objects.latest("id")
@@ -25,7 +25,7 @@ def test_the_assistant_is_silent_after_it(stage: Stage) -> None:
     assert stage.wire.sent == []
 
 
-def test_an_echo_to_a_new_customer_makes_a_conversation_but_no_lead(stage: Stage) -> None:
+def test_an_echo_to_a_new_customer_creates_a_conversation_but_no_lead(stage: Stage) -> None:
     stage.converse(echoed(echo()))
     assert Conversation.objects.get().last_inbound_at is None
     assert not Lead.objects.exists()

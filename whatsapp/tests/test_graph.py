@@ -1,4 +1,4 @@
-"""The requests to Graph as they stand on the wire, and what is read from the answers."""
+"""The requests to Graph on the wire, and how the responses are read."""
 
 import json
 from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_it_reads_an_error_of_another_shape(
     assert (error.code, error.message, error.uncertain) == (code, message, False)
 
 
-def test_it_believes_an_error_in_a_200(fake_graph: Fake) -> None:
+def test_it_recognizes_an_error_in_a_200(fake_graph: Fake) -> None:
     error = failure(fake_graph, refused(131047, 200))
     assert (error.code, error.uncertain) == (131047, False)
 
@@ -167,7 +167,7 @@ def test_it_does_not_claim_to_know_what_an_unreadable_answer_means(fake_graph: F
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 413, 429])
-def test_it_takes_a_proxys_refusal_for_one(fake_graph: Fake, status: int) -> None:
+def test_a_proxys_refusal_counts_as_one(fake_graph: Fake, status: int) -> None:
     error = failure(fake_graph, httpx2.Response(status, html="<h1>No</h1>"))
     assert (error.uncertain, error.code, error.http_status) == (False, None, status)
 
@@ -194,7 +194,7 @@ def test_it_tells_whether_a_byte_went_out(fake_graph: Fake, broken: Exception, b
 
 
 @pytest.mark.parametrize("token", ["EAA\nnewline", "EAAключ"])
-def test_it_sends_nothing_with_a_token_that_fits_in_no_header(fake_graph: Fake, token: str) -> None:
+def test_it_sends_nothing_with_a_token_that_is_invalid_in_a_header(fake_graph: Fake, token: str) -> None:
     fake_graph(httpx2.LocalProtocolError(f"Illegal header value 'Bearer {token}'"))
     with pytest.raises(GraphError) as failed:
         send(outbound(), token)
@@ -203,7 +203,7 @@ def test_it_sends_nothing_with_a_token_that_fits_in_no_header(fake_graph: Fake, 
 
 
 @pytest.mark.parametrize("url", ["", "ftp://graph.test", "https://graph.test:port"])
-def test_it_sends_nothing_to_an_address_that_is_none(fake_graph: Fake, graph_settings: Settings, url: str) -> None:
+def test_it_sends_nothing_to_an_invalid_url(fake_graph: Fake, graph_settings: Settings, url: str) -> None:
     graph_settings.WHATSAPP_GRAPH_URL = url
     fake_graph(httpx2.UnsupportedProtocol("what?"))
     with pytest.raises(GraphError) as failed:

@@ -1,4 +1,4 @@
-"""What only a real server can do to a call: hang, trickle, cut, refuse; and the connections between calls."""
+"""What only a real server can do to a call: hang, trickle, disconnect or refuse. Also, reuse of connections."""
 
 import asyncio
 
@@ -99,7 +99,7 @@ def test_it_never_sends_again_what_was_reset(serve: Serve, reused: bool, graph_s
     assert (error.uncertain, error.before_a_byte, connections) == (True, False, 1)
 
 
-def test_it_does_not_send_again_where_it_is_redirected(graph_settings: Settings) -> None:
+def test_it_does_not_follow_redirects(graph_settings: Settings) -> None:
     requests: list[bytes] = []
 
     async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,7 +121,8 @@ def test_it_knows_that_nothing_went_out_when_nobody_is_there(address: str, graph
 
 
 def test_it_knows_that_nothing_went_out_while_tls_is_not_agreed(graph_settings: Settings) -> None:
-    """The server takes the connection and never answers the greeting: the whole call's end must not come first."""
+    """The server accepts the connection but never answers the handshake: connecting must time out before the whole call
+    does."""
     graph_settings.GRAPH_SECONDS = 0.8
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -83,7 +83,7 @@ def test_it_holds_the_number_for_what_only_a_person_can_change() -> None:
     assert tuple(name for name in CLASSES if rule_of(name).policy == Policy.HOLD) == HELD
 
 
-def test_it_ends_what_no_repetition_changes() -> None:
+def test_it_fails_what_retrying_would_not_change() -> None:
     assert [name for name in CLASSES if rule_of(name).policy == Policy.FAIL] == ["window", "recipient", "bad request"]
 
 
@@ -93,7 +93,7 @@ def test_it_tells_operators_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_it_has_words_for_each_code(code: int) -> None:
+def test_each_code_has_a_description(code: int) -> None:
     assert code_as_text(code).endswith(f" ({code})")
     assert len(code_as_text(code)) > 25
 
@@ -106,5 +106,5 @@ def test_it_has_words_for_each_code(code: int) -> None:
         (250, "the access token lacks a permission (250)"),
     ],
 )
-def test_it_has_words_for_any_other_code(code: int | None, said: str) -> None:
+def test_any_other_code_has_a_description(code: int | None, said: str) -> None:
     assert code_as_text(code) == said

@@ -1,4 +1,4 @@
-"""Who is the contact: phone numbers, business-scoped user ids, and people who change them."""
+"""Identifying contacts: phone numbers, business-scoped user IDs, and people who change them."""
 
 import threading
 from typing import Any
@@ -97,7 +97,7 @@ def test_two_numbers_of_a_business_are_two_conversations(stage: Stage) -> None:
 
 
 def post_all(bodies: list[object]) -> list[int]:
-    """Each body from a thread of its own, all at the same moment."""
+    """Post each body from its own thread, all at the same moment."""
     gate, answers = threading.Barrier(len(bodies)), []
 
     def post(data: object) -> None:

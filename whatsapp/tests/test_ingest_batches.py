@@ -144,7 +144,7 @@ def test_a_lost_commit_is_answered_503_and_the_repetition_stores_once(
 
         patch.setattr(Batch, "_write", counted)
         assert post(body) == 503
-        assert len(attempts) == 1, "nobody knows whether it's committed: Meta repeats it, not we"
+        assert len(attempts) == 1, "it may be committed, so Meta repeats it, not we"
     connection.close()
     assert texts() == (["before", "once"] if is_committed else ["before"])
     assert post(body) == 200

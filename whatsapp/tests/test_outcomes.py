@@ -1,4 +1,4 @@
-"""Statuses: by our id or by wamid, in any order, never back, and never across numbers."""
+"""Status updates: matched by our ID or by wamid, in any order, never back, and never across numbers."""
 
 import itertools
 from collections.abc import Sequence
@@ -76,13 +76,13 @@ def test_what_arrived_does_not_become_failed(stage: Stage, reply: ConversationMe
     assert Conversation.objects.get().needs_person == ""
 
 
-def test_a_status_of_another_number_moves_nothing(stage: Stage, reply: ConversationMessage) -> None:
+def test_a_status_of_another_number_changes_nothing(stage: Stage, reply: ConversationMessage) -> None:
     tell(stage, status("read", wamid=WAMID, message_id=reply.pk), phone_number_id="999")
     reply.refresh_from_db()
     assert reply.status == "sent"
 
 
-def test_an_id_of_another_systems_numbering_moves_nothing(stage: Stage, reply: ConversationMessage) -> None:
+def test_an_id_of_another_systems_numbering_changes_nothing(stage: Stage, reply: ConversationMessage) -> None:
     tell(stage, status("read", wamid="wamid.someone.elses", message_id=reply.pk))
     reply.refresh_from_db()
     assert reply.status == "sent"
@@ -94,7 +94,7 @@ def test_a_customers_message_has_no_status(stage: Stage, reply: ConversationMess
     assert ConversationMessage.objects.get(role="user").status == ""
 
 
-def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, reply: ConversationMessage) -> None:
+def test_an_uncertain_message_is_settled_and_its_flag_cleared(stage: Stage, reply: ConversationMessage) -> None:
     ConversationMessage.objects.filter(pk=reply.pk).update(status="uncertain", external_id=None)
     handover.mark_needs_person([reply.conversation_id], handover.UNCERTAIN)
     tell(stage, status("sent", wamid="wamid.settled", message_id=reply.pk))
@@ -103,10 +103,11 @@ def test_an_uncertain_message_is_settled_and_its_sign_taken_down(stage: Stage, r
     assert Conversation.objects.get().needs_person == ""
 
 
-def test_a_sign_that_was_put_up_while_the_status_came_is_taken_down(
+def test_a_flag_set_while_the_status_arrived_is_cleared(
     stage: Stage, reply: ConversationMessage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits for Graph's answer gives up when the status has found its message, and has not moved it yet."""
+    """The sender gives up waiting for Graph's response after the status has found its message but before it's
+    applied."""
     ConversationMessage.objects.filter(pk=reply.pk).update(status="sending")
 
     def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:

@@ -1,4 +1,4 @@
-"""What is read from the raw bytes, before anything is taken apart."""
+"""Reading the raw bytes, before anything is parsed."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What else is known of a message: where it came from, when, and what it asks of us."""
+"""What else is known about a message: its source, its time, and whether it needs an answer."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -40,8 +40,8 @@ CURL = {
 }
 
 
-def only(piece: Any) -> InboundMessage:
-    (found,) = parse(inbound(piece)).messages
+def only(item: Any) -> InboundMessage:
+    (found,) = parse(inbound(item)).messages
     return found
 
 
@@ -86,7 +86,7 @@ def test_it_reads_messages_and_statuses_of_one_change() -> None:
     assert (len(found.messages), len(found.statuses), len(found.rejected)) == (1, 2, 0)
 
 
-def test_it_takes_a_single_thing_where_meta_sends_a_list() -> None:
+def test_it_accepts_a_single_value_where_meta_sends_a_list() -> None:
     data = delivery(change(messages=[], contacts=[]))
     data["entry"][0]["changes"][0]["value"].update(messages=text_message("one"), contacts=contact("Ann"))
     data["entry"] = {**data["entry"][0], "changes": data["entry"][0]["changes"][0]}
@@ -96,10 +96,10 @@ def test_it_takes_a_single_thing_where_meta_sends_a_list() -> None:
     assert (found.text, found.name) == ("one", "Ann")
 
 
-def test_it_keeps_the_raw_piece() -> None:
-    piece = text_message("Hello", brand_new={"key": [1, None, True]})
+def test_it_keeps_the_raw_item() -> None:
+    item = text_message("Hello", brand_new={"key": [1, None, True]})
 
-    assert only(piece).raw == piece
+    assert only(item).raw == item
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
@@ -117,7 +117,7 @@ def test_it_does_not_answer_in_a_group() -> None:
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
-def test_it_waits_for_no_more_after_a_tap(kind: str, content: Any) -> None:
+def test_it_does_not_wait_after_a_tap(kind: str, content: Any) -> None:
     tap = kind == "button" or (kind == "interactive" and content["type"] in ("button_reply", "list_reply"))
 
     assert only(message(kind, content)).at_once is tap
@@ -159,7 +159,7 @@ def test_it_keeps_the_advertisement() -> None:
 
 
 @pytest.mark.parametrize("referral", [None, {}, [], "ad"])
-def test_it_knows_no_advertisement_where_there_is_none(referral: Any) -> None:
+def test_it_finds_no_advertisement_if_there_is_none(referral: Any) -> None:
     assert only(text_message(referral=referral)).referral is None
 
 
@@ -171,7 +171,7 @@ def test_it_reads_seconds_and_milliseconds(stamp: Any) -> None:
     assert only(text_message(timestamp=stamp)).sent_at == datetime(2026, 2, 25, 6, 13, 20, tzinfo=UTC)
 
 
-def test_it_does_not_hold_a_time_against_the_clock() -> None:
+def test_it_does_not_compare_a_time_with_the_clock() -> None:
     sent_at = only(text_message(timestamp="4102444799")).sent_at
 
     assert sent_at == datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -197,7 +197,7 @@ def test_it_does_not_hold_a_time_against_the_clock() -> None:
         10**30,
     ],
 )
-def test_it_knows_no_time_where_it_is_absurd(stamp: Any) -> None:
+def test_an_absurd_time_is_unknown(stamp: Any) -> None:
     assert only(text_message(timestamp=stamp)).sent_at is None
 
 
@@ -207,9 +207,9 @@ def test_it_accepts_a_message_without_an_id(wamid: Any) -> None:
 
 
 def test_it_reads_what_a_person_of_the_business_wrote() -> None:
-    piece = echo(context={"id": "wamid.quoted"})
+    item = echo(context={"id": "wamid.quoted"})
 
-    found = parse(delivery(change(message_echoes=[piece])))
+    found = parse(delivery(change(message_echoes=[item])))
 
     assert (found.messages, found.rejected) == ((), ())
     assert found.echoes[0].text == "Hello, this is Bo."
@@ -217,9 +217,9 @@ def test_it_reads_what_a_person_of_the_business_wrote() -> None:
         PHONE_NUMBER_ID,
         BUSINESS,
     )
-    assert (found.echoes[0].wamid, found.echoes[0].reply_to) == (piece["id"], "wamid.quoted")
+    assert (found.echoes[0].wamid, found.echoes[0].reply_to) == (item["id"], "wamid.quoted")
     assert found.echoes[0].sent_at == datetime.fromtimestamp(SENT_AT, UTC)
-    assert found.echoes[0].raw == piece
+    assert found.echoes[0].raw == item
 
 
 @pytest.mark.parametrize(
@@ -239,21 +239,21 @@ def test_it_reads_an_echo_of_any_kind(kind: str, content: Any, text: str, target
 @pytest.mark.parametrize("field", [None, "", {}, []])
 @pytest.mark.parametrize("key", ["messages", "statuses", "message_echoes"])
 def test_it_knows_by_the_content_what_a_change_without_a_field_is(field: Any, key: str) -> None:
-    piece = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
+    item = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
     value = change()
-    value["value"][key] = [piece]
+    value["value"][key] = [item]
 
     found = parse(delivery({**value, "field": field}))
 
     assert not found.rejected
     read: tuple[Any, ...] = (*found.messages, *found.statuses, *found.echoes)
-    assert [each.raw for each in read] == [piece]
+    assert [each.raw for each in read] == [item]
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])
 def test_it_makes_a_body_that_gives_the_same_message(kind: str, content: Any) -> None:
-    piece = message(kind, content, context={"id": "wamid.q"}, from_user_id="RU.9")
-    (found,) = parse(inbound(piece)).messages
+    item = message(kind, content, context={"id": "wamid.q"}, from_user_id="RU.9")
+    (found,) = parse(inbound(item)).messages
     (sent,) = parse(delivery(change(message_echoes=[echo(kind, content)], contacts=[contact()]))).echoes
 
     assert parse(as_body(found)).messages == (found,)

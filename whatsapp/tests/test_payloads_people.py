@@ -1,4 +1,4 @@
-"""Who wrote, and to whom: phone numbers, business-scoped user ids, contacts, and people who move."""
+"""Who wrote, and to whom: phone numbers, business-scoped user IDs, contacts, and people who change numbers."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ from whatsapp.webhook.parsing import parse
 from whatsapp.webhook.types import InboundMessage
 
 
-def read(pieces: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:
-    return list(parse(delivery(change(messages=pieces, contacts=contacts))).messages)
+def read(items: list[Any], contacts: list[Any] | None) -> list[InboundMessage]:
+    return list(parse(delivery(change(messages=items, contacts=contacts))).messages)
 
 
 def reasons(data: object) -> list[str]:
@@ -41,7 +41,7 @@ def test_it_reduces_a_phone_number_to_its_digits(sender: Any) -> None:
     assert found.phone == CUSTOMER
 
 
-def test_it_keeps_a_sender_that_is_no_phone_number() -> None:
+def test_it_keeps_a_sender_that_is_not_a_phone_number() -> None:
     (found,) = read([text_message(sender="WHATSAPP_ID")], None)
 
     assert found.phone == "WHATSAPP_ID"
@@ -54,9 +54,9 @@ def test_it_needs_no_contacts() -> None:
 
 
 def test_it_reads_a_customer_without_a_phone_number() -> None:
-    piece = text_message(sender=None, from_user_id=USER_ID)
+    item = text_message(sender=None, from_user_id=USER_ID)
 
-    (found,) = read([piece], [contact("Ann", wa_id=None, user_id=USER_ID)])
+    (found,) = read([item], [contact("Ann", wa_id=None, user_id=USER_ID)])
 
     assert (found.phone, found.user_id, found.name) == (None, USER_ID, "Ann")
 
@@ -98,14 +98,14 @@ def test_it_prefers_the_messages_user_id_to_the_contacts() -> None:
 
 
 def test_it_gives_each_of_several_messages_its_own_contact() -> None:
-    pieces = [
+    items = [
         text_message(sender="1"),
         text_message(sender=None, from_user_id="U.2"),
         text_message(sender="3"),
     ]
     contacts = [contact("Two", wa_id=None, user_id="U.2"), contact("One", wa_id="1", user_id="U.1")]
 
-    found = read(pieces, contacts)
+    found = read(items, contacts)
 
     assert [(each.phone, each.user_id, each.name) for each in found] == [
         ("1", "U.1", "One"),
@@ -171,7 +171,7 @@ def test_it_rejects_ids_that_are_too_long(more: dict[str, Any]) -> None:
     assert [each.text for each in parse(delivery(value)).messages] == ["neighbour"]
 
 
-def test_it_takes_ids_of_255_characters() -> None:
+def test_it_accepts_ids_of_255_characters() -> None:
     (found,) = read([{**text_message(), "id": "w" * 255}], None)
 
     assert found.wamid == "w" * 255
@@ -184,13 +184,13 @@ def test_it_rejects_a_phone_number_id_that_is_too_long() -> None:
 
 
 @pytest.mark.parametrize("metadata", [None, {}, [], "x", {"phone_number_id": None}, {"phone_number_id": [1]}])
-def test_it_rejects_what_came_to_no_number(metadata: Any) -> None:
+def test_it_rejects_messages_without_a_business_number(metadata: Any) -> None:
     value = change(messages=[text_message()], statuses=[{"id": "w", "status": "sent"}], metadata=metadata)
 
     assert reasons(delivery(value)) == ["no phone_number_id", "no phone_number_id"]
 
 
-def test_it_takes_ids_that_are_numbers() -> None:
+def test_it_accepts_ids_that_are_numbers() -> None:
     value = change(messages=[{**text_message(), "id": 12}], metadata={"phone_number_id": 345})
 
     (found,) = parse(delivery(value)).messages
@@ -269,7 +269,7 @@ def test_it_reads_an_echo_to_a_customer_without_a_phone_number() -> None:
     assert (found.phone, found.user_id) == (None, USER_ID)
 
 
-def test_it_does_not_take_the_business_for_the_customer() -> None:
+def test_it_does_not_mistake_the_business_for_the_customer() -> None:
     business = contact("Our shop", wa_id=BUSINESS, user_id="US.business")
 
     (found,) = parse(delivery(change(message_echoes=[echo()], contacts=[business]))).echoes

@@ -1,4 +1,4 @@
-"""What is put aside, why, and how it comes back."""
+"""What is quarantined, why, and how it's replayed."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def only(data: object) -> Rejected:
         ({"body": "neither"}, "not an object"),
     ],
 )
-def test_it_puts_a_body_of_another_shape_aside_whole(data: Any, reason: str) -> None:
+def test_it_quarantines_a_whole_body_of_another_shape(data: Any, reason: str) -> None:
     found = parse(data)
 
     raw = data if isinstance(data, dict) and "body" in data else {"body": data}
@@ -51,7 +51,7 @@ def test_it_puts_a_body_of_another_shape_aside_whole(data: Any, reason: str) -> 
 
 
 @pytest.mark.parametrize("part", [None, 7, "x", [], {}, {"changes": None}, {"changes": []}])
-def test_it_puts_an_entry_of_another_shape_aside(part: Any) -> None:
+def test_it_quarantines_an_entry_of_another_shape(part: Any) -> None:
     data = {**inbound(), "entry": [part, *inbound(text_message("neighbour"))["entry"]]}
 
     assert only(data).reason == ("no content" if isinstance(part, dict) else "not an object")
@@ -72,7 +72,7 @@ def test_it_puts_an_entry_of_another_shape_aside(part: Any) -> None:
         ({"field": "smb_message_echoes", "value": {"messages": [text_message()]}}, "no content"),
     ],
 )
-def test_it_puts_a_change_of_another_shape_aside(part: Any, reason: str) -> None:
+def test_it_quarantines_a_change_of_another_shape(part: Any, reason: str) -> None:
     data = delivery(part, change(messages=[text_message("neighbour")]))
 
     assert only(data).reason == reason
@@ -82,18 +82,18 @@ def test_it_puts_a_change_of_another_shape_aside(part: Any, reason: str) -> None
 
 @pytest.mark.parametrize("part", [None, 7, "x", [], [text_message()]])
 @pytest.mark.parametrize("key", ["messages", "statuses", "message_echoes"])
-def test_it_puts_a_piece_of_another_shape_aside(part: Any, key: str) -> None:
+def test_it_quarantines_an_item_of_another_shape(part: Any, key: str) -> None:
     neighbour = {"messages": text_message(), "statuses": status(), "message_echoes": echo()}[key]
-    pieces: Any = {key: [part, neighbour]}
+    items: Any = {key: [part, neighbour]}
 
-    found = parse(delivery(change(**pieces)))
+    found = parse(delivery(change(**items)))
 
     assert [rejected.reason for rejected in found.rejected] == ["not an object"]
     assert len(found.messages + found.statuses + found.echoes) == 1
 
 
 @pytest.mark.parametrize("field", ["account_update", "calls", "history", "user_preferences", "standby", "  flows "])
-def test_it_puts_a_field_it_does_not_read_aside_by_name(field: str) -> None:
+def test_it_quarantines_unknown_fields_by_name(field: str) -> None:
     part = change(field=field, messages=[text_message()])
 
     found = parse(delivery(part, change(messages=[text_message("neighbour")])))
@@ -128,7 +128,7 @@ def test_it_cleans_and_cuts_the_name_of_a_field() -> None:
         ("broken", "errors:"),
     ],
 )
-def test_it_puts_errors_aside_that_come_without_a_message(errors: Any, reason: str) -> None:
+def test_it_quarantines_errors_without_a_message(errors: Any, reason: str) -> None:
     found = only(delivery(change(errors=errors)))
 
     assert (found.reason, found.field) == (reason, "messages")
@@ -143,7 +143,7 @@ def test_it_loses_neither_errors_nor_the_statuses_beside_them() -> None:
     assert len(found.statuses) == 1
 
 
-def test_it_puts_one_piece_aside_with_its_surroundings_only() -> None:
+def test_it_quarantines_one_item_with_only_its_surroundings() -> None:
     bad = {"from": "2", "id": "wamid.bad", "type": "text"}
     contacts = [contact("One", wa_id="1"), contact("Two", wa_id="2")]
     data = delivery(change(messages=[text_message(sender="1"), bad], contacts=contacts, statuses=[status()]))
@@ -156,7 +156,7 @@ def test_it_puts_one_piece_aside_with_its_surroundings_only() -> None:
     )
 
 
-def test_it_reads_a_rejected_piece_once_it_is_mended() -> None:
+def test_it_reads_a_rejected_item_once_it_is_fixed() -> None:
     bad = message("text", sender=None)
     raw: Any = only(delivery(change(messages=[bad, text_message()], contacts=[contact("Ann", user_id="RU.1")]))).raw
     raw["entry"][0]["changes"][0]["value"]["messages"][0]["text"] = {"body": "mended"}

@@ -1,4 +1,4 @@
-"""Nothing that a delivery holds makes it fail, and nothing bad costs a good neighbour."""
+"""No content makes a delivery fail, and bad items don't affect good ones."""
 
 import copy
 import json
@@ -113,7 +113,7 @@ def assert_sound(found: WebhookBody) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES)
-def test_it_survives_every_key_removed_or_spoilt_and_reads_the_neighbour(fixture: dict[str, Any]) -> None:
+def test_it_survives_any_removed_or_invalid_key_and_reads_the_neighbour(fixture: dict[str, Any]) -> None:
     neighbour = inbound(text_message(NEIGHBOUR, sender="5"))["entry"]
     entry = delivery(fixture)["entry"][0]
     for path in paths(entry):
@@ -125,7 +125,7 @@ def test_it_survives_every_key_removed_or_spoilt_and_reads_the_neighbour(fixture
 
 @pytest.mark.parametrize("bad", [(), *((bad,) for bad in BAD)])
 @pytest.mark.parametrize("key", ["object", "id"])
-def test_it_survives_a_spoilt_envelope(key: str, bad: tuple[Any, ...]) -> None:
+def test_it_survives_an_invalid_envelope(key: str, bad: tuple[Any, ...]) -> None:
     data = inbound(text_message(NEIGHBOUR))
     found = parse(changed(data, ("object",) if key == "object" else ("entry", 0, "id"), *bad))
 
@@ -135,15 +135,15 @@ def test_it_survives_a_spoilt_envelope(key: str, bad: tuple[Any, ...]) -> None:
 
 @pytest.mark.parametrize("at", [0, 500, 999])
 def test_it_reads_999_of_1000_messages(at: int) -> None:
-    pieces: list[Any] = [text_message(str(number)) for number in range(1000)]
-    pieces[at] = {"id": "poison", "type": {"deep": [None] * 1000}}
+    items: list[Any] = [text_message(str(number)) for number in range(1000)]
+    items[at] = {"id": "poison", "type": {"deep": [None] * 1000}}
 
-    found = parse(inbound(*pieces))
+    found = parse(inbound(*items))
 
     assert (len(found.messages), len(found.rejected)) == (999, 1)
 
 
-def test_it_puts_a_piece_aside_that_a_mistake_of_ours_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_quarantines_an_item_that_a_bug_of_ours_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_here: Any, _piece: Any) -> Any:
         raise ZeroDivisionError
 
@@ -156,11 +156,11 @@ def test_it_puts_a_piece_aside_that_a_mistake_of_ours_cannot_read(monkeypatch: p
 
 
 def test_it_survives_an_edit_of_an_edit_of_an_edit() -> None:
-    piece: Any = text_message("bottom")
+    item: Any = text_message("bottom")
     for _ in range(400):
-        piece = {**message("edit"), "edit": {"original_message_id": "w", "message": piece}}
+        item = {**message("edit"), "edit": {"original_message_id": "w", "message": item}}
 
-    found = parse(inbound(piece, text_message(NEIGHBOUR)))
+    found = parse(inbound(item, text_message(NEIGHBOUR)))
 
     assert found.messages[-1].text == NEIGHBOUR
 
@@ -183,14 +183,14 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 @settings(max_examples=300)
-def test_it_takes_any_json_value(data: Any) -> None:
+def test_it_accepts_any_json_value(data: Any) -> None:
     assert_sound(parse(data))
 
 
 @given(ANYTHING)
 @settings(max_examples=300)
-def test_it_takes_any_piece_beside_a_good_one(piece: Any) -> None:
-    found = parse(delivery(change(messages=[piece, text_message(NEIGHBOUR)], statuses=[piece]), piece))
+def test_it_accepts_any_item_beside_a_good_one(item: Any) -> None:
+    found = parse(delivery(change(messages=[item, text_message(NEIGHBOUR)], statuses=[item]), item))
 
     assert found.messages
     assert any(each.text == NEIGHBOUR for each in found.messages)
@@ -198,5 +198,5 @@ def test_it_takes_any_piece_beside_a_good_one(piece: Any) -> None:
 
 
 @given(ANYTHING)
-def test_it_takes_any_json_from_the_wire(data: Any) -> None:
+def test_it_accepts_any_json_from_the_wire(data: Any) -> None:
     assert_sound(parse(loads(json.dumps(data).encode())))

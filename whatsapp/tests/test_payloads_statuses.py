@@ -1,4 +1,4 @@
-"""What became of the messages we sent."""
+"""Status updates of the messages we sent."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,15 +10,15 @@ from whatsapp.webhook.parsing import as_body, parse
 from whatsapp.webhook.types import StatusUpdate
 
 
-def only(piece: Any) -> StatusUpdate:
-    (found,) = parse(delivery(change(statuses=[piece]))).statuses
+def only(item: Any) -> StatusUpdate:
+    (found,) = parse(delivery(change(statuses=[item]))).statuses
     return found
 
 
 def test_it_reads_a_status() -> None:
-    piece = status("delivered", wamid="wamid.1", message_id=42, pricing={"billable": True})
+    item = status("delivered", wamid="wamid.1", message_id=42, pricing={"billable": True})
 
-    assert only(piece) == StatusUpdate(
+    assert only(item) == StatusUpdate(
         phone_number_id=PHONE_NUMBER_ID,
         wamid="wamid.1",
         message_id=42,
@@ -26,7 +26,7 @@ def test_it_reads_a_status() -> None:
         at=datetime.fromtimestamp(SENT_AT, UTC),
         error_code=None,
         error_detail="",
-        raw=piece,
+        raw=item,
     )
 
 
@@ -70,7 +70,7 @@ def test_it_reads_our_own_id(tracker: Any) -> None:
         [],
     ],
 )
-def test_it_takes_nothing_else_for_our_own_id(tracker: Any) -> None:
+def test_it_accepts_nothing_else_as_our_own_id(tracker: Any) -> None:
     assert only(status(biz_opaque_callback_data=tracker)).message_id is None
 
 
@@ -108,7 +108,7 @@ def test_it_says_why_a_message_failed(errors: Any, code: int | None, detail: str
 
 
 @pytest.mark.parametrize(
-    ("piece", "reason"),
+    ("item", "reason"),
     [
         ({"status": "sent"}, "status without id"),
         ({"status": "sent", "biz_opaque_callback_data": "x"}, "status without id"),
@@ -121,8 +121,8 @@ def test_it_says_why_a_message_failed(errors: Any, code: int | None, detail: str
         ("sent", "not an object"),
     ],
 )
-def test_it_rejects_what_is_no_status_of_a_message(piece: Any, reason: str) -> None:
-    found = parse(delivery(change(statuses=[piece, status("read")])))
+def test_it_rejects_what_is_not_a_message_status(item: Any, reason: str) -> None:
+    found = parse(delivery(change(statuses=[item, status("read")])))
 
     assert [rejected.reason for rejected in found.rejected] == [reason]
     assert [update.status for update in found.statuses] == ["read"]

@@ -1,4 +1,4 @@
-"""Every kind of message as a person reads it."""
+"""Every kind of message as readable text."""
 
 import json
 from typing import Any
@@ -12,8 +12,8 @@ from whatsapp.webhook.types import InboundMessage
 KNOWN = [(kind, content, text) for kind, content, text in EXAMPLES if kind != "hologram"]
 
 
-def only(*pieces: dict[str, Any]) -> InboundMessage:
-    (found,) = parse(inbound(*pieces)).messages
+def only(*items: dict[str, Any]) -> InboundMessage:
+    (found,) = parse(inbound(*items)).messages
     return found
 
 
@@ -26,19 +26,19 @@ def test_it_reads(kind: str, content: Any, text: str) -> None:
 
 @pytest.mark.parametrize(("kind", "content", "text"), KNOWN)
 def test_it_reads_the_kind_in_any_case(kind: str, content: Any, text: str) -> None:
-    piece = {**message(kind, content), "type": kind.upper()}
+    item = {**message(kind, content), "type": kind.upper()}
 
-    assert (only(piece).kind, only(piece).text) == (kind, text)
+    assert (only(item).kind, only(item).text) == (kind, text)
 
 
 @pytest.mark.parametrize(
     ("kind", "content", "text"), [example for example in KNOWN if example[1] and example[0] != "unsupported"]
 )
 def test_it_finds_the_kind_by_its_content_when_the_type_is_missing(kind: str, content: Any, text: str) -> None:
-    piece = message(kind, content)
-    del piece["type"]
+    item = message(kind, content)
+    del item["type"]
 
-    assert (only(piece).kind, only(piece).text) == (kind, text)
+    assert (only(item).kind, only(item).text) == (kind, text)
 
 
 def test_it_stores_a_type_it_does_not_know_as_unsupported() -> None:
@@ -74,7 +74,7 @@ def test_it_reads_details_of_the_older_form_of_error() -> None:
     assert only(message("unknown", errors=errors)).text.endswith("Unsupported message type: Not supported")
 
 
-def test_it_says_no_error_twice() -> None:
+def test_it_never_repeats_an_error() -> None:
     errors = [{"code": 1, "title": "Gone", "message": "Gone"}]
 
     assert only(message("unsupported", errors=errors)).text == "[unsupported message] Gone"
@@ -97,8 +97,8 @@ def test_it_reads_a_good_message_beside_errors_as_if_there_were_none() -> None:
     assert only_with_errors(text_message("Hello")).text == "Hello"
 
 
-def only_with_errors(piece: dict[str, Any]) -> InboundMessage:
-    found = parse(inbound(piece, errors=[error(131000, "Something went wrong")]))
+def only_with_errors(item: dict[str, Any]) -> InboundMessage:
+    found = parse(inbound(item, errors=[error(131000, "Something went wrong")]))
     assert not found.rejected
     return found.messages[0]
 
@@ -154,7 +154,7 @@ def test_it_keeps_a_text_whole(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece",
+    "item",
     [
         {"type": None},
         {"type": "text"},
@@ -173,8 +173,8 @@ def test_it_keeps_a_text_whole(body: str) -> None:
         {"type": "reaction", "reaction": {}},
     ],
 )
-def test_it_rejects_a_message_without_content(piece: dict[str, Any]) -> None:
-    found = parse(inbound({"from": "79001234567", "id": "wamid.empty", **piece}, text_message("neighbour")))
+def test_it_rejects_a_message_without_content(item: dict[str, Any]) -> None:
+    found = parse(inbound({"from": "79001234567", "id": "wamid.empty", **item}, text_message("neighbour")))
 
     assert [rejected.reason for rejected in found.rejected] == ["no content"]
     assert [message.text for message in found.messages] == ["neighbour"]

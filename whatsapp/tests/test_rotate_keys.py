@@ -1,4 +1,4 @@
-"""After `manage.py rotate_keys` the old key can go."""
+"""After `manage.py rotate_keys`, the old key can be removed."""
 
 from io import StringIO
 from typing import Any
@@ -11,7 +11,7 @@ from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
 
-def test_every_secret_opens_with_the_new_key_alone(db: None, settings: Any) -> None:
+def test_the_new_key_alone_decrypts_every_secret(db: None, settings: Any) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.FIELD_ENCRYPTION_KEYS = [old]
     tenant = Tenant.objects.create(name="North", slug="north")

@@ -1,4 +1,4 @@
-"""Whose delivery is it, what a refusal costs, and what one app can't do to another's business."""
+"""Routing deliveries to businesses: what a refusal costs, and what one app can't do to another's business."""
 
 import hmac
 from typing import Any

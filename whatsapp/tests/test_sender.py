@@ -1,4 +1,4 @@
-"""What the outbox is told when a message could not be sent."""
+"""What the sender reports to the outbox if a message can't be sent."""
 
 import logging
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_it_never_sends_for_an_account_with_the_installations_token(
     assert fake.requests == []
 
 
-def test_it_crosses_into_the_database_once_for_a_message(fake_graph: Fake, account: WhatsAppAccount) -> None:
+def test_it_uses_the_database_once_per_message(fake_graph: Fake, account: WhatsAppAccount) -> None:
     fake_graph(accepted())
     with CaptureQueriesContext(connection) as queries:
         send(outbound())
@@ -147,12 +147,12 @@ def test_it_tries_again_when_nothing_went_out(fake_graph: Fake, graph_settings: 
         httpx2.Response(200, json={"messages": []}),
     ],
 )
-def test_it_leaves_open_what_nobody_knows(fake_graph: Fake, answer: Answer) -> None:
+def test_it_is_uncertain_if_the_outcome_is_unknown(fake_graph: Fake, answer: Answer) -> None:
     failed = failure(fake_graph, answer)
     assert (failed.policy, failed.waits) == (Policy.UNCERTAIN, ())
 
 
-def test_it_leaves_open_whatever_breaks_after_the_request_began(
+def test_it_is_uncertain_after_any_failure_once_the_request_began(
     fake_graph: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender_module, "rule_for", lambda *_: 1 / 0)
@@ -162,7 +162,7 @@ def test_it_leaves_open_whatever_breaks_after_the_request_began(
 
 
 @pytest.mark.parametrize("code", [*codes_of("window", "recipient", "bad request"), 999999])
-def test_it_ends_what_no_repetition_changes(fake_graph: Fake, code: int) -> None:
+def test_it_fails_what_retrying_would_not_change(fake_graph: Fake, code: int) -> None:
     fake = fake_graph(refused(code, details="Because."))
     with pytest.raises(SendFailed, match="Because") as failed:
         send(outbound())
@@ -193,7 +193,7 @@ def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkey
     assert fake.requests == []
 
 
-def test_it_holds_the_message_when_no_key_opens_the_token(
+def test_it_holds_the_message_when_no_key_decrypts_the_token(
     fake_graph: Fake, account: WhatsAppAccount, graph_settings: Settings
 ) -> None:
     another = WhatsAppAccount.objects.create(
@@ -211,7 +211,7 @@ def test_it_holds_the_message_when_no_key_opens_the_token(
 
 
 @pytest.mark.parametrize(("step", "code"), [("hold", 190), ("throttle", 130429)])
-def test_it_keeps_metas_word_when_the_pause_cannot_be_written(
+def test_it_keeps_metas_refusal_when_the_pause_cannot_be_stored(
     fake_graph: Fake, monkeypatch: pytest.MonkeyPatch, step: str, code: int
 ) -> None:
     monkeypatch.setattr(access, step, raising(OperationalError("gone")))
@@ -235,7 +235,7 @@ def test_it_shows_typing(fake_graph: Fake) -> None:
 @pytest.mark.parametrize(
     "answer", [refused(190), refused(130429), httpx2.Response(502), httpx2.ReadError("reset"), RuntimeError("never")]
 )
-def test_it_makes_no_pause_of_a_typing_indicator_that_failed(fake_graph: Fake, answer: Answer) -> None:
+def test_a_failed_typing_indicator_causes_no_pause(fake_graph: Fake, answer: Answer) -> None:
     fake_graph(answer)
     with pytest.raises(SendFailed):
         show_typing(NUMBER, "wamid.asked")

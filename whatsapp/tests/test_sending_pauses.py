@@ -1,4 +1,4 @@
-"""Throttled and held numbers: who waits, how long, and who does not."""
+"""Throttled and paused numbers: which messages wait, how long, and which don't."""
 
 import asyncio
 import datetime as dt
@@ -136,7 +136,7 @@ def test_it_begins_with_the_shortest_pause_again_after_a_success(fake_graph: Fak
 def test_it_raises_the_step_once_however_many_are_refused_at_the_same_time(
     graph_settings: Settings, network: FakeNetwork
 ) -> None:
-    """Ten requests are under way when the first refusal comes."""
+    """Ten requests are in flight when the first refusal arrives."""
 
     async def ten() -> list[object]:
         all_asked = asyncio.Barrier(10)
@@ -180,14 +180,14 @@ def test_it_wakes_those_who_wait_after_the_pause_and_not_at_the_same_instant(fak
     assert max(waits) - min(waits) > 4
 
 
-def test_it_slows_nobody_down_for_one_customer(fake_graph: Fake) -> None:
+def test_one_customers_limit_slows_down_no_one_else(fake_graph: Fake) -> None:
     fake_graph(refused(131056), accepted())
     assert fail().waits == (1, 4, 16, 64, 256)
     send(outbound(phone="79007654321"))
 
 
 @pytest.mark.parametrize("code", [131048, 131064])
-def test_it_rests_a_number_that_counts_as_spam(fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int) -> None:
+def test_it_pauses_a_number_that_counts_as_spam(fake_graph: Fake, caplog: pytest.LogCaptureFixture, code: int) -> None:
     fake = fake_graph(refused(code), accepted())
     failed = fail()
     assert (failed.waits, failed.policy) == ((900, 900), Policy.RETRY)
@@ -217,12 +217,12 @@ def test_it_holds_the_number_for_what_only_a_person_can_change(
     assert TOKEN not in f"{caplog.text} {pause.reason} {failed.detail}"
 
 
-def test_it_sends_again_when_the_token_is_another(fake_graph: Fake, graph_settings: Settings) -> None:
+def test_it_sends_again_when_the_token_changes(fake_graph: Fake, graph_settings: Settings) -> None:
     fake_graph(refused(190), accepted())
     fail()
     graph_settings.WHATSAPP_ACCESS_TOKEN = "EAAnew"
     send(outbound())
-    # And the account is not shown as held any longer.
+    # And the account is no longer shown as paused.
     assert not Pause.objects.exists()
 
 
@@ -248,7 +248,7 @@ def test_it_holds_one_tenants_number_and_no_other(fake_graph: Fake, two_tenants:
 
 
 def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings, network: FakeNetwork) -> None:
-    """A throttle that was under way when the token was refused."""
+    """A throttled request was in flight when the token was refused."""
 
     async def both() -> list[object]:
         all_asked = asyncio.Barrier(2)
@@ -266,5 +266,5 @@ def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings, ne
         return await asyncio.gather(*(sender.send(message) for message in messages), return_exceptions=True)
 
     async_to_sync(both)()
-    # Whichever was written first: the hold is what stays.
+    # The hold remains, whichever was written first.
     assert Pause.objects.get().until is None

@@ -1,4 +1,4 @@
-"""Several businesses on one installation: routing by number, proof by secret, and no leak."""
+"""Several businesses on one installation: routed by number, verified by secret, and isolated."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_an_unknown_or_inactive_number_is_quarantined_and_stored_by_replay_later
     assert stage.wire.texts == ["Answer to Hello"]
 
 
-def test_a_number_with_a_secret_of_its_own_takes_only_what_that_app_signed(
+def test_a_number_with_its_own_secret_only_accepts_what_that_app_signed(
     stage: Stage, north: WhatsAppAccount, south: WhatsAppAccount
 ) -> None:
     north.app_secret = OWN
@@ -102,7 +102,7 @@ def test_an_app_of_one_tenant_cannot_write_to_another(
     assert ConversationMessage.objects.get().text == "true"
 
 
-def test_an_app_of_one_tenant_cannot_move_anothers_message_along(
+def test_an_app_of_one_tenant_cannot_advance_anothers_message(
     stage: Stage, north: WhatsAppAccount, south: WhatsAppAccount
 ) -> None:
     north.app_secret = OWN

@@ -1,4 +1,4 @@
-"""Each row of the table of the webhook's answers, and each refusal with a stranger."""
+"""Each response of the webhook, and each refusal, tested as an outsider."""
 
 import logging
 from typing import Any
@@ -43,7 +43,7 @@ def test_the_reports_curl_works_without_id_timestamp_and_field(stage: Stage, set
     assert ConversationMessage.objects.filter(role="assistant", status="sent").count() == 1
 
 
-def test_what_is_of_no_use_is_quarantined_and_answered_ok(stage: Stage) -> None:
+def test_unusable_content_is_quarantined_and_answered_ok(stage: Stage) -> None:
     response = stage.post(delivery(change(field="account_update", event="ACCOUNT_DELETED")))
     assert (response.status_code, response.json()) == (200, {"ok": True})
     assert QuarantinedEvent.objects.get().reason == "unknown field: account_update"
@@ -99,7 +99,7 @@ def test_one_changed_bit_of_the_body_is_refused(stage: Stage) -> None:
     assert response.status_code == 403
 
 
-def test_two_secrets_are_good_while_one_replaces_the_other(stage: Stage, settings: Any) -> None:
+def test_two_secrets_are_valid_during_a_rotation(stage: Stage, settings: Any) -> None:
     settings.WHATSAPP_APP_SECRETS = ["the new one", SECRET]
     assert stage.post(inbound(), secret=SECRET).status_code == 200
     settings.WHATSAPP_APP_SECRETS = ["the new one"]
@@ -118,7 +118,7 @@ def test_more_than_3_mb_is_refused_before_it_is_stored(stage: Stage) -> None:
     assert stored() == 0
 
 
-def test_3_mb_are_taken(stage: Stage) -> None:
+def test_3_mb_are_accepted(stage: Stage) -> None:
     body = inbound(text_message("x" * (3 * 1024 * 1024 - 1000)))
     assert stage.post(body).json() == {"ok": True}
 
@@ -128,7 +128,7 @@ def test_a_body_without_a_length_is_refused_where_the_server_does_not_decode_it(
     assert stored() == 0
 
 
-def test_the_answer_is_503_while_the_database_is_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_is_503_while_the_database_is_unavailable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: object) -> None:
         raise OperationalError("server closed the connection")
 
@@ -143,7 +143,7 @@ def test_a_connection_that_died_is_replaced_within_the_delivery(stage: Stage) ->
     assert ConversationMessage.objects.count() == 1
 
 
-def test_an_address_with_a_trailing_slash_is_no_redirect(client: Client, db: None) -> None:
+def test_a_trailing_slash_does_not_redirect(client: Client, db: None) -> None:
     assert client.post(WEBHOOK + "/").status_code == 404
 
 

@@ -69,7 +69,7 @@ def new_message(item: Message, conversation: ConversationRef, now: dt.datetime) 
 def carry_out(stored: Sequence[Stored]) -> bool:
     """Do what follows from these new messages. True if the assistant has something to answer now.
 
-    Locks are taken in the order of the house: conversations are locked already, then turns, then messages.
+    Locks are taken in the usual order: conversations (already locked), turns, messages.
     """
     echoed = {new.conversation.id for new in stored if isinstance(new.item, Echo)}
     revoked = _revoked(stored)

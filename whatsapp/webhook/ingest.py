@@ -1,4 +1,4 @@
-"""The way into the database for every delivery: a group commit of what all threads of this process bring."""
+"""Stores every delivery, with a group commit across the threads of this process."""
 
 import contextlib
 import threading
@@ -17,7 +17,7 @@ from .routing import Signer
 from .storing import Batch, CommitUnknown, Locking, Outcome, RowLocked, SignedBody
 from .types import WebhookBody
 
-MAX_ROWS = 500  # in one transaction, unless one delivery has more
+MAX_ROWS = 500  # per transaction, unless one delivery has more
 PATIENCE_SECONDS = 10.0  # Meta doesn't wait longer
 # A thread that waits for a locked row can't serve others, so only a few may wait.
 MAX_WAITING = 4
@@ -34,9 +34,8 @@ _waiting = threading.BoundedSemaphore(MAX_WAITING)
 
 
 def accept(body: WebhookBody, signer: Signer) -> None:
-    """Store a delivery, or quarantine what can't be stored. Everything is committed when this returns.
-
-    Raises NotStored: Meta has to deliver it again. What is stored already is then recognised.
+    """Store a delivery, or quarantine what can't be stored. Everything is committed when this returns. Raises NotStored
+    if Meta has to deliver it again; what is already stored is then recognised.
     """
     signed = SignedBody(body, signer)
     if not _group.add(signed, size=len(signed.items)).is_busy:
@@ -61,7 +60,7 @@ def replay(event: QuarantinedEvent) -> str:
     """
     signed = SignedBody(parse(event.raw), Signer(frozenset(event.signed_by)))
     is_one = len(signed.items) == 1
-    # What is rejected of several items gets rows of its own.
+    # If only some of several items are rejected, they get rows of their own.
     outcome = _store_alone(signed, Locking.WAIT, quarantines=not is_one)
     if is_one and outcome.rejected:
         return outcome.rejected[0].reason

@@ -116,7 +116,7 @@ def _choice(reply: Json) -> str:
 
 
 def _form(reply: Json) -> str:
-    """A flow's answers, or the address of an address message, which is one level deeper."""
+    """A flow's answers, or the postal address in an address message, which is one level deeper."""
     given = reply.get("response_json")
     try:
         answers = as_dict(json.loads(given) if isinstance(given, str) else given)

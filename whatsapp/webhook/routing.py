@@ -60,7 +60,8 @@ class _Account:
 
 
 def authenticate(body: bytes, header: str | None) -> Signer | None:
-    """Who signed these bytes. None if nobody we know: refuse it. Without any secret (DEBUG only), accept everything.
+    """Who signed these bytes. None if it's no one we know, and the body must be refused. Without any secret (DEBUG
+    only), everything is accepted.
 
     What a refusal costs doesn't depend on the number of accounts: only a few secrets are tried, those of the accounts
     that the body names.

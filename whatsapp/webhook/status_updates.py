@@ -142,7 +142,7 @@ def _follow_up(moved: Iterable[tuple[_Message, Status]]) -> None:
     sent = []
     for message, former in moved:
         if message.status == Status.FAILED:
-            handover.mark_needs_person([message.conversation_id], f"A reply did not arrive: {message.error_detail}")
+            handover.mark_needs_person([message.conversation_id], f"A reply wasn't delivered: {message.error_detail}")
         if former in BEFORE_SENT:
             handover.clear_uncertain(message.id)
         if message.status != Status.FAILED and former not in SENT:

@@ -131,7 +131,7 @@ class _Written:
 
 
 class Batch:
-    """One run of storing. `quarantines`: whether what is rejected is kept."""
+    """One pass of storing. `quarantines`: whether rejected items are kept."""
 
     def __init__(self, bodies: Sequence[SignedBody], locking: Locking, *, quarantines: bool = True) -> None:
         self._bodies = bodies

@@ -1,4 +1,4 @@
-"""How the admin writes times: the day before the month, the hours to 24."""
+"""Date formats of the admin: day before month, 24-hour clock."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

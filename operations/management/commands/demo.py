@@ -1,4 +1,4 @@
-"""What a first try needs: an administrator, and a demo business with a number."""
+"""Creates what you need to try out Parley: an administrator, and a demo business with a number."""
 
 import secrets
 from pathlib import Path
@@ -25,11 +25,11 @@ _BODY = (
 
 
 class Command(BaseCommand):
-    help = "Makes demo data for a first try (again: changes nothing) and prints where everything is."
+    help = "Creates demo data, unless it exists, and prints where to find everything."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
-            raise CommandError("Demo data has no place in production: this command needs DEBUG=true.")
+            raise CommandError("Demo data is for development only. This command needs DEBUG=true.")
         with transaction.atomic():
             admin, login = _ensure_admin()
             _ensure_business(admin)
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def _ensure_admin() -> tuple[User, str]:
-    """The administrator, and how to sign in."""
+    """Create the administrator. Returns how to sign in."""
     password = _remembered_password()
     admin, created = User.objects.get_or_create(
         username=ADMIN, defaults={"is_staff": True, "is_superuser": True, "email": "admin@example.com"}
@@ -47,11 +47,11 @@ def _ensure_admin() -> tuple[User, str]:
         admin.save(update_fields=["password"])
     if admin.check_password(password):
         return admin, f"user {ADMIN}   password {password}"
-    return admin, f"user {ADMIN}   the password that was chosen for it"
+    return admin, f"user {ADMIN}   the password you chose"
 
 
 def _remembered_password() -> str:
-    """Made up once for this folder: a fixed one would let in whoever reaches the port through a tunnel."""
+    """Generated once per folder: with a fixed one, anyone who reaches the port through a tunnel could sign in."""
     file = Path(settings.BASE_DIR) / ".data" / "admin-password"
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
@@ -82,11 +82,11 @@ def _banner(login: str) -> str:
             f"Admin      {url}{reverse('admin:index')}   {login}",
             *phone,
             "",
-            "A first message, from another terminal:",
+            "To send a first message, run this in another terminal:",
             "",
             _curl(url),
             "",
-            "A few seconds later the admin shows the conversation, with the reply.",
+            "A few seconds later, the conversation and the reply appear in the admin.",
         ]
     )
 

@@ -1,6 +1,6 @@
-"""`manage.py verify_chat_history`: what the original verification script did, and its "full webhook" check.
+"""`manage.py verify_chat_history`: checks the chat history and, with --url, the way through a running server.
 
-It stands here and not in `conversations`, since it makes a WhatsApp account and imports only go down.
+It's in this app because it creates a WhatsApp account, and `conversations` can't import `whatsapp`.
 """
 
 import json
@@ -32,7 +32,7 @@ REPLY_SECONDS = 60
 
 @dataclass
 class Stand:
-    """What the check works on, and what of it was made by the check."""
+    """The rows that the check uses, and which of them it created."""
 
     tenant: Tenant
     account: WhatsAppAccount
@@ -47,11 +47,14 @@ class Stand:
 
 
 class Command(BaseCommand):
-    help = "Checks that conversations are reused and messages kept in order; with --url, through a running server."
+    help = "Checks that conversations are reused and messages kept in order; with --url, also through a running server."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", help="a running server, e.g. http://localhost:8000: check the whole way too")
-        parser.add_argument("--keep", action=BooleanOptionalAction, default=False, help="leave what was made")
+        parser.add_argument(
+            "--url",
+            help="base URL of a running server, to check from webhook to reply",
+        )
+        parser.add_argument("--keep", action=BooleanOptionalAction, default=False, help="keep the created rows")
         parser.add_argument("--timeout", type=float, default=REPLY_SECONDS, help="seconds to wait for the reply")
 
     def handle(self, *args: Any, url: str | None, keep: bool, timeout: float, **options: Any) -> None:
@@ -65,7 +68,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS("All checks passed."))
 
     def _check(self, what: str, holds: bool, found: object = "") -> None:
-        """Print one step; the first that fails ends the command with exit code 1."""
+        """Print one step. The first failure ends the command with exit code 1."""
         if not holds:
             raise CommandError(f"FAILED {what}: {found}")
         self.stdout.write(f"ok     {what}" + (f" ({found})" if found != "" else ""))
@@ -83,7 +86,7 @@ class Command(BaseCommand):
                 stand.conversations.delete()
                 for row in stand.made:
                     row.delete()
-                self.stdout.write("       what was made is removed (--keep leaves it)")
+                self.stdout.write("       the created rows are removed (use --keep to keep them)")
 
     def _history(self, stand: Stand) -> None:
         keys = (stand.tenant.pk if settings.MULTITENANT_ENABLED else None, stand.account.phone_number_id, stand.wa_from)
@@ -95,7 +98,7 @@ class Command(BaseCommand):
             found = ConversationMessage.objects.filter(conversation=conversation).count()
             self._check(f"message count is {count}", found == count, found)
         texts = [message.text for message in get_last_messages(conversation.pk, limit=20)]
-        self._check("the last messages come oldest first", texts == [FIRST, SECOND], texts)
+        self._check("the last messages are returned oldest first", texts == [FIRST, SECOND], texts)
         conversation.delete()
 
     def _webhook(self, stand: Stand, url: str, timeout: float) -> None:
@@ -112,7 +115,7 @@ class Command(BaseCommand):
 
 
 def _make_stand() -> Stand:
-    """The first tenant and account there are, or new ones."""
+    """The first existing tenant and account, or new ones."""
     account = WhatsAppAccount.objects.filter(is_active=True).select_related("tenant").first()
     made: list[Tenant | WhatsAppAccount] = []
     if account is None:
@@ -127,7 +130,7 @@ def _make_stand() -> Stand:
 
 
 def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None:
-    """One signed delivery, as Meta would post it."""
+    """One signed delivery, as Meta would send it."""
     message = {
         "from": stand.wa_from,
         "id": f"wamid.verify.{uuid.uuid4().hex}",
@@ -146,7 +149,9 @@ def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None
             "POST", f"{url}/api/whatsapp/webhook", data=body, headers=headers, seconds=10
         )
     except http.RequestFailed as error:
-        raise CommandError(f"FAILED no answer from {url}: {error.detail}. Is the server running (make run)?") from error
+        raise CommandError(
+            f"FAILED no response from {url}: {error.detail}. Is the server running (make run)?"
+        ) from error
     answer = response.body.decode(errors="replace")
     check("the webhook answers", (response.status, answer) == (200, '{"ok":true}'), answer[:200])
 
