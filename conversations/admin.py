@@ -82,9 +82,6 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
-        return super().get_queryset(request).select_related("tenant", "operator")
-
     # --- the list ---
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -172,7 +169,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "may_write": may_write,
             "reply_blocker": reply_blocker(conversation, user_of(request)),
             **header_context(conversation),
-            "panels": extensions.panels_for(conversation),
+            "panels": [html for panel in extensions.panels if (html := panel(conversation))],
         }
 
 
@@ -181,14 +178,11 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
     list_display = ["id", "conversation", "role", "origin", "kind", "snippet", "status", "created_at"]
     list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
-    list_select_related = ["conversation"]
+    list_select_related = ["conversation", "author"]
     search_fields = ["text"]  # shows the search box; get_search_results searches
     search_help_text = "Search by message text or wamid"
     ordering = ["-pk"]
     date_hierarchy = None
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[ConversationMessage]":
-        return super().get_queryset(request).select_related("conversation", "author")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[ConversationMessage]", search_term: str

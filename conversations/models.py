@@ -32,7 +32,7 @@ from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
 from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole
-from .statuses import MessageQuerySet, Status
+from .statuses import Status
 
 __all__ = [
     "Attachment",
@@ -231,8 +231,6 @@ class ConversationMessage(models.Model):
     error_detail = models.TextField(blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Queued: not before this time.")
-
-    objects = MessageQuerySet.as_manager()
 
     class Meta:
         db_table = "conversation_messages"

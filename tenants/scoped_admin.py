@@ -1,6 +1,7 @@
 """The base of every admin: users see and change only the rows of their own businesses."""
 
 import functools
+import json
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.db import router
 from django.db.models import ForeignKey, Model, ProtectedError, QuerySet, URLField
 from django.db.models.deletion import Collector
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from .access import (
@@ -80,7 +82,13 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     # --- rows ---
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+        return for_user(self._related_rows(request), request.user, self.tenant_path, self.may_view)
+
+    def _related_rows(self, request: HttpRequest) -> QuerySet[Any]:
+        """All rows, with those that each page shows of other models."""
+        related = self.list_select_related
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(*related) if isinstance(related, list) else rows
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
@@ -206,6 +214,12 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
         return [str(obj) for obj in objs], counts, refused, []
 
 
+def as_html(value: object) -> str:
+    """A JSON value, as a read-only field shows it."""
+    pretty = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+
+
 def plural(model: type[Model]) -> str:
     return str(model._meta.verbose_name_plural)
 
@@ -215,6 +229,10 @@ class ReadOnlyAdmin(TenantScopedAdmin):
 
     read_only = True
     may_add = may_change = may_delete = NOBODY
+
+    def has_repeat_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may run an action that repeats the work of a row: those in `may_change` may."""
+        return self._allows(self.may_change, request, None)
 
 
 class SuperuserAdmin(TenantScopedAdmin):
@@ -226,8 +244,7 @@ class SuperuserAdmin(TenantScopedAdmin):
         return is_installation_admin(request.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super(TenantScopedAdmin, self).get_queryset(request)
-        return rows if is_installation_admin(request.user) else rows.none()
+        return self.changeable(request, self._related_rows(request))
 
     def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows if is_installation_admin(request.user) else rows.none()

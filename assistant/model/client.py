@@ -65,7 +65,6 @@ class Completion:
     cached_tokens: int
     completion_tokens: int
     usage_estimated: bool
-    finish_reason: str
     seconds: float
 
 
@@ -214,7 +213,6 @@ def _completion(answer: object, prompt: list[dict[str, object]], assistant: Assi
         cached_tokens=cached,
         completion_tokens=completion_tokens or _estimate(text),
         usage_estimated=estimated or not completion_tokens,
-        finish_reason=reason,
         seconds=seconds,
     )
 

@@ -17,15 +17,7 @@ from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
 from .client import Completion, ModelFailed, chat_with_gpt, usable_key
-from .errors import (
-    MAX_ATTEMPTS,
-    MAX_POSTPONE_SECONDS,
-    POSTPONE_SECONDS,
-    STOP_SECONDS,
-    at_least,
-    jittered,
-    scaled,
-)
+from .errors import MAX_ATTEMPTS, MAX_POSTPONE_SECONDS, POSTPONE_SECONDS, STOP_SECONDS, at_least, jittered, scaled
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +36,6 @@ class Outcome:
     failure: ModelFailed | None
     postpone_seconds: float | None
     seconds: float
-    attempts: int
-    history_halved: bool
     cost_unknown: bool
 
 
@@ -157,18 +147,13 @@ class ModelRequest:
         logger.warning("[AI] attempt %d of %d failed: %s", self.attempts, MAX_ATTEMPTS, failure)
 
     def _outcome(
-        self,
-        completion: Completion | None = None,
-        failure: ModelFailed | None = None,
-        postpone: float | None = None,
+        self, completion: Completion | None = None, failure: ModelFailed | None = None, postpone: float | None = None
     ) -> Outcome:
         return Outcome(
             completion=completion,
             failure=failure,
             postpone_seconds=postpone,
             seconds=time.monotonic() - self.started,
-            attempts=self.attempts,
-            history_halved=self.history_halved,
             cost_unknown=self.cost_unknown,
         )
 
@@ -192,9 +177,5 @@ def _stop(assistant: Assistant, failure: ModelFailed) -> None:
         until=from_now(scaled(STOP_SECONDS)),
         since=Now(),
     )
-    Pause.objects.bulk_create(
-        [pause],
-        update_conflicts=True,
-        unique_fields=["scope"],
-        update_fields=["reason", "credential", "until", "since"],
-    )
+    columns = ["reason", "credential", "until", "since"]
+    Pause.objects.bulk_create([pause], update_conflicts=True, unique_fields=["scope"], update_fields=columns)

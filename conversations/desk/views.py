@@ -171,7 +171,8 @@ def _text_of(request: HttpRequest) -> str:
 
 
 def header_context(conversation: Conversation) -> dict[str, str]:
-    return {"window_left": window_left(conversation), "status_line": extensions.status_line_for(conversation)}
+    lines = filter(None, (status_line(conversation) for status_line in extensions.status_lines))
+    return {"window_left": window_left(conversation), "status_line": " · ".join(lines)}
 
 
 def window_left(conversation: Conversation) -> str:

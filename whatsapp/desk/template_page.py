@@ -67,6 +67,6 @@ def _form(
     return template, list(zip(template.placeholders, chain(values, repeat("")), strict=False)), submitted
 
 
-@extensions.register_panel
+@extensions.register(extensions.panels)
 def more_to_send(conversation: Conversation) -> str:
     return render_to_string("whatsapp/panel.html", {"conversation": conversation})
