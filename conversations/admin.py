@@ -11,7 +11,6 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from conversations.desk.attachment_views import AttachmentViews
-from conversations.desk.digest import digest
 from conversations.desk.list_rows import ListRow, rows_for
 from conversations.desk.views import DeskViews, header_context, mark_seen, window_left
 from conversations.replies import reply_blocker
@@ -165,7 +164,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "conversation": conversation,
             "page": page,
             "is_newest": not before,
-            "seen": digest(conversation, page),
+            "seen": transcript.digest(conversation, page),
             "may_write": may_write,
             "reply_blocker": reply_blocker(conversation, user_of(request)),
             **header_context(conversation),

@@ -31,8 +31,7 @@ from conversations.files.removal import FileToRemove
 from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
-from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole
-from .statuses import Status
+from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole, Status
 
 __all__ = [
     "Attachment",
@@ -181,10 +180,6 @@ class Conversation(models.Model):
 
 class ConversationMessage(models.Model):
     """One message in either direction. An outbound message is also its own entry in the outbox."""
-
-    Role = MessageRole
-    Origin = MessageOrigin
-    Kind = MessageKind
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
     role = models.CharField(max_length=16, choices=MessageRole.choices)

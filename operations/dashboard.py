@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from django.db.models import (
     Aggregate,
@@ -65,7 +65,7 @@ class Day:
         return round(100 * self.sent / self.maximum)
 
 
-def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
     """Unfold's DASHBOARD_CALLBACK. Only counts the businesses that the user belongs to."""
     since = (timezone.now() - dt.timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     user = request.user

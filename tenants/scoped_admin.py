@@ -30,6 +30,8 @@ from .models import Tenant
 from .paginator import InfinitePaginator
 from .secret_fields import SecretField, SecretsForm, secret_names
 
+Rows = QuerySet[Any]  # of whatever model an admin is for
+
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """A filter by a related row. It offers only the rows that the related model's admin lists."""
@@ -49,7 +51,7 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         return found
 
 
-def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> Rows:
     """The rows that the model's admin lists; none if the model has no admin."""
     if not site.is_registered(model):
         return model._default_manager.none()
@@ -81,13 +83,13 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
 
     # --- rows ---
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Rows:
         return for_user(self._related_rows(request), request.user, self.tenant_path, self.may_view)
 
-    def _related_rows(self, request: HttpRequest) -> QuerySet[Any]:
+    def _related_rows(self, request: HttpRequest) -> Rows:
         """All rows, with those that each page shows of other models."""
         related = self.list_select_related
-        rows: QuerySet[Any] = super().get_queryset(request)
+        rows: Rows = super().get_queryset(request)
         return rows.select_related(*related) if isinstance(related, list) else rows
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -98,7 +100,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
 
-    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
         """The rows that the user may change."""
         return for_user(rows, request.user, self.tenant_path, self.may_change)
 
@@ -136,7 +138,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
             field.required = True  # only superusers may create rows without a tenant
         return field
 
-    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> QuerySet[Any]:
+    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> Rows:
         model = db_field.remote_field.model
         rows = visible_rows(self.admin_site, model, request)
         if db_field.name == self.tenant_path:
@@ -187,7 +189,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
             raise PermissionDenied
         super().save_model(request, obj, form, change)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Rows, *args: Any, **kwargs: Any) -> Any:
         action = self.get_actions(request).get(request.POST.get("action", ""))
         reads = action is not None and "view" in getattr(action[0], "allowed_permissions", ())
         rows = queryset if reads else self.changeable(request, queryset)
@@ -243,8 +245,8 @@ class SuperuserAdmin(TenantScopedAdmin):
     def _allows(self, roles: Roles, request: HttpRequest, obj: Model | None) -> bool:
         return is_installation_admin(request.user)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Rows:
         return self.changeable(request, self._related_rows(request))
 
-    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
         return rows if is_installation_admin(request.user) else rows.none()

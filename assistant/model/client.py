@@ -169,18 +169,14 @@ def _failure(error: Exception, key: str) -> ModelFailed:
     if isinstance(error, ModelFailed):
         return error
     if isinstance(error, openai.APIStatusError):
-        return _refusal(error, key)
+        detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
+        return ModelFailed(_refused_kind(error), detail, http.retry_after(error.response.headers))
     if isinstance(error, http.RequestFailed):
         return ModelFailed(FAILURES[error.kind], error.detail)
     if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
         return ModelFailed("unreadable", "the answer is not JSON")
     logger.exception("[AI] not foreseen while the model was asked")
     return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
-
-
-def _refusal(error: openai.APIStatusError, key: str) -> ModelFailed:
-    detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
-    return ModelFailed(_refused_kind(error), detail, http.retry_after(error.response.headers))
 
 
 def _refused_kind(error: openai.APIStatusError) -> str:

@@ -67,7 +67,9 @@ class ModelRequest:
                 return self._outcome(completion=await self._attempt())
             except ModelFailed as error:
                 failure = error
-            self._count(failure)
+            self.failures[failure.kind] += 1
+            self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
+            self._warn(failure)
             if await self._try_again(failure):
                 failure = None
         return await self._give_up(failure)
@@ -97,11 +99,6 @@ class ModelRequest:
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail) from None
-
-    def _count(self, failure: ModelFailed) -> None:
-        self.failures[failure.kind] += 1
-        self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
-        self._warn(failure)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to ask once more; waits for it."""

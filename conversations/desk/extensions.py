@@ -5,7 +5,7 @@ Everything for a list or a transcript gets a whole page of rows, so that it need
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
@@ -24,7 +24,7 @@ Badges = Callable[[Sequence[Conversation]], dict[int, str]]
 # Beside the name of the handler: what happens next, or "".
 StatusLine = Callable[[Conversation], str]
 # A page of its own at <conversation>/<path>/, for those who may reply. Gets the context that every admin page needs.
-PageView = Callable[[HttpRequest, Conversation, dict[str, Any]], HttpResponse]
+PageView = Callable[[HttpRequest, Conversation, dict[str, object]], HttpResponse]
 
 first_steps: list[FirstStep] = []
 panels: list[Panel] = []

@@ -5,91 +5,79 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 
 import json
 import re
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import IO
 
 import aiohttp
 from django.conf import settings
 
 from conversations.outbox.senders import Outbound
 from runtime import http
+from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
 from . import payloads
+from .errors import code_as_text
 
 GREATEST_CODE = 2**31 - 1  # of the columns that keep it
 
 
+@dataclass(eq=False)
 class GraphError(Exception):
     """Meta refused, or no answer was learned.
 
     before_a_byte: no connection, nothing went out. uncertain: it may have been done, no refusal was read.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: int | None = None,
-        subcode: int | None = None,
-        http_status: int | None = None,
-        retry_after: float | None = None,
-        uncertain: bool = False,
-        before_a_byte: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.subcode = subcode
-        self.http_status = http_status
-        self.retry_after = retry_after
-        self.uncertain = uncertain
-        self.before_a_byte = before_a_byte
+    message: str
+    code: int | None = None
+    http_status: int | None = None
+    retry_after: float | None = None
+    uncertain: bool = False
+    before_a_byte: bool = False
+
+    @property
+    def reason(self) -> str:
+        return self.message if self.code is None else f"{code_as_text(self.code)}: {self.message}"
 
 
-class GraphClient:
-    """One for a process: `token` decides in whose name a call is made. Raises GraphError."""
-
-    async def send(self, outbound: Outbound, token: str, media_id: str = "") -> str:
-        """Send one message; the answer is its wamid. `media_id`: of its file, which Meta has."""
-        answer = await self._post(f"{outbound.phone_number_id}/messages", token, message_body(outbound, media_id))
-        try:
-            wamid = answer["messages"][0]["id"]
-        except (KeyError, IndexError, TypeError):
-            wamid = None
-        if not isinstance(wamid, str) or not wamid:
-            raise GraphError("Meta's answer names no message", uncertain=True)
-        return wamid
-
-    async def upload(self, phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
-        """Give Meta a file, which is read piece by piece; the answer is its id, good for 30 days.
-
-        https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
-        """
-        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
-        form.add_field("file", file, filename="file", content_type=mime_type)
-        answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
-        if not isinstance(answer.get("id"), str | int) or not str(answer["id"]):
-            raise GraphError("Meta's answer names no file", uncertain=True)
-        return str(answer["id"])
-
-    async def mark_read(self, phone_number_id: str, wamid: str, token: str, typing: bool = True) -> None:
-        """Mark a customer's message as read; with `typing`, show for up to 25 s that an answer is being written."""
-        body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
-        if typing:
-            body["typing_indicator"] = {"type": "text"}
-        await self._post(f"{phone_number_id}/messages", token, body)
-
-    async def get(self, path: str, token: str, **params: str) -> dict[str, Any]:
-        """Read a node, `path` without the version: `get("<phone_number_id>", token, fields="…")`."""
-        return await _call("GET", path, token, params=params)
-
-    async def _post(self, path: str, token: str, body: dict[str, object]) -> dict[str, Any]:
-        return await _call("POST", path, token, json=body)
+async def send(outbound: Outbound, token: str, media_id: str = "") -> str:
+    """Send one message; the answer is its wamid. `media_id`: of its file, which Meta has. Raises GraphError."""
+    answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, json=message_body(outbound, media_id))
+    wamid = as_dict(next(iter(as_list(answer.get("messages"))), None)).get("id")
+    if not isinstance(wamid, str) or not wamid:
+        raise GraphError("Meta's answer names no message", uncertain=True)
+    return wamid
 
 
-def message_body(outbound: Outbound, media_id: str = "") -> dict[str, object]:
+async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
+    """Give Meta a file, which is read piece by piece; the answer is its id, good for 30 days. Raises GraphError.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
+    """
+    form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
+    form.add_field("file", file, filename="file", content_type=mime_type)
+    answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
+    media_id = as_text(answer.get("id"))
+    if not media_id:
+        raise GraphError("Meta's answer names no file", uncertain=True)
+    return media_id
+
+
+async def show_typing(phone_number_id: str, wamid: str, token: str) -> None:
+    """Mark a customer's message as read, and show for up to 25 s that an answer is being written. Raises GraphError."""
+    body: Json = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
+    await _call("POST", f"{phone_number_id}/messages", token, json=body | {"typing_indicator": {"type": "text"}})
+
+
+async def get(path: str, token: str, **params: str) -> Json:
+    """Read a node, `path` without the version: `get("<phone_number_id>", token, fields="…")`. Raises GraphError."""
+    return await _call("GET", path, token, params=params)
+
+
+def message_body(outbound: Outbound, media_id: str = "") -> Json:
     """The body of a message."""
-    text: dict[str, object] = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
-    body: dict[str, object] = {
+    text: Json = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
+    body: Json = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         # A BSUID in `to` would be accepted and never delivered. By phone where we know it, as Meta recommends:
@@ -111,9 +99,9 @@ async def _call(
     *,
     seconds: float = 0,
     params: dict[str, str] | None = None,
-    json: dict[str, object] | None = None,
+    json: Json | None = None,
     data: aiohttp.FormData | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """`seconds`, where not GRAPH_SECONDS."""
     try:
         response = await http.request(
@@ -132,7 +120,7 @@ async def _call(
     return _read(response, token)
 
 
-def _read(response: http.Response, token: str) -> dict[str, Any]:
+def _read(response: http.Response, token: str) -> Json:
     try:
         answer = json.loads(response.body)
     except (ValueError, RecursionError):  # JSONDecodeError, UnicodeDecodeError
@@ -143,23 +131,19 @@ def _read(response: http.Response, token: str) -> dict[str, Any]:
     if 200 <= response.status < 300 and isinstance(answer, dict):
         return answer
     # A proxy's page, not Meta's word. Below 500 it did not pass the request on; from 500 on, perhaps.
-    status = response.status
-    refused = 300 <= status < 500
     raise GraphError(
-        f"HTTP {status} that is not Meta's JSON",
-        http_status=status,
+        f"HTTP {response.status} that is not Meta's JSON",
+        http_status=response.status,
         retry_after=http.retry_after(response.headers),
-        uncertain=not refused,
+        uncertain=not 300 <= response.status < 500,
     )
 
 
-def _refusal(error: dict[str, Any], response: http.Response, token: str) -> GraphError:
-    data = error.get("error_data")
-    details = data.get("details") if isinstance(data, dict) else None
+def _refusal(error: Json, response: http.Response, token: str) -> GraphError:
+    details = as_dict(error.get("error_data")).get("details")
     return GraphError(
         redacted(str(details or error.get("message") or "no reason given"), token),
         code=_number(error.get("code")),
-        subcode=_number(error.get("error_subcode")),
         http_status=response.status,
         retry_after=http.retry_after(response.headers),
     )

@@ -2,7 +2,6 @@
 
 import secrets
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -27,7 +26,7 @@ _BODY = (
 class Command(BaseCommand):
     help = "Makes demo data for a first try (again: changes nothing) and prints where everything is."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         if not settings.DEBUG:
             raise CommandError("Demo data has no place in production: this command needs DEBUG=true.")
         with transaction.atomic():
