@@ -6,10 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Desk": [
-        ("Conversations", "forum", "conversations.Conversation"),
-        ("Leads", "person_search", "leads.Lead"),
-    ],
+    "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),

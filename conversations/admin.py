@@ -38,16 +38,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     may_add = NOBODY  # a conversation begins with a customer's message
     may_change = OPERATORS
     change_form_template = "conversations/change_form.html"
-    list_display = [
-        "contact",
-        "snippet",
-        "last_message",
-        "handler",
-        "person_needed",
-        "window",
-        "labels",
-        "tenant",
-    ]
+    list_display = ["contact", "snippet", "last_message", "handler", "person_needed", "window", "labels", "tenant"]
     nothing_yet = "Conversations appear here when customers message your number. Send it a message to try it out."
     list_per_page = 50
     list_filter = [
@@ -144,11 +135,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     # --- one conversation ---
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         conversation = self.get_object(request, object_id)
         desk = self._desk_context(request, conversation) if conversation else {}

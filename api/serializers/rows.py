@@ -82,9 +82,7 @@ class SentMessagesSerializer(serializers.Serializer[dict[str, object]]):
 class LeadSerializer(serializers.ModelSerializer[Lead]):
     # Serializer.fields is a property; declared fields don't overwrite it.
     fields = serializers.DictField(  # type: ignore[assignment]
-        required=False,
-        validators=[validate_storable],
-        help_text="Any JSON object. An update replaces it as a whole.",
+        required=False, validators=[validate_storable], help_text="Any JSON object. An update replaces it as a whole."
     )
 
     class Meta:

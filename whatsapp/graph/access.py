@@ -150,14 +150,7 @@ def hold(access: SendingAccess, reason: str, code: int | None) -> bool:
     """Send nothing from this number with this token. Whether this call did it, and not one of its neighbours."""
     scope = f"number:{access.phone_number_id}"
     credential = fingerprint(access.token)
-    held = {
-        "reason": reason,
-        "error_code": code,
-        "credential": credential,
-        "until": None,
-        "step": 0,
-        "since": Now(),
-    }
+    held = {"reason": reason, "error_code": code, "credential": credential, "until": None, "step": 0, "since": Now()}
     others = Pause.objects.filter(scope=scope).exclude(until=None, credential=credential)
     if others.update(**held):
         return True
