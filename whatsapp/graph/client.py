@@ -13,7 +13,7 @@ from django.conf import settings
 
 from conversations.outbox.senders import Outbound
 from runtime import http
-from runtime.untrusted_json import Json, as_dict, as_list, as_text
+from runtime.untrusted_json import Json, as_dict, as_text
 
 from . import payloads
 from .errors import code_as_text
@@ -43,7 +43,8 @@ class GraphError(Exception):
 async def send(outbound: Outbound, token: str, media_id: str = "") -> str:
     """Send one message; the answer is its wamid. `media_id`: of its file, which Meta has. Raises GraphError."""
     answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, json=message_body(outbound, media_id))
-    wamid = as_dict(next(iter(as_list(answer.get("messages"))), None)).get("id")
+    messages = answer.get("messages")
+    wamid = as_dict(messages[0]).get("id") if isinstance(messages, list) and messages else None
     if not isinstance(wamid, str) or not wamid:
         raise GraphError("Meta's answer names no message", uncertain=True)
     return wamid
