@@ -84,12 +84,8 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     # --- rows ---
 
     def get_queryset(self, request: HttpRequest) -> Rows:
-        return for_user(self._related_rows(request), request.user, self.tenant_path, self.may_view)
-
-    def _related_rows(self, request: HttpRequest) -> Rows:
-        """All rows, with those that each page shows of other models."""
-        related = self.list_select_related
-        rows: Rows = super().get_queryset(request)
+        rows = for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+        related = self.list_select_related  # for the page of one row too
         return rows.select_related(*related) if isinstance(related, list) else rows
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -240,13 +236,5 @@ class ReadOnlyAdmin(TenantScopedAdmin):
 class SuperuserAdmin(TenantScopedAdmin):
     """Rows of the whole installation. Only superusers see them."""
 
+    tenant_path = "pk"  # of no tenant: the roles below are nobody's
     may_view = may_add = may_change = may_delete = NOBODY
-
-    def _allows(self, roles: Roles, request: HttpRequest, obj: Model | None) -> bool:
-        return is_installation_admin(request.user)
-
-    def get_queryset(self, request: HttpRequest) -> Rows:
-        return self.changeable(request, self._related_rows(request))
-
-    def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
-        return rows if is_installation_admin(request.user) else rows.none()
