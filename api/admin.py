@@ -28,9 +28,6 @@ class ApiKeyAdmin(TenantScopedAdmin):
     actions = ["revoke"]
     read_only_fields = ["shown_prefix", "created_by", "created_at", "last_used_at", "state"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[ApiKey]":
-        return super().get_queryset(request).select_related("tenant", "created_by")
-
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         fields = ["tenant", "name", "scope"]
         return [(None, {"fields": [*fields, *self.read_only_fields] if obj else fields})]

@@ -70,11 +70,7 @@ class IdempotentRequest:
 
     def _store(self, key: str, response: Response) -> Response:
         IdempotentResponse.objects.create(
-            tenant_id=self.tenant_id,
-            key=key,
-            request_hash=self.hash,
-            status=response.status_code,
-            body=response.data,
+            tenant_id=self.tenant_id, key=key, request_hash=self.hash, status=response.status_code, body=response.data
         )
         return response
 

@@ -68,12 +68,10 @@ class IdempotentResponse(models.Model):
 
     class Meta:
         db_table = "api_idempotent_responses"
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key_once"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="idempotency_key_once")]
         indexes = [
             # For deleting expired responses.
-            models.Index(fields=["created_at"], name="idempotent_response_by_age"),
+            models.Index(fields=["created_at"], name="idempotent_response_by_age")
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,8 @@ MAX_LIMIT = 200
 class PageQuery(serializers.Serializer[None]):
     """The query parameters of every list."""
 
+    lookups: ClassVar[dict[str, str]] = {}  # of the parameters that filter: name and lookup
+
     cursor = serializers.CharField(
         required=False, help_text="Position in the list. Use the URLs in `next` and `previous` instead of building it."
     )
@@ -30,6 +32,10 @@ class PageQuery(serializers.Serializer[None]):
         max_value=MAX_LIMIT,
         help_text=f"How many objects to return. The default is {DEFAULT_LIMIT}.",
     )
+
+    def filtered(self, rows: "QuerySet[Of]") -> "QuerySet[Of]":
+        query = self.validated_data
+        return rows.filter(**{lookup: query[name] for name, lookup in self.lookups.items() if name in query})
 
 
 class OrderedQuery(PageQuery):

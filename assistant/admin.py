@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.formats import date_format
@@ -51,9 +50,6 @@ class AssistantAdmin(PromptTestViews, TenantScopedAdmin):
     ]
     readonly_fields = ["api_key_state"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Assistant]":
-        return super().get_queryset(request).select_related("tenant")
-
     def get_readonly_fields(self, request: HttpRequest, obj: Assistant | None = None) -> list[str]:
         """Only superusers may choose the base URL: the server could reach internal hosts with it."""
         base_url: list[str] = [] if is_installation_admin(request.user) else ["base_url"]
@@ -91,9 +87,6 @@ class TurnAdmin(ReadOnlyAdmin):
     exclude = ["first_message", "last_message", "first_reply", "last_reply"]
     readonly_fields = ["messages_of_turn"]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Turn]":
-        return super().get_queryset(request).select_related("conversation")
-
     @admin.display(description="messages")
     def messages_of_turn(self, turn: Turn) -> str:
         received = f"received {turn.first_message_id} to {turn.last_message_id}"
@@ -101,19 +94,19 @@ class TurnAdmin(ReadOnlyAdmin):
         return f"{received}, {replies}" if turn.first_reply_id else f"{received}, no reply"
 
 
-@extensions.register_panel
+@extensions.register(extensions.panels)
 def last_turn(conversation: Conversation) -> str:
     turn = Turn.objects.filter(conversation=conversation).order_by("-opened_at").first()
     return render_to_string("assistant/panel.html", {"turn": turn}) if turn else ""
 
 
-@extensions.register_status_line
+@extensions.register(extensions.status_lines)
 def automatic_hand_back(conversation: Conversation) -> str:
     at = handback.returns_at(conversation)
     return f"automatic hand-back on {date_format(at, 'j F')} at {date_format(at, 'H:i')} UTC" if at else ""
 
 
-@extensions.register_message_info
+@extensions.register(extensions.message_info)
 def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     """The model, tokens, time and instructions of each of the assistant's replies on this page."""
     replies = [message for message in messages if message.origin == "assistant"]

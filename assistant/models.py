@@ -39,12 +39,7 @@ MessageLink = functools.partial(
 class Assistant(models.Model):
     """The settings of one business's assistant. A business without a row gets the defaults."""
 
-    tenant = models.OneToOneField(
-        Tenant,
-        on_delete=models.CASCADE,
-        related_name="assistant",
-        verbose_name="business",
-    )
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="assistant", verbose_name="business")
     instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
     model = models.CharField(max_length=100, blank=True, default="", help_text="Leave empty to use OPENAI_MODEL.")
     temperature = models.FloatField(
@@ -196,9 +191,7 @@ class Turn(models.Model):
         db_table = "turns"
         constraints = [
             models.UniqueConstraint(
-                fields=["conversation"],
-                condition=Q(state__in=["collecting", "generating"]),
-                name="turn_open_once",
+                fields=["conversation"], condition=Q(state__in=["collecting", "generating"]), name="turn_open_once"
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["collecting", "generating", "replied", "suppressed", "failed"]),

@@ -30,8 +30,7 @@ def write_for_development(path: Path = ENV_FILE) -> bool:
     if {"ENV_FILE", "SECRET_KEY"} & os.environ.keys() or not environ.Env().bool("DEBUG", default=True):
         return False
     text = _DEVELOPMENT.format(
-        secret_key=secrets.token_urlsafe(50),
-        encryption_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        secret_key=secrets.token_urlsafe(50), encryption_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     )
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,17 +1,12 @@
 """The admin's sidebar, most frequently used pages first."""
 
-from typing import Any
-
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Desk": [
-        ("Conversations", "forum", "conversations.Conversation"),
-        ("Leads", "person_search", "leads.Lead"),
-    ],
+    "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
@@ -36,13 +31,15 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    overview = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
-    groups = [{"title": title, "items": _items(request, rows)} for title, rows in GROUPS.items()]
-    return [{"items": [overview]}, *(group for group in groups if group["items"])]
+def navigation(request: HttpRequest) -> list[dict[str, object]]:
+    overview: dict[str, object] = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
+    groups: list[dict[str, object]] = [
+        {"title": title, "items": items} for title, rows in GROUPS.items() if (items := _items(request, rows))
+    ]
+    return [{"items": [overview]}, *groups]
 
 
-def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:
     return [
         {"title": title, "icon": icon, "link": reverse(f"admin:{label.lower().replace('.', '_')}_changelist")}
         for title, icon, label in rows

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import django
 import environ
@@ -131,7 +130,7 @@ def _run_processes(banner: str) -> int:
 class _Process(Process):  # type: ignore[misc]
     """Runs a line of the Procfile, and ends it if `make run` is killed or its terminal is closed."""
 
-    def run(self, *args: Any, **kwargs: Any) -> None:
+    def run(self, *args: object, **kwargs: object) -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # of the terminal; not ignored: that would be inherited
         threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
         super().run(*args, **kwargs)

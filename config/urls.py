@@ -6,9 +6,7 @@ from django.contrib.auth.views import PasswordResetConfirmView
 from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 from django.views.generic import RedirectView
 
-from operations import health
 from tenants.invitations import FirstPasswordForm
-from whatsapp.webhook.views import WebhookView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -22,10 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ),
         name="set_password",
     ),
-    path("api/whatsapp/webhook", WebhookView.as_view(), name="webhook"),
+    path("", include("config.web.webhook_urls")),
     path("api/", include("api.urls")),
-    path("healthz", health.alive, name="healthz"),
-    path("readyz", health.ready, name="readyz"),
 ]
 
 if settings.SANDBOX:

@@ -11,7 +11,6 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
 from conversations.desk.attachment_views import AttachmentViews
-from conversations.desk.digest import digest
 from conversations.desk.list_rows import ListRow, rows_for
 from conversations.desk.views import DeskViews, header_context, mark_seen, window_left
 from conversations.replies import reply_blocker
@@ -39,16 +38,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     may_add = NOBODY  # a conversation begins with a customer's message
     may_change = OPERATORS
     change_form_template = "conversations/change_form.html"
-    list_display = [
-        "contact",
-        "snippet",
-        "last_message",
-        "handler",
-        "person_needed",
-        "window",
-        "labels",
-        "tenant",
-    ]
+    list_display = ["contact", "snippet", "last_message", "handler", "person_needed", "window", "labels", "tenant"]
     nothing_yet = "Conversations appear here when customers message your number. Send it a message to try it out."
     list_per_page = 50
     list_filter = [
@@ -81,9 +71,6 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Conversation]":
-        return super().get_queryset(request).select_related("tenant", "operator")
 
     # --- the list ---
 
@@ -148,11 +135,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     # --- one conversation ---
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         conversation = self.get_object(request, object_id)
         desk = self._desk_context(request, conversation) if conversation else {}
@@ -168,11 +151,11 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
             "conversation": conversation,
             "page": page,
             "is_newest": not before,
-            "seen": digest(conversation, page),
+            "seen": transcript.digest(conversation, page),
             "may_write": may_write,
             "reply_blocker": reply_blocker(conversation, user_of(request)),
             **header_context(conversation),
-            "panels": extensions.panels_for(conversation),
+            "panels": [html for panel in extensions.panels if (html := panel(conversation))],
         }
 
 
@@ -181,14 +164,11 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
     list_display = ["id", "conversation", "role", "origin", "kind", "snippet", "status", "created_at"]
     list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
-    list_select_related = ["conversation"]
+    list_select_related = ["conversation", "author"]
     search_fields = ["text"]  # shows the search box; get_search_results searches
     search_help_text = "Search by message text or wamid"
     ordering = ["-pk"]
     date_hierarchy = None
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[ConversationMessage]":
-        return super().get_queryset(request).select_related("conversation", "author")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[ConversationMessage]", search_term: str

@@ -1,8 +1,5 @@
 """Checks the settings at startup, instead of failing on the first message."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
@@ -10,7 +7,7 @@ from conversations.outbox.senders import load_sender
 
 
 @register
-def sender_can_be_loaded(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def sender_can_be_loaded(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     try:
         load_sender()
     except (ImportError, TypeError) as error:

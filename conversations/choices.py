@@ -1,4 +1,4 @@
-"""The fixed values of a conversation's and a message's columns. Message states are in `statuses`."""
+"""The fixed values of a conversation's and a message's columns."""
 
 from django.db import models
 
@@ -43,3 +43,20 @@ class MessageKind(models.TextChoices):
     REQUEST_WELCOME = "request_welcome", "Welcome request"
     TEMPLATE = "template", "Template"
     UNSUPPORTED = "unsupported", "Unsupported"
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    SENDING = "sending", "Sending"
+    UNCERTAIN = "uncertain", "Uncertain"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Failed"
+    DELIVERED = "delivered", "Delivered"
+    READ = "read", "Read"
+
+
+# What is later in this list never gives way to what is earlier. *failed* stands between *sent* and *delivered*:
+# Meta may refuse after it accepted, but what arrived has arrived.
+RANK = list(Status)
+BEFORE_SENT = RANK[: RANK.index(Status.SENT)]
+TIMES = {Status.DELIVERED: "delivered_at", Status.READ: "read_at", Status.FAILED: "failed_at"}

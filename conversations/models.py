@@ -31,8 +31,7 @@ from conversations.files.removal import FileToRemove
 from conversations.outbox.pauses import Pause
 from tenants.models import Tenant
 
-from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole
-from .statuses import MessageQuerySet, Status
+from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole, Status
 
 __all__ = [
     "Attachment",
@@ -112,11 +111,7 @@ class Conversation(models.Model):
     last_inbound_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_message_at = models.DateTimeField(null=True, blank=True, editable=False)
     needs_person = models.CharField(
-        max_length=255,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="Why it needs attention. Empty if it doesn't.",
+        max_length=255, blank=True, default="", db_default="", help_text="Why it needs attention. Empty if it doesn't."
     )
     needs_person_since = models.DateTimeField(null=True, blank=True, editable=False)
     seen_at = models.DateTimeField(
@@ -151,9 +146,7 @@ class Conversation(models.Model):
             models.Index(fields=["operator"], name="conversation_by_operator", condition=Q(operator__isnull=False)),
             # The desk's filter for conversations that need attention.
             models.Index(
-                fields=["tenant", "needs_person_since"],
-                name="conversation_needs_person",
-                condition=~Q(needs_person=""),
+                fields=["tenant", "needs_person_since"], name="conversation_needs_person", condition=~Q(needs_person="")
             ),
         ]
 
@@ -182,10 +175,6 @@ class Conversation(models.Model):
 class ConversationMessage(models.Model):
     """One message in either direction. An outbound message is also its own entry in the outbox."""
 
-    Role = MessageRole
-    Origin = MessageOrigin
-    Kind = MessageKind
-
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False)
     role = models.CharField(max_length=16, choices=MessageRole.choices)
     text = models.TextField(blank=True, default="", db_default="")
@@ -194,19 +183,12 @@ class ConversationMessage(models.Model):
 
     external_id = models.CharField(max_length=255, null=True, blank=True, help_text="Meta's message ID (wamid).")
     kind = models.CharField(
-        max_length=32,
-        choices=MessageKind.choices,
-        default=MessageKind.TEXT,
-        db_default=MessageKind.TEXT.value,
+        max_length=32, choices=MessageKind.choices, default=MessageKind.TEXT, db_default=MessageKind.TEXT.value
     )
     origin = models.CharField(max_length=16, choices=MessageOrigin.choices, default="", db_default="", blank=True)
     sent_at = models.DateTimeField(null=True, blank=True, help_text="The channel's time.")
     reply_to = models.CharField(
-        max_length=255,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="The wamid of the message it quotes or edits.",
+        max_length=255, blank=True, default="", db_default="", help_text="The wamid of the message it quotes or edits."
     )
     edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Previous texts: [{text, until}].")
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -231,8 +213,6 @@ class ConversationMessage(models.Model):
     error_detail = models.TextField(blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Queued: not before this time.")
-
-    objects = MessageQuerySet.as_manager()
 
     class Meta:
         db_table = "conversation_messages"
@@ -259,9 +239,7 @@ class ConversationMessage(models.Model):
             ),
             # The outbox: is an earlier message of the conversation still unsent?
             models.Index(
-                fields=["conversation", "id"],
-                name="message_unsent",
-                condition=Q(status__in=["queued", "sending"]),
+                fields=["conversation", "id"], name="message_unsent", condition=Q(status__in=["queued", "sending"])
             ),
             # Search. Only the beginning of the text: PostgreSQL rejects a row whose words fill more than 1 MB, and
             # no message may be lost because of an index.

@@ -1,7 +1,8 @@
 """The webhook events of conversations. Without a subscriber, they cost one query."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+from django.db.models import QuerySet
 
 from webhooks.models import EventType
 from webhooks.recording import EventDraft, has_subscriber, record_all
@@ -33,7 +34,7 @@ def needs_person(conversation_ids: Sequence[int], reason: str) -> None:
     )
 
 
-def _tell(type: EventType, messages: Any) -> None:
+def _tell(type: EventType, messages: "QuerySet[ConversationMessage]") -> None:
     record_all(
         [
             EventDraft(
@@ -47,12 +48,12 @@ def _tell(type: EventType, messages: Any) -> None:
     )
 
 
-def _conversation(conversation: Conversation) -> dict[str, Any]:
+def _conversation(conversation: Conversation) -> dict[str, object]:
     names = ("id", "phone_number_id", "external_id", "contact_user_id", "contact_name", "handled_by")
     return {name: getattr(conversation, name) for name in names}
 
 
-def _message(message: ConversationMessage) -> dict[str, Any]:
+def _message(message: ConversationMessage) -> dict[str, object]:
     names = ("id", "role", "origin", "kind", "text", "external_id", "reply_to")
     known = {name: getattr(message, name) for name in names}
     author = str(message.author) if message.author else None

@@ -36,9 +36,6 @@ class LeadAdmin(TenantScopedAdmin):
     actions = ["export_csv", "export_excel"]
     fields = ["name", "phone", "stage", "notes", "fields", *readonly_fields]
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request).select_related("conversation", "tenant")
-
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
         if field:
@@ -63,13 +60,13 @@ class LeadAdmin(TenantScopedAdmin):
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', url)
 
 
-@extensions.register_panel
+@extensions.register(extensions.panels)
 def lead_panel(conversation: Conversation) -> str:
     lead = Lead.objects.filter(conversation=conversation).first()
     return render_to_string("leads/panel.html", {"lead": lead}) if lead else ""
 
 
-@extensions.register_badges
+@extensions.register(extensions.badges)
 def stages(conversations: Sequence[Conversation]) -> dict[int, str]:
     leads = Lead.objects.filter(conversation__in=conversations).exclude(stage=Lead.Stage.NEW)
     return {pk: Lead.Stage(stage).label for pk, stage in leads.values_list("conversation_id", "stage")}

@@ -50,7 +50,7 @@ class Lead(models.Model):
         constraints = [models.CheckConstraint(condition=Q(stage__in=LeadStage.values), name="lead_stage_known")]
         indexes = [
             # The list of leads: one tenant's, by stage, newest first.
-            models.Index(F("tenant"), F("stage"), F("created_at").desc(), name="lead_by_stage"),
+            models.Index(F("tenant"), F("stage"), F("created_at").desc(), name="lead_by_stage")
         ]
 
     def __str__(self) -> str:

@@ -3,19 +3,9 @@
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from django.db.models import (
-    Aggregate,
-    Count,
-    DurationField,
-    ExpressionWrapper,
-    F,
-    FloatField,
-    Q,
-    QuerySet,
-    Sum,
-)
+from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, FloatField, Q, QuerySet, Sum
 from django.db.models.functions import Extract, TruncDate
 from django.http import HttpRequest
 from django.utils import timezone
@@ -65,7 +55,7 @@ class Day:
         return round(100 * self.sent / self.maximum)
 
 
-def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
     """Unfold's DASHBOARD_CALLBACK. Only counts the businesses that the user belongs to."""
     since = (timezone.now() - dt.timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     user = request.user

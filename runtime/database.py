@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +48,15 @@ def database_sync_to_async(function: Callable[P, T]) -> Callable[P, Awaitable[T]
         return await asyncio.get_running_loop().run_in_executor(_threads, _run, bound)
 
     return call
+
+
+def retry_on_new_connection(work: Callable[[], T]) -> T:
+    """Run `work` again if its connection fails: it may have died since it was last used. It must be safe to repeat."""
+    try:
+        return work()
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return work()
 
 
 def is_transient(error: BaseException) -> bool:

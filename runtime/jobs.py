@@ -10,7 +10,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NoReturn
 
 import procrastinate
@@ -26,6 +25,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.types import JSONValue
 
 from runtime import database
+from runtime.notify import notify
 
 logger = logging.getLogger(__name__)
 
@@ -57,27 +57,14 @@ def defer(task: str, *arguments: Mapping[str, JSONValue]) -> None:
         return
     deferrer = app.configure_task(task, schedule_at=timezone.now() - _PAST)
     deferrer.batch_defer(*map(dict, arguments))
-    transaction.on_commit(lambda: _notify(deferrer.job.queue), robust=True)
+    # If this is lost, the workers find the job within `WORKER_POLL_SECONDS`.
+    channel = f"procrastinate_queue_v1#{deferrer.job.queue}"
+    transaction.on_commit(lambda: notify(channel, '{"type": "job_inserted", "job_id": 0}'), robust=True)
 
 
 def is_pending(task: str, **arguments: JSONValue) -> bool:
     """Whether a job of this task with these arguments is waiting or running."""
     return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status__in=("todo", "doing")).exists()
-
-
-# Nothing is written that must survive, so this commit doesn't wait for the disk.
-_NOTIFY = """
-BEGIN;
-SET LOCAL synchronous_commit = off;
-SELECT pg_notify('procrastinate_queue_v1#' || %s, '{"type": "job_inserted", "job_id": 0}');
-COMMIT
-"""
-
-
-def _notify(queue: str) -> None:
-    """Wake the workers of a queue. If it's lost, they find the job within `WORKER_POLL_SECONDS`."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTIFY, [queue])
 
 
 def is_waiting(task: str) -> bool:
@@ -88,17 +75,7 @@ def is_waiting(task: str) -> bool:
 # --- Recurring functions ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Recurring:
-    function: Callable[[], int]
-    seconds: float
-
-    @property
-    def name(self) -> str:
-        return f"{self.function.__module__}.{self.function.__qualname__}"
-
-
-_recurring: list[Recurring] = []
+_recurring: list[tuple[Callable[[], int], float]] = []
 
 
 def every(seconds: float) -> Callable[[Callable[[], int]], Callable[[], int]]:
@@ -110,24 +87,25 @@ def every(seconds: float) -> Callable[[Callable[[], int]], Callable[[], int]]:
     """
 
     def register(function: Callable[[], int]) -> Callable[[], int]:
-        _recurring.append(Recurring(function, seconds))
+        _recurring.append((function, seconds))
         return function
 
     return register
 
 
-async def repeat(recurring: Recurring) -> NoReturn:
+async def _repeat(function: Callable[[], int], seconds: float) -> NoReturn:
     """Run a recurring function until cancelled, whatever it raises."""
     loop = asyncio.get_running_loop()
+    name = f"{function.__module__}.{function.__qualname__}"
     while True:
         try:
-            while await loop.run_in_executor(_recurring_threads, _run_once, recurring.function) >= BATCH:
+            while await loop.run_in_executor(_recurring_threads, _run_once, function) >= BATCH:
                 pass
         except UNAVAILABLE as error:
-            logger.error("%s: database unavailable: %s", recurring.name, error)
+            logger.error("%s: database unavailable: %s", name, error)
         except Exception:
-            logger.exception("%s failed; next run in %g s", recurring.name, recurring.seconds)
-        await asyncio.sleep(recurring.seconds)
+            logger.exception("%s failed; next run in %g s", name, seconds)
+        await asyncio.sleep(seconds)
 
 
 def _run_once(function: Callable[[], int]) -> int:
@@ -160,7 +138,7 @@ def delete_ended_jobs() -> int:
 async def run_queues(stop: asyncio.Event) -> None:
     """Work through every queue and run the recurring functions until `stop` is set. Outlives a lost database."""
     stopping = asyncio.create_task(stop.wait())
-    recurring = [asyncio.create_task(repeat(each)) for each in _recurring]
+    recurring = [asyncio.create_task(_repeat(*each)) for each in _recurring]
     lives: list[asyncio.Task[None]] = []
     while not stop.is_set():
         lives = [life for life in lives if not life.done()]

@@ -9,18 +9,23 @@ from django.db import connection, transaction
 CHANNEL = "parley_worker"
 
 # Nothing that must survive is written, so this commit doesn't wait for the disk.
-_NOTIFY = f"""
+_NOTIFY = """
 BEGIN;
 SET LOCAL synchronous_commit = off;
-NOTIFY {CHANNEL};
+SELECT pg_notify(%s, %s);
 COMMIT
 """
 
 
+def notify(channel: str, payload: str = "") -> None:
+    """Wake whoever listens on this channel, now. Call it outside a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTIFY, [channel, payload])
+
+
 def notify_workers() -> None:
     """Wake the workers now. Call it outside a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTIFY)
+    notify(CHANNEL)
 
 
 def notify_workers_on_commit() -> None:

@@ -1,7 +1,6 @@
 """The businesses of this installation and the people who work for them."""
 
 import secrets
-from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as current_apps
@@ -57,7 +56,7 @@ class Tenant(models.Model):
 
 
 @receiver(post_migrate)
-def create_single_tenant(sender: AppConfig, apps: Apps = current_apps, **kwargs: Any) -> None:
+def create_single_tenant(sender: AppConfig, apps: Apps = current_apps, **kwargs: object) -> None:
     is_migrated = sender.label == "tenants" and "tenant" in apps.all_models["tenants"]
     if is_migrated and not settings.MULTITENANT_ENABLED:
         Tenant.objects.single()

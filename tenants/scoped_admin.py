@@ -1,6 +1,7 @@
 """The base of every admin: users see and change only the rows of their own businesses."""
 
 import functools
+import json
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.db import router
 from django.db.models import ForeignKey, Model, ProtectedError, QuerySet, URLField
 from django.db.models.deletion import Collector
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from .access import (
@@ -27,6 +29,8 @@ from .empty_states import EmptyState
 from .models import Tenant
 from .paginator import InfinitePaginator
 from .secret_fields import SecretField, SecretsForm, secret_names
+
+Rows = QuerySet[Any]  # of whatever model an admin is for
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
@@ -47,7 +51,7 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         return found
 
 
-def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+def visible_rows(site: admin.AdminSite, model: type[Model], request: HttpRequest) -> Rows:
     """The rows that the model's admin lists; none if the model has no admin."""
     if not site.is_registered(model):
         return model._default_manager.none()
@@ -79,8 +83,10 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
 
     # --- rows ---
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        rows = for_user(super().get_queryset(request), request.user, self.tenant_path, self.may_view)
+        related = self.list_select_related  # for the page of one row too
+        return rows.select_related(*related) if isinstance(related, list) else rows
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
@@ -90,7 +96,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
 
-    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
         """The rows that the user may change."""
         return for_user(rows, request.user, self.tenant_path, self.may_change)
 
@@ -128,7 +134,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
             field.required = True  # only superusers may create rows without a tenant
         return field
 
-    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> QuerySet[Any]:
+    def choices_of(self, db_field: "ForeignKey[Any]", request: HttpRequest) -> Rows:
         model = db_field.remote_field.model
         rows = visible_rows(self.admin_site, model, request)
         if db_field.name == self.tenant_path:
@@ -179,7 +185,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
             raise PermissionDenied
         super().save_model(request, obj, form, change)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Rows, *args: Any, **kwargs: Any) -> Any:
         action = self.get_actions(request).get(request.POST.get("action", ""))
         reads = action is not None and "view" in getattr(action[0], "allowed_permissions", ())
         rows = queryset if reads else self.changeable(request, queryset)
@@ -206,6 +212,12 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
         return [str(obj) for obj in objs], counts, refused, []
 
 
+def as_html(value: object) -> str:
+    """A JSON value, as a read-only field shows it."""
+    pretty = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+
+
 def plural(model: type[Model]) -> str:
     return str(model._meta.verbose_name_plural)
 
@@ -216,18 +228,13 @@ class ReadOnlyAdmin(TenantScopedAdmin):
     read_only = True
     may_add = may_change = may_delete = NOBODY
 
+    def has_repeat_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may run an action that repeats the work of a row: those in `may_change` may."""
+        return self._allows(self.may_change, request, None)
+
 
 class SuperuserAdmin(TenantScopedAdmin):
     """Rows of the whole installation. Only superusers see them."""
 
+    tenant_path = "pk"  # of no tenant: the roles below are nobody's
     may_view = may_add = may_change = may_delete = NOBODY
-
-    def _allows(self, roles: Roles, request: HttpRequest, obj: Model | None) -> bool:
-        return is_installation_admin(request.user)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super(TenantScopedAdmin, self).get_queryset(request)
-        return rows if is_installation_admin(request.user) else rows.none()
-
-    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows if is_installation_admin(request.user) else rows.none()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +263,7 @@ def test_a_lost_job_is_found_at_once_and_a_lost_worker_after_its_lease(stage: St
     assert find_files_to_fetch() == 1
     stage.work()
     assert Attachment.objects.get().state == "ready"
-    with Spool(5) as spool:
+    with closing(Spool(5)) as spool:
         assert not fetching._stored(attachment, "late", "image/png", spool), "the first worker wakes up too late"
 
 

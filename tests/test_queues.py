@@ -15,9 +15,10 @@ from procrastinate.contrib.django.utils import connector_params
 
 from operations.apps import lift_timeouts, restore_timeouts
 from runtime import jobs
-from runtime.jobs import Recurring, run_queues
+from runtime.jobs import run_queues
 from tests.stage import Stage
 
+Recurring = tuple[Callable[[], int], float]
 QUEUES = ("files", "maintenance", "webhooks")
 started: dict[str, threading.Event] = {}
 may_end: dict[str, threading.Event] = {}
@@ -125,7 +126,7 @@ def test_a_recurring_function_that_raises_stops_no_other(
         ran.release()
         return 0
 
-    recurring += [Recurring(fail, 0), Recurring(run, 0)]
+    recurring += [(fail, 0), (run, 0)]
     assert while_queues_run(lambda: all(which.acquire(timeout=60) for which in (failed, ran) for _ in range(3)))
     assert "fail failed" in caplog.text
     assert "poison" in caplog.text
@@ -141,7 +142,7 @@ def test_a_recurring_function_runs_again_at_once_while_its_batches_are_full(recu
             done.set()
         return handled
 
-    recurring.append(Recurring(run, 3600))
+    recurring.append((run, 3600))
     assert while_queues_run(lambda: done.wait(60))
 
 

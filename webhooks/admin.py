@@ -1,18 +1,16 @@
 """A business's webhooks, and the log of their deliveries."""
 
 import datetime as dt
-import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.access import OWNERS
-from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
+from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin, as_html
 
 from . import delivery as deliveries
 from . import signature
@@ -99,9 +97,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     ]
     readonly_fields = ["event_id_text", "type", "happened_at", "body"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("event", "endpoint")
-
     @admin.display(description="event")
     def event_id_text(self, delivery: WebhookDelivery) -> str:
         return str(delivery.event_id)
@@ -120,13 +115,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="data")
     def body(self, delivery: WebhookDelivery) -> str:
-        pretty = json.dumps(delivery.event.payload, indent=2, ensure_ascii=False)
-        return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+        return as_html(delivery.event.payload)
 
-    def has_send_again_permission(self, request: HttpRequest) -> bool:
-        return self._allows(self.may_change, request, None)
-
-    @admin.action(description="Send again", permissions=["send_again"])
+    @admin.action(description="Send again", permissions=["repeat"])
     def send_again(self, request: HttpRequest, selected: QuerySet[WebhookDelivery]) -> None:
         queued = deliveries.send_again(WebhookDelivery.objects.filter(pk__in=selected.values("pk")))
         plural = "delivery" if queued == 1 else "deliveries"

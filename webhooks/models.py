@@ -37,10 +37,7 @@ class WebhookEndpoint(models.Model):
     """A URL of a business that receives its events."""
 
     tenant = models.ForeignKey(
-        Tenant,
-        on_delete=models.CASCADE,
-        related_name="webhook_endpoints",
-        verbose_name="business",
+        Tenant, on_delete=models.CASCADE, related_name="webhook_endpoints", verbose_name="business"
     )
     url = models.URLField("URL", max_length=500, help_text="Must use HTTPS and be reachable from the internet.")
     event_types = ArrayField(models.CharField(max_length=32, choices=EventType.choices))
@@ -79,7 +76,7 @@ class WebhookEvent(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["type", "subject"], condition=Q(subject__isnull=False), name="event_once_by_subject"
-            ),
+            )
         ]
         indexes = [
             # Deleting old events.
@@ -121,7 +118,7 @@ class WebhookDelivery(models.Model):
         ]
         indexes = [
             # The claim: what is due for each endpoint.
-            models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_due", condition=Q(status="waiting")),
+            models.Index(fields=["endpoint", "next_attempt_at"], name="delivery_due", condition=Q(status="waiting"))
         ]
 
     def __str__(self) -> str:

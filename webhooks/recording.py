@@ -1,9 +1,8 @@
 """Record events in the transaction of what happened. Without a subscriber, nothing is written."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -32,7 +31,7 @@ class EventDraft:
 
     tenant_id: int | None
     type: EventType
-    payload: dict[str, Any]
+    payload: Mapping[str, object]
     subject: int | None = None
 
 
@@ -54,12 +53,6 @@ JOIN webhook_endpoints w ON w.is_active AND r.type = ANY (w.event_types)
     AND w.tenant_id = r.tenant_id
 FOR KEY SHARE OF w  -- a concurrent deletion of the endpoint waits, instead of failing this transaction at its end
 """
-
-
-def record(tenant_id: int | None, type: EventType, payload: dict[str, Any], subject: int | None = None) -> int:
-    """Record one event for the endpoints that subscribe to it, in the transaction of what happened. Returns the number
-    of deliveries."""
-    return record_all([EventDraft(tenant_id, type, payload, subject)])
 
 
 def record_all(happenings: Sequence[EventDraft]) -> int:

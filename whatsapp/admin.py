@@ -30,7 +30,7 @@ from .models import WhatsAppAccount
 __all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin", "compose_page", "template_page"]
 
 
-@extensions.register_first_step
+@extensions.register(extensions.first_steps)
 def connect_a_number(request: HttpRequest) -> EmptyState | None:
     """Without a number there are no conversations. A single business may have its token in the environment."""
     accounts = admin.site.get_model_admin(WhatsAppAccount)

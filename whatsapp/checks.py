@@ -1,14 +1,11 @@
 """Checks the channel's settings at startup."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 
 @register
-def deliveries_are_signed(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def deliveries_are_signed(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     """Without DEBUG, the settings don't load without a secret."""
     if settings.WHATSAPP_APP_SECRETS:
         return []
@@ -19,7 +16,7 @@ def deliveries_are_signed(app_configs: Sequence[Any] | None, **kwargs: Any) -> l
 
 
 @register
-def the_single_business_can_send(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def the_single_business_can_send(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     if settings.MULTITENANT_ENABLED or settings.WHATSAPP_ACCESS_TOKEN or not settings.WHATSAPP_ENABLED:
         return []
     hint = "Set WHATSAPP_ACCESS_TOKEN, or set MULTITENANT_ENABLED=true and enter a token for each number in the admin."
@@ -27,7 +24,7 @@ def the_single_business_can_send(app_configs: Sequence[Any] | None, **kwargs: An
 
 
 @register
-def graph_version_is_a_version(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def graph_version_is_a_version(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     version = settings.WHATSAPP_GRAPH_VERSION
     if version.startswith("v") and version[1:].replace(".", "", 1).isdigit():
         return []

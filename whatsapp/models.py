@@ -37,7 +37,7 @@ class WhatsAppAccount(models.Model):
         verbose_name = "WhatsApp account"
         constraints = [
             # Also finds the account of a webhook or a message.
-            models.UniqueConstraint(fields=["phone_number_id"], name="account_once_by_number"),
+            models.UniqueConstraint(fields=["phone_number_id"], name="account_once_by_number")
         ]
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class QuarantinedEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["digest"], name="quarantined_once")]
         indexes = [
             # The admin's list: unresolved events first, newest first.
-            models.Index(fields=["resolved_at", "-created_at"], name="quarantine_newest"),
+            models.Index(fields=["resolved_at", "-created_at"], name="quarantine_newest")
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from api.serializers.fields import validate_storable
+from conversations.choices import MessageOrigin
 from conversations.models import Conversation, ConversationMessage, Status
 from leads.models import Lead
 
@@ -44,7 +45,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
 class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
     author = serializers.StringRelatedField[User](allow_null=True, help_text="Who wrote it, if it was your team.")
-    origin = serializers.ChoiceField(ConversationMessage.Origin.choices, allow_blank=True, read_only=True)
+    origin = serializers.ChoiceField(MessageOrigin.choices, allow_blank=True, read_only=True)
     status = serializers.ChoiceField(
         Status.choices, allow_blank=True, read_only=True, help_text="Delivery status. Empty for customers' messages."
     )
@@ -81,9 +82,7 @@ class SentMessagesSerializer(serializers.Serializer[dict[str, object]]):
 class LeadSerializer(serializers.ModelSerializer[Lead]):
     # Serializer.fields is a property; declared fields don't overwrite it.
     fields = serializers.DictField(  # type: ignore[assignment]
-        required=False,
-        validators=[validate_storable],
-        help_text="Any JSON object. An update replaces it as a whole.",
+        required=False, validators=[validate_storable], help_text="Any JSON object. An update replaces it as a whole."
     )
 
     class Meta:

@@ -252,9 +252,7 @@ def test_a_refused_file_is_not_stored(
     assert (stored(folder), ConversationMessage.objects.count()) == (0, 0)
 
 
-def test_a_form_larger_than_any_file_is_refused(clients: Clients, talk: Conversation, settings: Any) -> None:
+def test_a_file_that_is_too_large_is_refused(clients: Clients, talk: Conversation, settings: Any) -> None:
     settings.MEDIA_LARGEST_MB = dict.fromkeys(settings.MEDIA_LARGEST_MB, 0.001)
     file = ContentFile(PDF + bytes(2000), "a.pdf")
     assert "too large" in clients.writer.send(files(talk), {"file": file}).json()["file"][0]
-    form = {"file": ContentFile(PDF + bytes(2_000_000), "a.pdf")}
-    assert clients.writer.send(files(talk), form).json() == {"detail": "The request body is too large."}

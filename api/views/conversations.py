@@ -14,6 +14,12 @@ from conversations.models import ClockTimestamp, Conversation
 
 
 class ConversationsQuery(OrderedQuery):
+    lookups = {
+        "handled_by": "handled_by",
+        "active": "is_active",
+        "phone_number_id": "phone_number_id",
+        "updated_since": "updated_at__gte",
+    }
     handled_by = serializers.ChoiceField(Conversation.Handler.choices, required=False)
     needs_person = serializers.BooleanField(required=False)
     active = serializers.BooleanField(required=False)
@@ -23,15 +29,8 @@ class ConversationsQuery(OrderedQuery):
         required=False, max_length=200, help_text="A contact's name or phone number, or words from a message."
     )
 
-    def filter(self, rows: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
-        query = self.validated_data
-        lookups = {
-            "handled_by": "handled_by",
-            "active": "is_active",
-            "phone_number_id": "phone_number_id",
-            "updated_since": "updated_at__gte",
-        }
-        rows = rows.filter(**{lookup: query[name] for name, lookup in lookups.items() if name in query})
+    def found(self, rows: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
+        query, rows = self.validated_data, self.filtered(rows)
         if "needs_person" in query:
             rows = rows.filter(~Q(needs_person="") if query["needs_person"] else Q(needs_person=""))
         return search.find(rows, query["search"]) if "search" in query else rows
@@ -50,13 +49,18 @@ class ConversationsView(ApiView[Conversation]):
 
         Sorted by their last change, newest first unless `order` says otherwise.
         """
-        return self.paginated(self.validated_query(ConversationsQuery).filter(self.get_queryset()))
+        return self.paginated(self.validated_query(ConversationsQuery).found(self.get_queryset()))
 
 
-class ConversationView(ApiView[Conversation]):
+class OneConversationView(ApiView[Conversation]):
     queryset = Conversation.objects.select_related("operator")
     serializer_class = ConversationSerializer
 
+    def current(self) -> Response:
+        return Response(ConversationSerializer(self.get_object()).data)
+
+
+class ConversationView(OneConversationView):
     def get(self, request: Request, pk: int) -> Response:
         """Retrieve a conversation."""
         return self.current()
@@ -72,14 +76,8 @@ class ConversationView(ApiView[Conversation]):
             self.get_queryset().filter(pk=pk).update(**changes.validated_data, updated_at=ClockTimestamp())
         return self.current()
 
-    def current(self) -> Response:
-        return Response(ConversationSerializer(self.get_object()).data)
 
-
-class TakeOverView(ApiView[Conversation]):
-    queryset = Conversation.objects.all()
-    serializer_class = ConversationSerializer
-
+class TakeOverView(OneConversationView):
     @extend_schema(request=None)
     def post(self, request: Request, pk: int) -> Response:
         """Take over a conversation.
@@ -88,13 +86,10 @@ class TakeOverView(ApiView[Conversation]):
         replies.
         """
         handover.take_over(self.get_object().pk, self.key.created_by)
-        return Response(ConversationSerializer(self.get_object()).data)
+        return self.current()
 
 
-class HandBackView(ApiView[Conversation]):
-    queryset = Conversation.objects.all()
-    serializer_class = ConversationSerializer
-
+class HandBackView(OneConversationView):
     @extend_schema(request=None)
     def post(self, request: Request, pk: int) -> Response:
         """Hand a conversation back to the assistant.
@@ -102,4 +97,4 @@ class HandBackView(ApiView[Conversation]):
         The assistant replies to the customer's next message.
         """
         handover.hand_back(self.get_object().pk)
-        return Response(ConversationSerializer(self.get_object()).data)
+        return self.current()

@@ -1,6 +1,5 @@
 """Leads: list, retrieve, update."""
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,13 +12,9 @@ from leads.models import Lead
 
 
 class LeadsQuery(PageQuery):
+    lookups = {"stage": "stage", "created_since": "created_at__gte"}
     stage = serializers.ChoiceField(Lead.Stage.choices, required=False)
     created_since = serializers.DateTimeField(required=False)
-
-    def filter(self, rows: "QuerySet[Lead]") -> "QuerySet[Lead]":
-        query = self.validated_data
-        lookups = {"stage": "stage", "created_since": "created_at__gte"}
-        return rows.filter(**{lookup: query[name] for name, lookup in lookups.items() if name in query})
 
 
 class LeadsView(ApiView[Lead]):
@@ -33,7 +28,7 @@ class LeadsView(ApiView[Lead]):
 
         Newest first.
         """
-        return self.paginated(self.validated_query(LeadsQuery).filter(self.get_queryset()))
+        return self.paginated(self.validated_query(LeadsQuery).filtered(self.get_queryset()))
 
 
 class LeadView(ApiView[Lead]):

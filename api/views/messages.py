@@ -11,10 +11,9 @@ from api.base import ApiView
 from api.exceptions import Conflict
 from api.idempotency import HEADER, PATTERN, IdempotentRequest
 from api.pagination import OrderedQuery, TimeCursorPagination
-from api.parsers import check_form_size
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from api.serializers.rows import MessageSerializer, SentMessagesSerializer
-from conversations.files import uploads
+from conversations.files import removal, uploads
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.contents import Content
 from conversations.replies import ReplyRefused, reply
@@ -84,10 +83,6 @@ class MessagesView(ConversationMessagesView):
 class FilesView(ConversationMessagesView):
     parser_classes = [MultiPartParser]
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        super().initial(request, *args, **kwargs)
-        check_form_size(request)
-
     @extend_schema(
         operation_id="files_send",
         request={"multipart/form-data": NewFileSerializer},
@@ -114,7 +109,7 @@ class FilesView(ConversationMessagesView):
             idempotent = IdempotentRequest(request, self.key.tenant_id, payload)
             return idempotent.run(lambda: self.send(pk, upload, reply_to))
         finally:
-            uploads.drop_unused(upload)
+            removal.remove_if_unowned(upload.storage_name)
 
 
 class TemplatesView(ConversationMessagesView):

@@ -42,13 +42,12 @@ class Findings:
     preview: str = ""  # the name in the storage
 
 
+@dataclass(eq=False)
 class ReadFailed(Exception):
     """Nothing was extracted. `wait`: seconds until the next attempt, None if there is none."""
 
-    def __init__(self, detail: str, wait: float | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.wait = wait
+    detail: str
+    wait: float | None = None
 
 
 def wants(kind: str, mime_type: str) -> bool:

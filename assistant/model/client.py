@@ -65,7 +65,6 @@ class Completion:
     cached_tokens: int
     completion_tokens: int
     usage_estimated: bool
-    finish_reason: str
     seconds: float
 
 
@@ -172,18 +171,14 @@ def _failure(error: Exception, key: str) -> ModelFailed:
     if isinstance(error, ModelFailed):
         return error
     if isinstance(error, openai.APIStatusError):
-        return _refusal(error, key)
+        detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
+        return ModelFailed(_refused_kind(error), detail, http.retry_after(error.response.headers))
     if isinstance(error, http.RequestFailed):
         return ModelFailed(FAILURES[error.kind], error.detail)
     if isinstance(error, ValueError):  # json.JSONDecodeError, UnicodeDecodeError
         return ModelFailed("unreadable", "the response isn't JSON")
     logger.exception("[AI] unexpected error while calling the model")
     return ModelFailed("bad_request", f"the request could not be made: {type(error).__name__}")
-
-
-def _refusal(error: openai.APIStatusError, key: str) -> ModelFailed:
-    detail = redacted(f"HTTP {error.status_code} {error.code or ''}: {error.message}", key)
-    return ModelFailed(_refused_kind(error), detail, http.retry_after(error.response.headers))
 
 
 def _refused_kind(error: openai.APIStatusError) -> str:
@@ -216,7 +211,6 @@ def _completion(answer: object, prompt: list[dict[str, object]], assistant: Assi
         cached_tokens=cached,
         completion_tokens=completion_tokens or _estimate(text),
         usage_estimated=estimated or not completion_tokens,
-        finish_reason=reason,
         seconds=seconds,
     )
 

@@ -70,7 +70,10 @@ def _content(
         lines.insert(0, f"(About “{quoted.text[:QUOTED]}”)")
     text = "\n".join(filter(None, lines))
     # Only a customer's message may contain images: models accept them only from the user.
-    return [_text_part(text), *map(_picture_part, pictures)] if pictures and message.role == "user" else text
+    if not pictures or message.role != "user":
+        return text
+    urls = [f"{STORED}{file.preview.name}" for file in pictures]
+    return [{"type": "text", "text": text}, *({"type": "image_url", "image_url": {"url": url}} for url in urls)]
 
 
 def _said(file: Attachment, fresh: set[int]) -> str:
@@ -79,11 +82,3 @@ def _said(file: Attachment, fresh: set[int]) -> str:
     if file.kind == "document" and file.transcript:
         return f"(It says:)\n{file.transcript}" if file.pk in fresh else "(Its text was included earlier.)"
     return ""
-
-
-def _text_part(text: str) -> dict[str, object]:
-    return {"type": "text", "text": text}
-
-
-def _picture_part(file: Attachment) -> dict[str, object]:
-    return {"type": "image_url", "image_url": {"url": f"{STORED}{file.preview.name}"}}

@@ -17,15 +17,7 @@ from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
 from .client import Completion, ModelFailed, chat_with_gpt, usable_key
-from .errors import (
-    MAX_ATTEMPTS,
-    MAX_POSTPONE_SECONDS,
-    POSTPONE_SECONDS,
-    STOP_SECONDS,
-    at_least,
-    jittered,
-    scaled,
-)
+from .errors import MAX_ATTEMPTS, MAX_POSTPONE_SECONDS, POSTPONE_SECONDS, STOP_SECONDS, at_least, jittered, scaled
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +36,6 @@ class Outcome:
     failure: ModelFailed | None
     postpone_seconds: float | None
     seconds: float
-    attempts: int
-    history_halved: bool
     cost_unknown: bool
 
 
@@ -76,7 +66,9 @@ class ModelRequest:
                 return self._outcome(completion=await self._attempt())
             except ModelFailed as error:
                 failure = error
-            self._count(failure)
+            self.failures[failure.kind] += 1
+            self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
+            self._warn(failure)
             if await self._try_again(failure):
                 failure = None
         return await self._give_up(failure)
@@ -106,11 +98,6 @@ class ModelRequest:
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail) from None
-
-    def _count(self, failure: ModelFailed) -> None:
-        self.failures[failure.kind] += 1
-        self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
-        self._warn(failure)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""
@@ -156,18 +143,13 @@ class ModelRequest:
         logger.warning("[AI] attempt %d of %d failed: %s", self.attempts, MAX_ATTEMPTS, failure)
 
     def _outcome(
-        self,
-        completion: Completion | None = None,
-        failure: ModelFailed | None = None,
-        postpone: float | None = None,
+        self, completion: Completion | None = None, failure: ModelFailed | None = None, postpone: float | None = None
     ) -> Outcome:
         return Outcome(
             completion=completion,
             failure=failure,
             postpone_seconds=postpone,
             seconds=time.monotonic() - self.started,
-            attempts=self.attempts,
-            history_halved=self.history_halved,
             cost_unknown=self.cost_unknown,
         )
 
@@ -190,9 +172,5 @@ def _stop(assistant: Assistant, failure: ModelFailed) -> None:
         until=from_now(scaled(STOP_SECONDS)),
         since=Now(),
     )
-    Pause.objects.bulk_create(
-        [pause],
-        update_conflicts=True,
-        unique_fields=["scope"],
-        update_fields=["reason", "credential", "until", "since"],
-    )
+    columns = ["reason", "credential", "until", "since"]
+    Pause.objects.bulk_create([pause], update_conflicts=True, unique_fields=["scope"], update_fields=columns)

@@ -95,7 +95,7 @@ def test_it_returns_the_text_and_the_usage(fake_model: Fake) -> None:
     fake_model(said("  Until six.\n"))
     completion = ask(HISTORY)
     assert completion.text == "Until six."
-    assert (completion.model, completion.finish_reason) == ("gpt-test-2026", "stop")
+    assert completion.model == "gpt-test-2026"
     assert (completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens) == (120, 100, 7)
     assert completion.usage_estimated is False
     assert completion.seconds >= 0
@@ -123,4 +123,4 @@ def test_it_estimates_tokens_that_the_service_did_not_count(fake_model: Fake, us
 def test_it_trims_a_cut_off_answer_to_its_last_sentence(fake_model: Fake, cut_off: str, kept: str) -> None:
     fake_model(said(choices=choice(cut_off, "length")))
     completion = ask(HISTORY)
-    assert (completion.text, completion.finish_reason) == (kept, "length")
+    assert completion.text == kept

@@ -12,10 +12,7 @@ from .limits import RESERVED
 from .uploads import may_upload
 
 # CommonMiddleware checks the host and sets the length of responses.
-WEBHOOK_MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.common.CommonMiddleware",
-]
+WEBHOOK_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
 
 
 class WebhookHandler(WSGIHandler):

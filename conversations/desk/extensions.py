@@ -5,13 +5,14 @@ Everything for a list or a transcript gets a whole page of rows, so that it need
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
 from conversations.models import Conversation, ConversationMessage
 from tenants.empty_states import EmptyState
 
+Extension = TypeVar("Extension")
 # While there are no conversations: what to do first, if anything.
 FirstStep = Callable[[HttpRequest], EmptyState | None]
 # Beside the transcript: HTML about the conversation, or "".
@@ -23,39 +24,24 @@ Badges = Callable[[Sequence[Conversation]], dict[int, str]]
 # Beside the name of the handler: what happens next, or "".
 StatusLine = Callable[[Conversation], str]
 # A page of its own at <conversation>/<path>/, for those who may reply. Gets the context that every admin page needs.
-PageView = Callable[[HttpRequest, Conversation, dict[str, Any]], HttpResponse]
+PageView = Callable[[HttpRequest, Conversation, dict[str, object]], HttpResponse]
 
-_first_steps: list[FirstStep] = []
-_panels: list[Panel] = []
-_message_info: list[MessageInfo] = []
-_badges: list[Badges] = []
-_status_lines: list[StatusLine] = []
+first_steps: list[FirstStep] = []
+panels: list[Panel] = []
+message_info: list[MessageInfo] = []
+badges: list[Badges] = []
+status_lines: list[StatusLine] = []
 pages: dict[str, PageView] = {}
 
 
-def register_first_step(first_step: FirstStep) -> FirstStep:
-    _first_steps.append(first_step)
-    return first_step
+def register(extensions: list[Extension]) -> Callable[[Extension], Extension]:
+    """Decorates a function that becomes one of these extensions."""
 
+    def add(extension: Extension) -> Extension:
+        extensions.append(extension)
+        return extension
 
-def register_panel(panel: Panel) -> Panel:
-    _panels.append(panel)
-    return panel
-
-
-def register_message_info(info: MessageInfo) -> MessageInfo:
-    _message_info.append(info)
-    return info
-
-
-def register_badges(badges: Badges) -> Badges:
-    _badges.append(badges)
-    return badges
-
-
-def register_status_line(status_line: StatusLine) -> StatusLine:
-    _status_lines.append(status_line)
-    return status_line
+    return add
 
 
 def register_page(path: str) -> Callable[[PageView], PageView]:
@@ -69,27 +55,16 @@ def register_page(path: str) -> Callable[[PageView], PageView]:
 
 
 def first_step_for(request: HttpRequest) -> EmptyState | None:
-    return next((found for first_step in _first_steps if (found := first_step(request))), None)
-
-
-def panels_for(conversation: Conversation) -> list[str]:
-    return [html for panel in _panels if (html := panel(conversation))]
-
-
-def status_line_for(conversation: Conversation) -> str:
-    return " · ".join(text for status_line in _status_lines if (text := status_line(conversation)))
+    return next((found for first_step in first_steps if (found := first_step(request))), None)
 
 
 def message_info_for(messages: Sequence[ConversationMessage]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for info in _message_info:
-        found.update(info(messages))
-    return found
+    return {pk: line for info in message_info for pk, line in info(messages).items()}
 
 
 def badges_for(conversations: Sequence[Conversation]) -> dict[int, list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
-    for badges in _badges:
-        for pk, label in badges(conversations).items():
+    for labels in badges:
+        for pk, label in labels(conversations).items():
             found[pk].append(label)
     return found

@@ -28,7 +28,7 @@ class ConversationNote(models.Model):
         db_table = "conversation_notes"
         indexes = [
             # The transcript: the notes from the time that a page covers.
-            models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history"),
+            models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history")
         ]
 
     def __str__(self) -> str:

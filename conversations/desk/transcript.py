@@ -1,6 +1,7 @@
 """One page of a conversation as the desk shows it: messages and notes, oldest first."""
 
 import datetime as dt
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -152,6 +153,26 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
         bubble.reactions = reactions.get(message.external_id or "", [])
         bubbles.append(bubble)
     return bubbles
+
+
+def digest(conversation: Conversation, page: Page) -> str:
+    """Of what an open page shows, to tell whether it has to be redrawn."""
+    shown = [
+        (
+            bubble.message.pk,
+            bubble.message.status,
+            bubble.message.error_detail,
+            len(bubble.message.edits),
+            bool(bubble.message.revoked_at),
+            bubble.reactions,
+            bubble.info,
+            [(file.state, file.error) for file in bubble.attachments],
+        )
+        for bubble in page.bubbles
+    ]
+    notes = len(page.entries) - len(page.bubbles)
+    state = (notes, conversation.handled_by, conversation.operator_id, conversation.needs_person)
+    return hashlib.sha256(repr((state, shown)).encode()).hexdigest()[:16]
 
 
 def sender(conversation: Conversation, message: ConversationMessage) -> str:

@@ -20,7 +20,6 @@ from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
 from . import extensions, notes, transcript
-from .digest import digest
 from .extensions import PageView
 
 
@@ -78,7 +77,7 @@ class DeskViews(TenantScopedAdmin):
             return render(request, "conversations/older.html", context)
         since = request.GET.get("since", "")
         page = transcript.since(conversation, int(since)) if since.isdecimal() else transcript.newest(conversation)
-        seen = digest(conversation, page)
+        seen = transcript.digest(conversation, page)
         if seen == request.GET.get("seen"):
             return HttpResponse(status=204)  # htmx leaves the page unchanged
         if may_write:
@@ -171,7 +170,8 @@ def _text_of(request: HttpRequest) -> str:
 
 
 def header_context(conversation: Conversation) -> dict[str, str]:
-    return {"window_left": window_left(conversation), "status_line": extensions.status_line_for(conversation)}
+    lines = filter(None, (status_line(conversation) for status_line in extensions.status_lines))
+    return {"window_left": window_left(conversation), "status_line": " · ".join(lines)}
 
 
 def window_left(conversation: Conversation) -> str:

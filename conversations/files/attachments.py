@@ -120,7 +120,7 @@ class Attachment(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=["pending", "reading", "ready", "failed"]), name="attachment_state_known"
-            ),
+            )
         ]
         indexes = [
             # The claim: what is due for each business.

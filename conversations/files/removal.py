@@ -27,7 +27,7 @@ class FileToRemove(models.Model):
         db_table = "files_to_remove"
         indexes = [
             # The removal: what is due.
-            models.Index(fields=["remove_at"], name="file_to_remove_due"),
+            models.Index(fields=["remove_at"], name="file_to_remove_due")
         ]
 
     def __str__(self) -> str:

@@ -60,12 +60,7 @@ def kept(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
     try:
         yield upload
     finally:
-        drop_unused(upload)
-
-
-def drop_unused(upload: FileUpload) -> None:
-    """Remove the file from the storage unless a message owns it."""
-    removal.remove_if_unowned(upload.storage_name)
+        removal.remove_if_unowned(upload.storage_name)
 
 
 def _check_size(file: "File[bytes]", kind: str) -> None:

@@ -110,6 +110,7 @@ class Buttons:
     """A text with up to three reply buttons."""
 
     type: ClassVar = "buttons"
+    message_kind: ClassVar = "interactive"
     text: str
     buttons: tuple[Button, ...]
 
@@ -118,10 +119,6 @@ class Buttons:
         _check_count("buttons", self.buttons, MAX_BUTTONS)
         _check_unique("button ids", [button.id for button in self.buttons])
         _check_unique("button titles", [button.title for button in self.buttons])
-
-    @property
-    def message_kind(self) -> str:
-        return "interactive"
 
     @property
     def as_text(self) -> str:
@@ -146,6 +143,7 @@ class ListMessage:
     """A text with a button that opens a list of up to ten rows."""
 
     type: ClassVar = "list"
+    message_kind: ClassVar = "interactive"
     text: str
     button: str
     rows: tuple[Row, ...]
@@ -155,10 +153,6 @@ class ListMessage:
         _check_length("The button", self.button, BUTTON)
         _check_count("rows", self.rows, MAX_ROWS)
         _check_unique("row ids", [row.id for row in self.rows])
-
-    @property
-    def message_kind(self) -> str:
-        return "interactive"
 
     @property
     def as_text(self) -> str:
@@ -171,14 +165,11 @@ class LocationRequest:
     """A text with a button that lets the customer share their location."""
 
     type: ClassVar = "location_request"
+    message_kind: ClassVar = "interactive"
     text: str
 
     def __post_init__(self) -> None:
         _check_length("The text", self.text, BODY)
-
-    @property
-    def message_kind(self) -> str:
-        return "interactive"
 
     @property
     def as_text(self) -> str:
@@ -235,6 +226,7 @@ class Template:
     """An approved template: the only content that can be sent after the 24-hour window has closed."""
 
     type: ClassVar = "template"
+    message_kind: ClassVar = "template"
     name: str
     language: str
     body: tuple[Parameter, ...] = ()
@@ -246,10 +238,6 @@ class Template:
     def __post_init__(self) -> None:
         _check_length("The template's name", self.name, TEMPLATE_NAME)
         _check_length("The template's language", self.language, LANGUAGE)
-
-    @property
-    def message_kind(self) -> str:
-        return "template"
 
     @property
     def as_text(self) -> str:

@@ -9,8 +9,8 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 
 from conversations import handover, webhook_events
+from conversations.choices import BEFORE_SENT
 from conversations.models import Conversation, ConversationMessage, Status
-from conversations.statuses import BEFORE_SENT
 from runtime import crashpoints
 from runtime.clock import from_now
 

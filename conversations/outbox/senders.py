@@ -45,27 +45,21 @@ class Policy(Enum):
     UNCERTAIN = "uncertain"  # bytes were sent but no response came back: it may have arrived, so it's never retried
 
 
+@dataclass(eq=False)
 class SendFailed(Exception):
     """A message was not sent, or no one knows whether it was.
 
     code: the channel's. waits: for RETRY, seconds before the second, third, … attempt. retry_in: for WAIT, seconds.
     """
 
-    def __init__(
-        self,
-        detail: str,
-        policy: Policy,
-        *,
-        code: int | None = None,
-        waits: tuple[float, ...] = (),
-        retry_in: float = 0,
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.policy = policy
-        self.code = code
-        self.waits = waits
-        self.retry_in = retry_in
+    detail: str
+    policy: Policy
+    code: int | None = None
+    waits: tuple[float, ...] = ()
+    retry_in: float = 0
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class Sender(Protocol):

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 
-from conversations.files import uploads
+from conversations.files import removal, uploads
 from conversations.files.removal import FileToRemove, remove_unowned
 from conversations.models import Conversation
 from conversations.outbox.contents import FileUpload
@@ -50,12 +50,12 @@ def test_an_upload_that_a_message_owns_stays(upload: FileUpload) -> None:
     send(upload)
     an_hour_passes()
     assert remove_unowned() == 0
-    uploads.drop_unused(upload)
+    removal.remove_if_unowned(upload.storage_name)
     assert len(stored_files()) == 1
 
 
 def test_an_upload_whose_reply_was_refused_is_removed_at_once(upload: FileUpload) -> None:
-    uploads.drop_unused(upload)
+    removal.remove_if_unowned(upload.storage_name)
     assert (stored_files(), FileToRemove.objects.count()) == ([], 0)
 
 

@@ -24,8 +24,8 @@ from tenants.tests.people import TwoBusinesses
 from tests.media_at_meta import PDF
 from tests.stage import Stage
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint
-from webhooks.recording import record
 from webhooks.signature import new_secret
+from webhooks.tests.receiver import record
 
 
 @pytest.fixture

@@ -75,5 +75,5 @@ def token(request: httpx2.Request) -> str:
 
 
 def outcome_of(text: str) -> Outcome:
-    completion = Completion(text, "m", 1, 0, 1, False, "stop", 0.1)
-    return Outcome(completion, None, None, 0.1, 1, False, False)
+    completion = Completion(text, "m", 1, 0, 1, False, 0.1)
+    return Outcome(completion, None, None, 0.1, False)

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from webhooks.models import EventType
+from webhooks.recording import EventDraft, record_all
+
 Head = dict[str, str]
+
+
+def record(tenant_id: int | None, type: EventType, payload: dict[str, Any], subject: int | None = None) -> int:
+    """Record one event: how many deliveries that makes."""
+    return record_all([EventDraft(tenant_id, type, payload, subject)])
 
 
 @dataclass

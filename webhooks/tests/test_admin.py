@@ -7,8 +7,7 @@ import pytest
 from tenants.tests.people import TwoBusinesses
 from tests.stage import Stage
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint
-from webhooks.recording import record
-from webhooks.tests.receiver import Receiver
+from webhooks.tests.receiver import Receiver, record
 
 LIST = "/admin/webhooks/webhookendpoint/"
 LOG = "/admin/webhooks/webhookdelivery/"

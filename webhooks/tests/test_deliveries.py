@@ -21,8 +21,8 @@ from webhooks import delivery as deliveries
 from webhooks import signature, tasks
 from webhooks.delivery import Attempt
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.recording import BACKLOG, EventDraft, record, record_all
-from webhooks.tests.receiver import Receiver, receiving
+from webhooks.recording import BACKLOG, EventDraft, record_all
+from webhooks.tests.receiver import Receiver, receiving, record
 from webhooks.wire import Answer
 
 SECRET = signature.new_secret()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -96,7 +95,7 @@ SECTIONS = {
 
 
 @extensions.register_page("compose")
-def compose_page(request: HttpRequest, conversation: Conversation, context: dict[str, Any]) -> HttpResponse:
+def compose_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     submitted = SECTIONS.get(request.POST.get("section", ""))
     if submitted and _send(request, conversation, submitted):
         return redirect(page_url(conversation))

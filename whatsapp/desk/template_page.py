@@ -1,7 +1,6 @@
 """The page for sending a message template, which is possible even after the 24-hour window has closed."""
 
 from itertools import chain, repeat
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +19,7 @@ from whatsapp.message_templates.template import MessageTemplate, Placeholder
 
 
 @extensions.register_page("template")
-def template_page(request: HttpRequest, conversation: Conversation, context: dict[str, Any]) -> HttpResponse:
+def template_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     templates: list[MessageTemplate] = []
     try:
         templates = catalogue.approved_templates(conversation.phone_number_id)
@@ -67,6 +66,6 @@ def _form(
     return template, list(zip(template.placeholders, chain(values, repeat("")), strict=False)), submitted
 
 
-@extensions.register_panel
+@extensions.register(extensions.panels)
 def more_to_send(conversation: Conversation) -> str:
     return render_to_string("whatsapp/panel.html", {"conversation": conversation})

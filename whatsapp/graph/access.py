@@ -1,7 +1,7 @@
 """What a number needs for sending, and the pauses that hold it back."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
@@ -34,6 +34,10 @@ class SendingAccess:
             return f"app:{self.app}" if self.app else "app"
         return f"waba:{self.waba_id}" if kind == "waba" and self.waba_id else f"number:{self.phone_number_id}"
 
+    @property
+    def scopes(self) -> set[str]:
+        return {self.scope(kind) for kind in ("app", "waba", "number")}
+
     def pause(self, scope: str) -> Pause | None:
         return next((pause for pause in self.pauses if pause.scope == scope), None)
 
@@ -52,16 +56,14 @@ def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
     """The access of each of these numbers, in the same order, with two queries in all."""
     known = _accounts(set(phone_number_ids)) if settings.MULTITENANT_ENABLED else {}
     found = {number: known.get(number) or _single(number) for number in phone_number_ids}
-    scopes = {access.scope(kind) for access in found.values() for kind in ("app", "waba", "number")}
+    scopes = {scope for access in found.values() for scope in access.scopes}
     pauses = list(Pause.objects.filter(scope__in=scopes).annotate(now=Now()))
     # Compare by the database's clock, which set the ends.
     read_at = pauses[0].now if pauses else dt.datetime.max  # type: ignore[attr-defined]
-    return [_with_pauses(found[number], pauses, read_at) for number in phone_number_ids]
-
-
-def _with_pauses(access: SendingAccess, pauses: Sequence[Pause], read_at: dt.datetime) -> SendingAccess:
-    mine = {access.scope(kind) for kind in ("app", "waba", "number")}
-    return replace(access, pauses=tuple(pause for pause in pauses if pause.scope in mine), read_at=read_at)
+    return [
+        replace(access, pauses=tuple(pause for pause in pauses if pause.scope in access.scopes), read_at=read_at)
+        for access in (found[number] for number in phone_number_ids)
+    ]
 
 
 def _accounts(phone_number_ids: Collection[str]) -> dict[str, SendingAccess]:
@@ -147,14 +149,7 @@ def hold(access: SendingAccess, reason: str, code: int | None) -> bool:
     """Stop sending from this number with this token. Returns whether this call did it, rather than a concurrent one."""
     scope = f"number:{access.phone_number_id}"
     credential = fingerprint(access.token)
-    held = {
-        "reason": reason,
-        "error_code": code,
-        "credential": credential,
-        "until": None,
-        "step": 0,
-        "since": Now(),
-    }
+    held = {"reason": reason, "error_code": code, "credential": credential, "until": None, "step": 0, "since": Now()}
     others = Pause.objects.filter(scope=scope).exclude(until=None, credential=credential)
     if others.update(**held):
         return True

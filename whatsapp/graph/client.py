@@ -5,90 +5,79 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/messag
 
 import json
 import re
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import IO
 
 import aiohttp
 from django.conf import settings
 
 from conversations.outbox.senders import Outbound
 from runtime import http
+from runtime.untrusted_json import Json, as_dict, as_text
 
 from . import payloads
+from .errors import code_as_text
 
 GREATEST_CODE = 2**31 - 1  # of the columns that store it
 
 
+@dataclass(eq=False)
 class GraphError(Exception):
     """Meta refused, or didn't answer. before_a_byte: nothing was sent. uncertain: it may have been done, because there
     was no readable refusal.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: int | None = None,
-        subcode: int | None = None,
-        http_status: int | None = None,
-        retry_after: float | None = None,
-        uncertain: bool = False,
-        before_a_byte: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.subcode = subcode
-        self.http_status = http_status
-        self.retry_after = retry_after
-        self.uncertain = uncertain
-        self.before_a_byte = before_a_byte
+    message: str
+    code: int | None = None
+    http_status: int | None = None
+    retry_after: float | None = None
+    uncertain: bool = False
+    before_a_byte: bool = False
+
+    @property
+    def reason(self) -> str:
+        return self.message if self.code is None else f"{code_as_text(self.code)}: {self.message}"
 
 
-class GraphClient:
-    """One client per process; each call gets its own `token`. Raises GraphError."""
-
-    async def send(self, outbound: Outbound, token: str, media_id: str = "") -> str:
-        """Send one message and return its wamid. `media_id`: of its file, once uploaded."""
-        answer = await self._post(f"{outbound.phone_number_id}/messages", token, message_body(outbound, media_id))
-        try:
-            wamid = answer["messages"][0]["id"]
-        except (KeyError, IndexError, TypeError):
-            wamid = None
-        if not isinstance(wamid, str) or not wamid:
-            raise GraphError("Meta's response has no message ID", uncertain=True)
-        return wamid
-
-    async def upload(self, phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
-        """Upload a file to Meta, in chunks, and return its ID, which is valid for 30 days.
-
-        https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
-        """
-        form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
-        form.add_field("file", file, filename="file", content_type=mime_type)
-        answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
-        if not isinstance(answer.get("id"), str | int) or not str(answer["id"]):
-            raise GraphError("Meta's response has no file ID", uncertain=True)
-        return str(answer["id"])
-
-    async def mark_read(self, phone_number_id: str, wamid: str, token: str, typing: bool = True) -> None:
-        """Mark a customer's message as read; with `typing`, also show the typing indicator for up to 25 s."""
-        body: dict[str, object] = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
-        if typing:
-            body["typing_indicator"] = {"type": "text"}
-        await self._post(f"{phone_number_id}/messages", token, body)
-
-    async def get(self, path: str, token: str, **params: str) -> dict[str, Any]:
-        """Read a node, `path` without the version: `get("<phone_number_id>", token, fields="…")`."""
-        return await _call("GET", path, token, params=params)
-
-    async def _post(self, path: str, token: str, body: dict[str, object]) -> dict[str, Any]:
-        return await _call("POST", path, token, json=body)
+async def send(outbound: Outbound, token: str, media_id: str = "") -> str:
+    """Send one message and return its wamid. `media_id`: of its file, once uploaded. Raises GraphError."""
+    answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, json=message_body(outbound, media_id))
+    messages = answer.get("messages")
+    wamid = as_dict(messages[0]).get("id") if isinstance(messages, list) and messages else None
+    if not isinstance(wamid, str) or not wamid:
+        raise GraphError("Meta's response has no message ID", uncertain=True)
+    return wamid
 
 
-def message_body(outbound: Outbound, media_id: str = "") -> dict[str, object]:
+async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
+    """Give Meta a file, which is read piece by piece; the answer is its id, good for 30 days. Raises GraphError.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
+    """
+    form = aiohttp.FormData({"messaging_product": "whatsapp", "type": mime_type})
+    form.add_field("file", file, filename="file", content_type=mime_type)
+    answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
+    media_id = as_text(answer.get("id"))
+    if not media_id:
+        raise GraphError("Meta's answer names no file", uncertain=True)
+    return media_id
+
+
+async def show_typing(phone_number_id: str, wamid: str, token: str) -> None:
+    """Mark a customer's message as read, and show for up to 25 s that an answer is being written. Raises GraphError."""
+    body: Json = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
+    await _call("POST", f"{phone_number_id}/messages", token, json=body | {"typing_indicator": {"type": "text"}})
+
+
+async def get(path: str, token: str, **params: str) -> Json:
+    """Read a node, `path` without the version: `get("<phone_number_id>", token, fields="…")`. Raises GraphError."""
+    return await _call("GET", path, token, params=params)
+
+
+def message_body(outbound: Outbound, media_id: str = "") -> Json:
     """The body of a message."""
-    text: dict[str, object] = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
-    body: dict[str, object] = {
+    text: Json = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
+    body: Json = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         # A BSUID in `to` would be accepted but never delivered. We use the phone number if it's known, as Meta
@@ -110,9 +99,9 @@ async def _call(
     *,
     seconds: float = 0,
     params: dict[str, str] | None = None,
-    json: dict[str, object] | None = None,
+    json: Json | None = None,
     data: aiohttp.FormData | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """`seconds`: a limit other than GRAPH_SECONDS."""
     try:
         response = await http.request(
@@ -131,7 +120,7 @@ async def _call(
     return _read(response, token)
 
 
-def _read(response: http.Response, token: str) -> dict[str, Any]:
+def _read(response: http.Response, token: str) -> Json:
     try:
         answer = json.loads(response.body)
     except (ValueError, RecursionError):  # JSONDecodeError, UnicodeDecodeError
@@ -142,23 +131,19 @@ def _read(response: http.Response, token: str) -> dict[str, Any]:
     if 200 <= response.status < 300 and isinstance(answer, dict):
         return answer
     # A proxy's page, not Meta's response. Below 500 it didn't forward the request; from 500 on it may have.
-    status = response.status
-    refused = 300 <= status < 500
     raise GraphError(
-        f"HTTP {status} that isn't Meta's JSON",
-        http_status=status,
+        f"HTTP {response.status} that isn't Meta's JSON",
+        http_status=response.status,
         retry_after=http.retry_after(response.headers),
-        uncertain=not refused,
+        uncertain=not 300 <= response.status < 500,
     )
 
 
-def _refusal(error: dict[str, Any], response: http.Response, token: str) -> GraphError:
-    data = error.get("error_data")
-    details = data.get("details") if isinstance(data, dict) else None
+def _refusal(error: Json, response: http.Response, token: str) -> GraphError:
+    details = as_dict(error.get("error_data")).get("details")
     return GraphError(
         redacted(str(details or error.get("message") or "no reason given"), token),
         code=_number(error.get("code")),
-        subcode=_number(error.get("error_subcode")),
         http_status=response.status,
         retry_after=http.retry_after(response.headers),
     )

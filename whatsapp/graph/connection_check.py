@@ -9,8 +9,7 @@ from asgiref.sync import async_to_sync
 from runtime import http
 from whatsapp.models import WhatsAppAccount
 
-from . import client as graph_client
-from . import errors
+from . import client
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +39,15 @@ async def _ask(account: WhatsAppAccount) -> list[Finding]:
 async def _finding(question: Callable[[WhatsAppAccount], Awaitable[Finding]], account: WhatsAppAccount) -> Finding:
     try:
         return await question(account)
-    except graph_client.GraphError as error:
-        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
-        return Finding(False, f"{'The number' if question is _number else 'The subscription'}: {reason}.")
+    except client.GraphError as error:
+        return Finding(False, f"{'The number' if question is _number else 'The subscription'}: {error.reason}.")
 
 
 async def _number(account: WhatsAppAccount) -> Finding:
     """https://developers.facebook.com/docs/whatsapp/business-management-api/manage-phone-numbers"""
     path = quote(account.phone_number_id, safe="")
     fields = "display_phone_number,verified_name,quality_rating"
-    number = await graph_client.GraphClient().get(path, account.token, fields=fields)
+    number = await client.get(path, account.token, fields=fields)
     name, shown = number.get("verified_name", "no name"), number.get("display_phone_number", "no number")
     return Finding(True, f"The token is valid. Number: {shown} ({name}).")
 
@@ -57,7 +55,7 @@ async def _number(account: WhatsAppAccount) -> Finding:
 async def _subscription(account: WhatsAppAccount) -> Finding:
     """https://developers.facebook.com/docs/graph-api/reference/whats-app-business-account/subscribed_apps"""
     path = f"{quote(account.waba_id, safe='')}/subscribed_apps"
-    answer = await graph_client.GraphClient().get(path, account.token)
+    answer = await client.get(path, account.token)
     if answer.get("data"):
         return Finding(True, "An app is subscribed to the WhatsApp Business Account.")
     return Finding(False, "No app is subscribed to the WhatsApp Business Account, so messages won't arrive here.")

@@ -56,9 +56,7 @@ REGISTRATION = Rule("registration", Policy.HOLD, advice="Register the number wit
 WINDOW = Rule("window", Policy.FAIL)
 RECIPIENT = Rule("recipient", Policy.FAIL)
 BAD_REQUEST = Rule(
-    "bad request",
-    Policy.FAIL,
-    advice="This is a bug in Parley, or WHATSAPP_GRAPH_URL or the phone number ID is wrong.",
+    "bad request", Policy.FAIL, advice="This is a bug in Parley, or WHATSAPP_GRAPH_URL or the phone number ID is wrong."
 )
 CONTENT = Rule("content", Policy.FAIL)  # of templates, marketing messages and media
 REFUSED = Rule("refused", Policy.FAIL, advice="Parley doesn't know this error code: look it up in Meta's list.")

@@ -14,10 +14,10 @@ from conversations.outbox.senders import Outbound, Policy, SendFailed
 from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 
-from . import access
+from . import access, client
 from .access import SendingAccess
-from .client import GraphClient, GraphError
-from .errors import BAD_REQUEST, NO_CONNECTION, UNCERTAIN, Rule, code_as_text, rule_for
+from .client import GraphError
+from .errors import BAD_REQUEST, NO_CONNECTION, UNCERTAIN, Rule, rule_for
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ class WhatsAppSender:
     """The default MESSAGE_SENDER. See `conversations.outbox.senders.Sender`."""
 
     def __init__(self) -> None:
-        self._graph = GraphClient()
         # Messages claimed together look up their access together.
         self._access: Batcher[str, SendingAccess] = Batcher(_read_access, ACCESS_SECONDS)
 
@@ -57,7 +56,7 @@ class WhatsAppSender:
         if way.problem:
             raise SendFailed(way.problem, Policy.HOLD)
         try:
-            await self._graph.mark_read(phone_number_id, wamid, way.token)
+            await client.show_typing(phone_number_id, wamid, way.token)
         except GraphError as error:
             # A courtesy: failures neither cause a pause nor are retried.
             raise SendFailed(_detail(error), Policy.FAIL, code=error.code) from error
@@ -71,16 +70,12 @@ class WhatsAppSender:
             # Nothing was sent yet. Most likely, the database is unavailable.
             if not isinstance(error, GaveUp):
                 logger.exception("number %s: its account couldn't be read", phone_number_id)
-            raise SendFailed(
-                f"The account couldn't be read: {type(error).__name__}.",
-                Policy.RETRY,
-                waits=_scaled(NO_CONNECTION.waits),
-            ) from error
+            raise _not_sent("The account couldn't be read", error) from error
 
     async def _send(self, outbound: Outbound, way: SendingAccess) -> str:
         media_id = await self._media_id(outbound, way)
         try:
-            wamid = await self._graph.send(outbound, way.token, media_id)
+            wamid = await client.send(outbound, way.token, media_id)
         except GraphError as error:
             raise await _failure(way, error) from error
         if way.pauses:
@@ -96,8 +91,8 @@ class WhatsAppSender:
         seconds = max(5, min(settings.MEDIA_SECONDS, settings.SENDING_SECONDS - settings.GRAPH_SECONDS - 5))
         try:
             with await asyncio.to_thread(attachments.opened, upload.storage_name) as file:
-                given = cast("IO[bytes]", file.file), upload.mime_type, seconds
-                media_id = await self._graph.upload(outbound.phone_number_id, way.token, *given)
+                opened = cast("IO[bytes]", file.file)
+                media_id = await client.upload(outbound.phone_number_id, way.token, opened, upload.mime_type, seconds)
         except FileNotFoundError as error:
             raise SendFailed("The file is no longer in the storage.", Policy.FAIL) from error
         except GraphError as error:
@@ -107,17 +102,17 @@ class WhatsAppSender:
         except Exception as error:
             # Nothing was sent yet. Most likely, the storage is unavailable.
             logger.exception("message %s: its file couldn't be uploaded", outbound.message_id)
-            raise SendFailed(
-                f"Its file couldn't be uploaded: {type(error).__name__}.",
-                Policy.RETRY,
-                waits=_scaled(NO_CONNECTION.waits),
-            ) from error
+            raise _not_sent("Its file couldn't be uploaded", error) from error
         await database_sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
         return media_id
 
 
 async def _read_access(phone_number_ids: Sequence[str]) -> Sequence[SendingAccess]:
     return await database_sync_to_async(access.sending_access)(phone_number_ids)
+
+
+def _not_sent(what: str, error: Exception) -> SendFailed:
+    return SendFailed(f"{what}: {type(error).__name__}.", Policy.RETRY, waits=_scaled(NO_CONNECTION.waits))
 
 
 def _check(way: SendingAccess) -> None:
@@ -185,9 +180,7 @@ async def _forget(way: SendingAccess) -> None:
 
 
 def _detail(error: GraphError) -> str:
-    if error.uncertain:
-        return f"{error.message}: it may have been sent"
-    return error.message if error.code is None else f"{code_as_text(error.code)}: {error.message}"
+    return f"{error.message}: it may have been sent" if error.uncertain else error.reason
 
 
 def _scaled(waits: tuple[float, ...]) -> tuple[float, ...]:

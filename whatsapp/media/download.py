@@ -7,8 +7,7 @@ import asyncio
 import hashlib
 import tempfile
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, Any
+from typing import IO
 from urllib.parse import quote
 
 from django.conf import settings
@@ -17,7 +16,9 @@ from yarl import URL
 from conversations.files.file_types import HEAD, real_type
 from runtime import http
 from runtime.http import Kind
-from whatsapp.graph.client import GraphClient, GraphError
+from runtime.untrusted_json import as_text
+from whatsapp.graph import client
+from whatsapp.graph.client import GraphError
 from whatsapp.webhook.items import hexadecimal
 
 from .errors import FetchFailed, of_graph
@@ -52,16 +53,13 @@ class Spool:
     """The bytes as they arrive: counted and hashed, and on disk beyond the first MB."""
 
     def __init__(self, limit: int) -> None:
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by __exit__
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
         self.limit = limit
         self.size = 0
         self.head = b""
         self._sum = hashlib.sha256()
 
-    def __enter__(self) -> "Spool":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def close(self) -> None:
         self.file.close()
 
     @property
@@ -102,27 +100,23 @@ def _failed(failure: http.RequestFailed) -> FetchFailed:
 
 
 async def _fetch(wanted: Wanted, spool: Spool) -> str:
-    described = await _describe(wanted)
-    size = described.get("file_size")
-    spool.announce(int(size) if isinstance(size, int | str) and str(size).isdecimal() else 0)
-    await _download(str(described.get("url") or ""), wanted.token, spool)
+    path = quote(wanted.media_id, safe="")
+    try:
+        described = await client.get(path, wanted.token, phone_number_id=wanted.phone_number_id)
+    except GraphError as error:
+        raise of_graph(error) from None
+    size = as_text(described.get("file_size"))
+    spool.announce(int(size) if size.isdecimal() else 0)
+    await _download(as_text(described.get("url")), wanted.token, spool)
     # What the Graph API says about the file overrides the webhook.
-    expected = hexadecimal(str(described.get("sha256") or "")) or wanted.sha256
+    expected = hexadecimal(as_text(described.get("sha256"))) or wanted.sha256
     if expected and expected != spool.sha256:
         raise FetchFailed("altered", "The downloaded file isn't the one that Meta announced (the SHA-256 differs).")
-    claimed = wanted.mime_type or str(described.get("mime_type") or "")
+    claimed = wanted.mime_type or as_text(described.get("mime_type"))
     real = real_type(wanted.kind, claimed, spool.head)
     if real is None:
         raise FetchFailed("not_what_it_says", f"The file is not the {wanted.kind} that it says it is.")
     return real
-
-
-async def _describe(wanted: Wanted) -> dict[str, Any]:
-    path = quote(wanted.media_id, safe="")
-    try:
-        return await GraphClient().get(path, wanted.token, phone_number_id=wanted.phone_number_id)
-    except GraphError as error:
-        raise of_graph(error) from None
 
 
 async def _download(url: str, token: str, spool: Spool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -65,7 +66,7 @@ async def fetch_one(attachment_id: int) -> None:
     task = await database_sync_to_async(_prepare)(attachment_id)
     if task is None:
         return
-    with Spool(task.wanted.limit) as spool:
+    with closing(Spool(task.wanted.limit)) as spool:
         try:
             if task.problem:
                 raise FetchFailed("token", f"The file can't be requested: {task.problem}.")

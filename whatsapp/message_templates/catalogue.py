@@ -12,8 +12,7 @@ from django.conf import settings
 
 from runtime import http
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
-from whatsapp.graph import access, errors
-from whatsapp.graph import client as graph_client
+from whatsapp.graph import access, client
 from whatsapp.models import WhatsAppAccount
 
 from . import template
@@ -39,10 +38,9 @@ def approved_templates(phone_number_id: str) -> list[MessageTemplate]:
         found = async_to_sync(_all)(waba_id, way.token)
     except TimeoutError as error:
         raise TemplatesUnavailable("Meta didn't respond in time. Try again in a moment.") from error
-    except graph_client.GraphError as error:
-        reason = f"{errors.code_as_text(error.code)}: {error.message}" if error.code else error.message
-        raise TemplatesUnavailable(f"Meta refused to list the templates: {reason.rstrip('.')}.") from error
-    known = (template.parse(item) for item in found if as_text(item.get("status")).upper() == "APPROVED")
+    except client.GraphError as error:
+        raise TemplatesUnavailable(f"Meta refused to list the templates: {error.reason.rstrip('.')}.") from error
+    known = (template.parse(piece) for piece in found if as_text(piece.get("status")).upper() == "APPROVED")
     return sorted(known, key=lambda one: (one.name, one.language))
 
 
@@ -66,8 +64,8 @@ async def _all(waba_id: str, token: str) -> list[Json]:
     ):  # for all pages
         for _ in range(PAGES):
             more = {"after": after} if after else {}
-            answer = await graph_client.GraphClient().get(path, token, fields=FIELDS, limit=str(PAGE), **more)
-            found += [item for item in as_list(answer.get("data")) if isinstance(item, dict)]
+            answer = await client.get(path, token, fields=FIELDS, limit=str(PAGE), **more)
+            found += [piece for piece in as_list(answer.get("data")) if isinstance(piece, dict)]
             paging = as_dict(answer.get("paging"))
             after = as_text(as_dict(paging.get("cursors")).get("after"))
             if not after or not paging.get("next"):

@@ -1,15 +1,12 @@
 """The quarantine in the admin: events that couldn't be stored, the reason, and a retry."""
 
-import json
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from tenants.access import OPERATORS
 from tenants.empty_states import EmptyState
-from tenants.scoped_admin import ReadOnlyAdmin
+from tenants.scoped_admin import ReadOnlyAdmin, as_html
 from whatsapp.models import QuarantinedEvent
 
 from . import replays
@@ -31,8 +28,7 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="raw body")
     def body(self, event: QuarantinedEvent) -> str:
-        pretty = json.dumps(event.raw, indent=2, ensure_ascii=False)
-        return format_html('<pre class="overflow-x-auto text-xs whitespace-pre-wrap">{}</pre>', pretty)
+        return as_html(event.raw)
 
     @admin.display(description="retry", ordering="retried_at", empty_value="Not retried")
     def result(self, event: QuarantinedEvent) -> str | None:
@@ -43,10 +39,7 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState("Nothing in quarantine", self.nothing_yet)
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return self._allows(self.may_change, request, None)
-
-    @admin.action(description="Retry selected events", permissions=["replay"])
+    @admin.action(description="Retry selected events", permissions=["repeat"])
     def replay(self, request: HttpRequest, events: QuerySet[QuarantinedEvent]) -> None:
         if number := replays.start(events):
             plural = "event is" if number == 1 else "events are"

@@ -5,9 +5,8 @@ import logging
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from procrastinate.contrib.django import app
-from procrastinate.types import JSONValue
 
+from runtime import jobs
 from runtime.group_commit import NotStored
 from whatsapp.models import QuarantinedEvent
 from whatsapp.webhook import ingest
@@ -19,10 +18,8 @@ logger = logging.getLogger(__name__)
 def start(events: QuerySet[QuarantinedEvent]) -> int:
     """Defer a retry of each of these events that isn't resolved yet. Returns their number."""
     unresolved = events.filter(resolved_at__isnull=True).order_by("pk").values_list("pk", flat=True)
-    jobs: list[dict[str, JSONValue]] = [{"event_id": pk} for pk in unresolved]
-    if jobs:
-        app.configure_task("whatsapp.tasks.replay", queue="maintenance").batch_defer(*jobs)
-    return len(jobs)
+    jobs.defer("whatsapp.tasks.replay", *[{"event_id": pk} for pk in unresolved])
+    return len(unresolved)
 
 
 def replay(event_id: int) -> None:

@@ -9,16 +9,17 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
-from whatsapp.graph.client import GraphClient, GraphError
+from whatsapp.graph import client
+from whatsapp.graph.client import GraphError
 
 from .conftest import TOKEN
 from .fake_graph import WAMID, FakeGraph, accepted, outbound, refused
 
 Fake = Callable[..., FakeGraph]
 MESSAGES = "https://graph.test/v24.0/106540352242922/messages"
-send = async_to_sync(GraphClient().send)
-mark_read = async_to_sync(GraphClient().mark_read)
-get = async_to_sync(GraphClient().get)
+send = async_to_sync(client.send)
+show_typing = async_to_sync(client.show_typing)
+get = async_to_sync(client.get)
 
 
 def failure(fake_graph: Fake, answer: httpx2.Response | Exception) -> GraphError:
@@ -74,7 +75,7 @@ def test_it_sends_any_text_as_it_is(fake_graph: Fake) -> None:
 
 def test_it_marks_a_message_as_read_and_shows_typing(fake_graph: Fake) -> None:
     fake = fake_graph(httpx2.Response(200, json={"success": True}))
-    mark_read("106540352242922", "wamid.asked", TOKEN)
+    show_typing("106540352242922", "wamid.asked", TOKEN)
     assert str(fake.requests[0].url) == MESSAGES
     assert fake.body() == {
         "messaging_product": "whatsapp",
@@ -82,12 +83,6 @@ def test_it_marks_a_message_as_read_and_shows_typing(fake_graph: Fake) -> None:
         "message_id": "wamid.asked",
         "typing_indicator": {"type": "text"},
     }
-
-
-def test_it_marks_as_read_without_typing(fake_graph: Fake) -> None:
-    fake = fake_graph(httpx2.Response(200, json={"success": True}))
-    mark_read("106540352242922", "wamid.asked", TOKEN, typing=False)
-    assert "typing_indicator" not in fake.body()
 
 
 def test_it_reads_a_node(fake_graph: Fake) -> None:
@@ -110,7 +105,7 @@ def test_it_sends_each_request_with_its_own_token(fake_graph: Fake) -> None:
 
 def test_it_reads_metas_error(fake_graph: Fake) -> None:
     error = failure(fake_graph, refused(130429, 429, "Too many messages.", {"retry-after": "7"}))
-    assert (error.code, error.subcode, error.http_status) == (130429, 2494055, 429)
+    assert (error.code, error.http_status) == (130429, 429)
     assert (error.message, error.retry_after) == ("Too many messages.", 7)
     assert (error.uncertain, error.before_a_byte) == (False, False)
 

@@ -7,7 +7,8 @@ from pytest_django import Settings
 
 from runtime import http
 from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request, reset
-from whatsapp.graph.client import GraphClient, GraphError
+from whatsapp.graph import client
+from whatsapp.graph.client import GraphError
 
 from .conftest import TOKEN
 from .fake_graph import WAMID, accepted, outbound
@@ -16,7 +17,7 @@ from .fake_graph import WAMID, accepted, outbound
 async def outcome_of(address: str, settings: Settings) -> GraphError | str:
     settings.WHATSAPP_GRAPH_URL = address
     try:
-        return await GraphClient().send(outbound(), TOKEN)
+        return await client.send(outbound(), TOKEN)
     except GraphError as error:
         return error
 
@@ -149,7 +150,7 @@ def test_it_uses_one_connection_for_all_accounts(graph_settings: Settings) -> No
         async with local_server(serve) as address, http.keep_connections():
             graph_settings.WHATSAPP_GRAPH_URL = address
             for token in ("EAAone", "EAAtwo", "EAAthree"):
-                assert await GraphClient().send(outbound(), token) == WAMID
+                assert await client.send(outbound(), token) == WAMID
 
     asyncio.run(calls())
     assert len(connections) == 1

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from django.db import DatabaseError, InterfaceError
 
 from runtime import crashpoints
+from runtime.database import retry_on_new_connection
 from runtime.group_commit import GroupCommit, NotStored
-from runtime.reconnecting import retry_on_new_connection
 from whatsapp.models import QuarantinedEvent
 from whatsapp.quarantine import store as quarantine
 

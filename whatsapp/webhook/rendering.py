@@ -22,17 +22,24 @@ def kind_of(item: Json) -> str | None:
     """
     given = as_text(item.get("type")).lower()
     if given:
-        return given if given in RENDERERS else "unsupported"
-    found = next((kind for kind in RENDERERS if item.get(kind)), None)
+        return given if given in KINDS else "unsupported"
+    found = next((kind for kind in KINDS if item.get(kind)), None)
     return found or ("unsupported" if item.get("errors") else None)
 
 
 def render_text(kind: str, item: Json) -> str:
     """The text of a message of a known kind; '' if the item has no content of that kind."""
-    text = RENDERERS[kind](item)
+    text = _content_text(kind, item)
     product = as_text(as_dict(as_dict(item.get("context")).get("referred_product")).get("product_retailer_id"))
     # Cleaned again, because a flow's answers are JSON within JSON and can contain a NUL.
     return clean_text(f"[about product {product}] {text}" if text and product else text)
+
+
+def _content_text(kind: str, item: Json) -> str:
+    if kind in _MESSAGES:
+        return _MESSAGES[kind](item)
+    content = as_dict(item.get(kind))
+    return _OBJECTS[kind](content) if content else ""
 
 
 def error_text(errors: object) -> str:
@@ -44,34 +51,24 @@ def error_text(errors: object) -> str:
     return f"{title}: {more}" if title and more and more != title else title or more
 
 
-def _text(item: Json) -> str:
-    body = as_dict(item.get("text")).get("body")
+def _text(text: Json) -> str:
+    body = text.get("body")
     return body if isinstance(body, str) else as_text(body)
 
 
-def _media(kind: str, item: Json) -> str:
-    media = as_dict(item.get(kind))
-    return _labelled(kind, as_text(media.get("caption"))) if media else ""
+def _media(kind: str, media: Json) -> str:
+    return _labelled(kind, as_text(media.get("caption")))
 
 
-def _audio(item: Json) -> str:
-    audio = as_dict(item.get("audio"))
-    if not audio:
-        return ""
+def _audio(audio: Json) -> str:
     return "[voice note]" if audio.get("voice") is True else "[audio]"
 
 
-def _document(item: Json) -> str:
-    document = as_dict(item.get("document"))
-    if not document:
-        return ""
+def _document(document: Json) -> str:
     return _labelled("document", _joined(": ", [document.get("filename"), document.get("caption")]))
 
 
-def _location(item: Json) -> str:
-    location = as_dict(item.get("location"))
-    if not location:
-        return ""
+def _location(location: Json) -> str:
     latitude, longitude = as_text(location.get("latitude")), as_text(location.get("longitude"))
     point = f"({latitude}, {longitude})" if latitude and longitude else ""
     return _labelled("location", _joined(" ", [_joined(", ", [location.get("name"), location.get("address")]), point]))
@@ -96,13 +93,11 @@ def _address(address: Json) -> str:
     return _joined(" ", [address.get(part) for part in ("street", "zip", "city", "state", "country")])
 
 
-def _button(item: Json) -> str:
-    button = as_dict(item.get("button"))
+def _button(button: Json) -> str:
     return as_text(button.get("text")) or as_text(button.get("payload"))
 
 
-def _interactive(item: Json) -> str:
-    content = as_dict(item.get("interactive"))
+def _interactive(content: Json) -> str:
     subtype = as_text(content.get("type")).lower()
     renderer = _INTERACTIVE.get(subtype)
     reply = as_dict(content.get(subtype))
@@ -163,11 +158,8 @@ def _other_interactive(content: Json, reply: Json) -> str:
     return _joined(" ", [f"[product] {product}" if product else "", text])
 
 
-def _order(item: Json) -> str:
-    order = as_dict(item.get("order"))
+def _order(order: Json) -> str:
     products = _objects(order, "product_items")
-    if not order:
-        return ""
     lines = [_labelled("order", as_text(order.get("text"))), *map(_order_line, products), _total(products)]
     return _joined("\n", lines)
 
@@ -199,31 +191,20 @@ def _number(value: object) -> Decimal | None:
     return number if number.is_finite() and abs(number.adjusted()) < 20 else None
 
 
-def _reaction(item: Json) -> str:
-    reaction = as_dict(item.get("reaction"))
-    if not reaction:
-        return ""
-    return (
-        _labelled("reaction", as_text(reaction.get("emoji")))
-        if as_text(reaction.get("emoji"))
-        else "[reaction removed]"
-    )
+def _reaction(reaction: Json) -> str:
+    emoji = as_text(reaction.get("emoji"))
+    return _labelled("reaction", emoji) if emoji else "[reaction removed]"
 
 
-def _system(item: Json) -> str:
-    system = as_dict(item.get("system"))
+def _system(system: Json) -> str:
     return as_text(system.get("body")) or as_text(system.get("type")).replace("_", " ")
 
 
-def _edit(item: Json) -> str:
+def _edit(edit: Json) -> str:
     """The new text of the edited message, alone."""
-    message = as_dict(as_dict(item.get("edit")).get("message"))
+    message = as_dict(edit.get("message"))
     kind = kind_of(message)
     return render_text(kind, message) if kind else ""
-
-
-def _revoke(item: Json) -> str:
-    return "[message deleted]" if as_dict(item.get("revoke")) else ""
 
 
 def _unsupported(item: Json) -> str:
@@ -251,8 +232,8 @@ def _objects(parent: Json, key: str) -> list[Json]:
 
 Renderer = Callable[[Json], str]
 
-# Also the list of known kinds.
-RENDERERS: dict[str, Renderer] = {
+# Kinds whose content is the object with their name.
+_OBJECTS: dict[str, Renderer] = {
     "text": _text,
     "image": partial(_media, "image"),
     "video": partial(_media, "video"),
@@ -260,17 +241,21 @@ RENDERERS: dict[str, Renderer] = {
     "audio": _audio,
     "document": _document,
     "location": _location,
-    "contacts": _contacts,
     "button": _button,
     "interactive": _interactive,
     "order": _order,
     "reaction": _reaction,
     "system": _system,
     "edit": _edit,
-    "revoke": _revoke,
-    "request_welcome": lambda _item: "[opened the chat]",
+    "revoke": lambda _revoke: "[message deleted]",
+}
+# The others get the whole message.
+_MESSAGES: dict[str, Renderer] = {
+    "contacts": _contacts,
+    "request_welcome": lambda _message: "[opened the chat]",
     "unsupported": _unsupported,
 }
+KINDS = (*_OBJECTS, *_MESSAGES)
 
 _INTERACTIVE: dict[str, Renderer] = {
     "button_reply": _choice,

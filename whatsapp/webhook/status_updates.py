@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from conversations import handover, webhook_events
+from conversations.choices import BEFORE_SENT, RANK, TIMES
 from conversations.models import Status
-from conversations.statuses import BEFORE_SENT, RANK, TIMES
 from runtime import prepared
 
 from .types import StatusUpdate

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from runtime import crashpoints
+from runtime.database import retry_on_new_connection
 from runtime.group_commit import NotStored
-from runtime.reconnecting import retry_on_new_connection
 
 from . import ingest, parsing, routing
 

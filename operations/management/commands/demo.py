@@ -2,7 +2,6 @@
 
 import secrets
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -27,7 +26,7 @@ _BODY = (
 class Command(BaseCommand):
     help = "Creates demo data, unless it exists, and prints where to find everything."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         if not settings.DEBUG:
             raise CommandError("Demo data is for development only. This command needs DEBUG=true.")
         with transaction.atomic():
@@ -68,8 +67,7 @@ def _ensure_business(admin: User) -> None:
     Membership.objects.get_or_create(user=admin, tenant=tenant, defaults={"role": Membership.Role.OWNER})
     Assistant.objects.get_or_create(tenant=tenant)
     WhatsAppAccount.objects.get_or_create(
-        phone_number_id=PHONE_NUMBER_ID,
-        defaults={"tenant": tenant, "display_phone_number": "+1 555 010 0001"},
+        phone_number_id=PHONE_NUMBER_ID, defaults={"tenant": tenant, "display_phone_number": "+1 555 010 0001"}
     )
 
 

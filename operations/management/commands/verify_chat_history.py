@@ -10,13 +10,13 @@ from argparse import BooleanOptionalAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
+from django.db.models import QuerySet
 from tqdm import tqdm
 
 from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
@@ -40,7 +40,7 @@ class Stand:
     made: list[Tenant | WhatsAppAccount] = field(default_factory=list)
 
     @property
-    def conversations(self) -> Any:
+    def conversations(self) -> "QuerySet[Conversation]":
         return Conversation.objects.filter(
             phone_number_id=self.account.phone_number_id, external_id=self.wa_from, channel="whatsapp"
         )
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument("--keep", action=BooleanOptionalAction, default=False, help="keep the created rows")
         parser.add_argument("--timeout", type=float, default=REPLY_SECONDS, help="seconds to wait for the reply")
 
-    def handle(self, *args: Any, url: str | None, keep: bool, timeout: float, **options: Any) -> None:
+    def handle(self, *args: object, url: str | None, keep: bool, timeout: float, **options: object) -> None:
         if not connection.introspection.table_names():
             self.stdout.write("The database is empty. Creating its tables …")
             call_command("migrate", interactive=False, verbosity=0)

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -19,7 +18,7 @@ else:
 class Command(BaseCommand):
     help = "Answers customers, sends messages and runs background jobs. Run as many as you like."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_run())
 

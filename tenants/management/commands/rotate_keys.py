@@ -1,7 +1,5 @@
 """`manage.py rotate_keys`: encrypt every stored secret again with the first key."""
 
-from typing import Any
-
 from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import models, transaction
@@ -13,7 +11,7 @@ from tenants.fields import EncryptedTextField
 class Command(BaseCommand):
     help = "Encrypts every secret with the first key in FIELD_ENCRYPTION_KEYS. You can then remove the other keys."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: object, **options: object) -> None:
         for model in apps.get_models():
             names = [field.name for field in model._meta.local_fields if isinstance(field, EncryptedTextField)]
             if names:
