@@ -157,4 +157,4 @@ def test_files_that_are_too_large_or_mislabelled_are_not_kept(sandboxed: Sandbox
     assert settled(sandboxed, number)["error"] == "The file is larger than 16 MB."
     other = str(next(_numbers))
     send(sandboxed, other, "image", b"<html><script>alert(1)</script>", "image/jpeg")
-    assert settled(sandboxed, other)["error"] == "The file is not the image that it says it is."
+    assert settled(sandboxed, other)["error"] == "The file isn't the image it claims to be."
