@@ -103,8 +103,8 @@ def test_weather_that_passes_costs_only_time(
 @pytest.mark.parametrize(
     ("kind", "params", "reason"),
     [
-        ("wrong_sha256", {}, "not the file that Meta announced"),
-        ("html", {}, "not the file that Meta announced"),
+        ("wrong_sha256", {}, "the one that Meta announced"),
+        ("html", {}, "the one that Meta announced"),
         ("redirect", {"to": "http://10.0.0.1/"}, "Not downloaded"),
         ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "Not downloaded"),
         ("redirect", {"to": "https://example.org/a.jpg"}, "Not downloaded"),
