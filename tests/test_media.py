@@ -102,7 +102,7 @@ def test_a_file_that_is_not_what_it_says_is_refused(
     stage: Stage, meta: MediaAtMeta, kind: str, data: bytes, mime_type: str
 ) -> None:
     attachment = arrived(stage, kind, meta.put(data, mime_type))
-    assert (attachment.state, attachment.error) == ("failed", f"The file is not the {kind} that it says it is.")
+    assert (attachment.state, attachment.error) == ("failed", f"The file isn't the {kind} it claims to be.")
     assert (stored_files(), attachment.fence) == ([], 1)
 
 
@@ -131,7 +131,7 @@ def test_a_name_that_looks_like_a_path_is_harmless(stage: Stage, meta: MediaAtMe
 def test_another_sha256_is_another_file(stage: Stage, meta: MediaAtMeta) -> None:
     attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", sha256="0" * 64))
     assert (attachment.state, attachment.fence) == ("failed", 4)
-    assert "not the file that Meta announced" in attachment.error
+    assert "isn't the one that Meta announced" in attachment.error
     assert stored_files() == []
 
 
@@ -147,10 +147,10 @@ def test_a_proxys_page_instead_of_the_file_is_retried(stage: Stage, meta: MediaA
 @pytest.mark.parametrize(
     ("answer", "reason", "attempts"),
     [
-        (httpx2.Response(400, json={"error": {"message": "no", "code": 100}}), "does not have the file", 1),
-        (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "expired or invalid", 6),
+        (httpx2.Response(400, json={"error": {"message": "no", "code": 100}}), "no longer has the file", 1),
+        (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "has expired or is invalid", 6),
         (httpx2.Response(429, json={"error": {"message": "no", "code": 4}}), "calls Meta too often", 6),
-        (httpx2.Response(502, text="<html>"), "not Meta's JSON", 7),
+        (httpx2.Response(502, text="<html>"), "isn't Meta's JSON", 7),
         (httpx2.Response(200, json={}), "Not downloaded", 1),
         (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "Not downloaded", 1),
     ],
@@ -219,14 +219,14 @@ def test_the_token_goes_nowhere_but_to_meta(stage: Stage, meta: MediaAtMeta, url
 def test_metas_name_for_a_private_address_is_not_followed(stage: Stage, meta: MediaAtMeta, address: str) -> None:
     stage.network.addresses = lambda host: [address] if host.endswith("fbsbx.com") else ["157.240.1.60"]
     attachment = arrived(stage, "image", meta.put(picture(), "image/jpeg", url="https://lookaside.fbsbx.com/files/"))
-    assert attachment.error == "lookaside.fbsbx.com is not on the internet: not fetched."
+    assert attachment.error == "lookaside.fbsbx.com is not on the internet: not downloaded."
     assert len(meta.asked) == 1
 
 
 def test_redirects_end(stage: Stage, meta: MediaAtMeta) -> None:
     content = meta.put(picture(), "image/jpeg")
     meta.files[content["id"]].answer = lambda request: httpx2.Response(302, headers={"Location": str(request.url)})
-    assert "without end" in arrived(stage, "image", content).error
+    assert "redirects too often" in arrived(stage, "image", content).error
 
 
 def test_a_document_of_100_mb_needs_little_memory(stage: Stage, meta: MediaAtMeta) -> None:

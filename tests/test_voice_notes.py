@@ -126,7 +126,7 @@ def test_a_reply_waits_for_a_file_and_then_goes_on_without_it(stage: Stage, meta
     jobs.update(scheduled_at=timezone.now())
     stage.work()
     assert last_question(stage) == UNHEARD
-    assert Attachment.objects.get().state == "pending", "and it is still being fetched, for the people"
+    assert Attachment.objects.get().state == "pending", "it's still being fetched, for the team"
 
 
 def test_a_reply_stops_waiting_when_the_file_is_unavailable(stage: Stage, meta: MediaAtMeta) -> None:

@@ -51,7 +51,7 @@ def test_it_leaves_what_it_made_with_keep() -> None:
 
 def test_it_fails_at_the_first_step_that_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_chat_history, "get_last_messages", lambda *args, **kwargs: [])
-    with pytest.raises(CommandError, match="FAILED the last messages come oldest first"):
+    with pytest.raises(CommandError, match="FAILED the last messages are returned oldest first"):
         verify()
     assert not Conversation.objects.exists()
 

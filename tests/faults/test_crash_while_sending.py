@@ -58,7 +58,7 @@ def test_dead_before_the_first_byte_is_uncertain_and_flagged(world: World) -> No
     world.judge()
     assert sent_as(world) == ["uncertain"]
     assert world.wire.of("send") == []
-    assert "may not have arrived" in world.one("SELECT needs_person FROM conversations")
+    assert "may not have been delivered" in world.one("SELECT needs_person FROM conversations")
 
 
 @pytest.mark.slow

@@ -103,8 +103,8 @@ def test_weather_that_passes_costs_only_time(
 @pytest.mark.parametrize(
     ("kind", "params", "reason"),
     [
-        ("wrong_sha256", {}, "not the file that Meta announced"),
-        ("html", {}, "not the file that Meta announced"),
+        ("wrong_sha256", {}, "the one that Meta announced"),
+        ("html", {}, "the one that Meta announced"),
         ("redirect", {"to": "http://10.0.0.1/"}, "Not downloaded"),
         ("redirect", {"to": "http://169.254.169.254/latest/meta-data"}, "Not downloaded"),
         ("redirect", {"to": "https://example.org/a.jpg"}, "Not downloaded"),
@@ -157,4 +157,4 @@ def test_files_that_are_too_large_or_mislabelled_are_not_kept(sandboxed: Sandbox
     assert settled(sandboxed, number)["error"] == "The file is larger than 16 MB."
     other = str(next(_numbers))
     send(sandboxed, other, "image", b"<html><script>alert(1)</script>", "image/jpeg")
-    assert settled(sandboxed, other)["error"] == "The file is not the image that it says it is."
+    assert settled(sandboxed, other)["error"] == "The file isn't the image it claims to be."

@@ -115,7 +115,7 @@ async def _fetch(wanted: Wanted, spool: Spool) -> str:
     claimed = wanted.mime_type or as_text(described.get("mime_type"))
     real = real_type(wanted.kind, claimed, spool.head)
     if real is None:
-        raise FetchFailed("not_what_it_says", f"The file is not the {wanted.kind} that it says it is.")
+        raise FetchFailed("not_what_it_says", f"The file isn't the {wanted.kind} it claims to be.")
     return real
 
 

@@ -149,9 +149,7 @@ def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None
             "POST", f"{url}/api/whatsapp/webhook", data=body, headers=headers, seconds=10
         )
     except http.RequestFailed as error:
-        raise CommandError(
-            f"FAILED no response from {url}: {error.detail}. Is the server running (make run)?"
-        ) from error
+        raise CommandError(f"FAILED no response from {url}: {error.detail}. Is the server running?") from error
     answer = response.body.decode(errors="replace")
     check("the webhook answers", (response.status, answer) == (200, '{"ok":true}'), answer[:200])
 
