@@ -9,7 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 REFERENCE = PROJECT / "docs" / "reference" / "settings.md"
-READERS = ["config/settings.py", "config/gunicorn.py"]
+READERS = ["config/settings.py", "config/database.py", "config/gunicorn.py"]
 SECRETS = {
     "SECRET_KEY": "long-and-random-0123456789-abcdefghijklmnopqrstuvwxyz",
     "FIELD_ENCRYPTION_KEYS": "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=",
