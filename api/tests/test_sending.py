@@ -204,7 +204,7 @@ def test_a_failure_to_list_templates_is_explained(clients: Clients, talk: Conver
         clients.writer.post(messages(talk), {"template": TEMPLATE}, **KEY),
     ):
         assert answer.status_code == 503
-        assert "expired or invalid" in answer.json()["detail"]
+        assert "has expired or is invalid" in answer.json()["detail"]
     assert not ConversationMessage.objects.exists()
 
 
