@@ -20,11 +20,12 @@ RETRY_SECONDS = 600
 class FileToRemove(models.Model):
     """A stored file that no message owns (yet)."""
 
-    name = models.CharField(max_length=255, primary_key=True)
+    name = models.CharField(max_length=255)
     remove_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "files_to_remove"
+        constraints = [models.UniqueConstraint(fields=["name"], name="file_to_remove_once")]
         indexes = [
             # The removal: what is due.
             models.Index(fields=["remove_at"], name="file_to_remove_due")
@@ -41,12 +42,12 @@ def announce(name: str) -> None:
 
 def keep(name: str) -> None:
     """A message owns this file now. Call it in the transaction that stores the message."""
-    FileToRemove.objects.filter(pk=name).delete()
+    FileToRemove.objects.filter(name=name).delete()
 
 
 def remove_if_unowned(name: str) -> None:
     """Remove an announced file, unless a message owns it."""
-    if FileToRemove.objects.filter(pk=name).exists():
+    if FileToRemove.objects.filter(name=name).exists():
         _remove([name])
 
 
@@ -63,7 +64,7 @@ def remove_unowned() -> int:
     with transaction.atomic():
         due = FileToRemove.objects.filter(remove_at__lte=Now()).order_by("remove_at")
         names = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
-        FileToRemove.objects.filter(pk__in=names).update(remove_at=from_now(RETRY_SECONDS))
+        FileToRemove.objects.filter(name__in=names).update(remove_at=from_now(RETRY_SECONDS))
     _remove(names)
     return len(names)
 
@@ -71,4 +72,4 @@ def remove_unowned() -> int:
 def _remove(names: list[str]) -> None:
     for name in names:
         default_storage.delete(name)
-    FileToRemove.objects.filter(pk__in=names).delete()
+    FileToRemove.objects.filter(name__in=names).delete()

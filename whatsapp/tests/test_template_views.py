@@ -197,7 +197,7 @@ def test_an_endless_list_times_out(meta: Meta, businesses: TwoBusinesses, ours: 
     ("answer", "words"),
     [
         (httpx2.Response(401, json={"error": {"message": "no", "code": 190}}), "has expired or is invalid"),
-        (httpx2.Response(502, text="<html>"), "not Meta&#x27;s JSON"),
+        (httpx2.Response(502, text="<html>"), "isn&#x27;t Meta&#x27;s JSON"),
         (httpx2.Response(200, json={"data": None}), "no approved templates"),
     ],
 )
