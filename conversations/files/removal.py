@@ -63,7 +63,7 @@ def remove_unowned() -> int:
     """Remove files left behind by processes that died."""
     with transaction.atomic():
         due = FileToRemove.objects.filter(remove_at__lte=Now()).order_by("remove_at")
-        names = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
+        names = list(due.select_for_update(skip_locked=True).values_list("name", flat=True)[:BATCH])
         FileToRemove.objects.filter(name__in=names).update(remove_at=from_now(RETRY_SECONDS))
     _remove(names)
     return len(names)
