@@ -37,7 +37,7 @@ class Worker:
         answering = asyncio.create_task(self.answering.dispatcher.run())
         sending = asyncio.create_task(self.sending.dispatcher.run())
         logger.info("worker: started, up to %s replies at once", settings.WORKER_CONCURRENCY)
-        await stop.wait()
+        await _until_stopped(stop, queues, listening, answering, sending)
         logger.info("worker: stopping")
         deadline = asyncio.get_running_loop().time() + settings.WORKER_STOP_SECONDS
         await _cancel(answering)
@@ -71,6 +71,16 @@ class Worker:
     def _wake(self) -> None:
         self.answering.dispatcher.wake()
         self.sending.dispatcher.wake()
+
+
+async def _until_stopped(stop: asyncio.Event, *parts: "asyncio.Task[None]") -> None:
+    """Raises what ended a part too early: then the process ends, and whoever supervises it starts a new one."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for part in parts:
+        if part.done() and not stop.is_set():
+            part.result()
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
