@@ -56,8 +56,8 @@ WRONG: list[tuple[str, Callable[[], object]]] = [
     ("allows 72", lambda: Row("a", "t", "d" * 73)),
     ("is missing", lambda: LocationRequest(" ")),
     ("is missing", lambda: Parameter("")),
-    ("Not a valid content", lambda: from_json({"type": "hologram"})),
-    ("Not a valid content", lambda: from_json({"type": "template", "colour": "red"})),
+    ("Invalid content", lambda: from_json({"type": "hologram"})),
+    ("Invalid content", lambda: from_json({"type": "template", "colour": "red"})),
 ]
 
 

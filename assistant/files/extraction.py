@@ -123,7 +123,7 @@ def _transcription_assistant(attachment: Attachment) -> Assistant:
     conversation = attachment.message.conversation
     assistant = policy.assistant_of(conversation)
     if policy.is_over_budget(assistant, policy.tokens_today(conversation.tenant_id)):
-        raise ReadFailed(f"It was not transcribed: {policy.Silence.OUT_OF_BUDGET.label}.")
+        raise ReadFailed(f"It wasn't transcribed. {policy.Silence.OUT_OF_BUDGET.label}.")
     if pause := active_pause([retries.scope(assistant)], assistant.key.strip()):
         raise ReadFailed(f"It wasn't transcribed: {pause.reason}")
     return assistant

@@ -147,7 +147,7 @@ def _enter(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> N
 def _suppress(batch: _Batch, turn: Turn, silence: Silence) -> Ending:
     turn.state, turn.outcome = Turn.State.SUPPRESSED, silence
     if silence in NEEDS_PERSON:
-        batch.flags[f"The assistant did not reply: {silence.label}."].append(turn.conversation_id)
+        batch.flags[f"The assistant didn't reply. {silence.label}."].append(turn.conversation_id)
     batch.ended.append(turn)
     return Ending.SUPPRESSED
 
@@ -178,7 +178,7 @@ def _fail(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome | None
     if text and is_wanted and turn.conversation_id not in in_outage:
         _reply(batch, turn, text)
         ending = Ending.FALLBACK
-    batch.flags[f"The assistant did not reply: {turn.error or 'the model failed.'}"].append(turn.conversation_id)
+    batch.flags[f"The assistant didn't reply: {turn.error or 'the model failed.'}"].append(turn.conversation_id)
     return _finish(batch, turn, claim, Turn.State.FAILED, ending)
 
 
