@@ -97,7 +97,10 @@ def test_a_temporary_failure_is_retried(stage: Stage, meta: MediaAtMeta) -> None
 def test_nothing_is_transcribed_where_nothing_is_answered(stage: Stage, meta: MediaAtMeta) -> None:
     Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=0)
     stage.converse(inbound(voice(meta)))
-    assert (stage.wire.heard, Attachment.objects.get().error) == ([], "It wasn't transcribed. The daily token limit is used up.")
+    assert (stage.wire.heard, Attachment.objects.get().error) == (
+        [],
+        "It wasn't transcribed. The daily token limit is used up.",
+    )
 
 
 def test_an_endpoint_that_is_paused_is_not_asked(stage: Stage, meta: MediaAtMeta, settings: Any) -> None:
