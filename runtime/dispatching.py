@@ -98,14 +98,19 @@ class Dispatcher(Generic[Row]):
     async def run_until_idle(self) -> int:
         """Handle everything that is due now (tests, commands); return how many rows that were."""
         handled = 0
+        while count := await self.run_once():
+            handled += count
+        return handled
+
+    async def run_once(self) -> int:
+        """Claim what is due, handle it and wait for the end; return the number of rows, 0 when nothing is due."""
         while True:
             claimed = await self._look()
             tasks = list(self.handling)
-            handled += len(tasks)
             if tasks:
                 await asyncio.gather(*tasks)
-            if not tasks and not (claimed and claimed.more):
-                return handled
+            if tasks or not (claimed and claimed.more):
+                return len(tasks)
 
     async def finish(self, seconds: float) -> list[Row]:
         """Wait for what is being handled, then cancel it; return the rows of cancelled tasks."""

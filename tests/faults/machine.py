@@ -191,10 +191,10 @@ class Conversing(RuleBasedStateMachine):
         complete_turns([FinishedTurn(claim, outcome_of(text))])
 
     def answer(self) -> None:
-        run(Answering(on_reply=lambda: None).dispatcher.run_until_idle)
+        run(Answering(on_reply=lambda: None).dispatcher.run_once)
 
     def deliver(self) -> None:
-        run(Sending().dispatcher.run_until_idle)
+        run(Sending().dispatcher.run_once)
 
     # --- time and people ---
 
