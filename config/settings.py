@@ -236,6 +236,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
+    # Two fields are called `kind`: of a message, and of a file.
+    "ENUM_NAME_OVERRIDES": {
+        "MessageKind": "conversations.choices.MessageKind",
+        "FileKind": "conversations.outbox.contents.FILE_KINDS",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
     # We serve Swagger's files ourselves: the page's content security policy allows nothing else.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -74,5 +74,5 @@ def _run(function: Callable[[], T]) -> T:
     _thread.epoch = _epoch
     close_old_connections()  # one that broke during the last call
     # A check would cost a round trip per call; the worker's listening connection notices an outage.
-    connection.health_check_enabled = False
+    connection.health_check_enabled = False  # type: ignore[attr-defined]
     return function()
