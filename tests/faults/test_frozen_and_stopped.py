@@ -33,7 +33,7 @@ def test_a_worker_that_wakes_after_its_lease_is_fenced(worlds: Worlds) -> None:
     world.judge()
     assert "fenced" in world.workers[0].output
     assert len(world.wire.accepted) == 1
-    assert [(turn["state"], turn["generation"], turn["attempts"]) for turn in world.turns] == [("replied", 2, 1)]
+    assert [(turn["state"], turn["generation"], turn["lost_leases"]) for turn in world.turns] == [("replied", 2, 1)]
 
 
 def test_a_worker_that_froze_while_sending_records_the_outcome(worlds: Worlds) -> None:

@@ -124,7 +124,7 @@ def test_a_lasting_rate_limit_postpones_the_turn_and_ends_in_the_fallback(worlds
     world.meta.deliver(inbound(said("Hello")))
     world.wait(lambda: len(world.wire.of("model")) >= 6)
     # Postponed, and not lost by a worker.
-    assert [(turn["state"] in ("collecting", "generating"), turn["attempts"]) for turn in world.turns] == [(True, 0)]
+    assert [(turn["state"] in ("collecting", "generating"), turn["lost_leases"]) for turn in world.turns] == [(True, 0)]
     world.database.execute("UPDATE turns SET opened_at = opened_at - interval '10 minutes'")
     world.settle()
     world.judge()
