@@ -90,10 +90,11 @@ def _record_alone(message: ConversationMessage, attempt: Attempt | Unsendable) -
             _end(message, attempt.failure)
     elif failure is None:
         _record_overtaken(message, attempt.wamid)
-    elif failure.policy in (Policy.FAIL, Policy.UNCERTAIN):
-        _end(message, failure)
-    elif message.status == Status.SENDING:
+    elif message.status == Status.SENDING and failure.policy not in (Policy.FAIL, Policy.UNCERTAIN):
         _put_back_or_fail(message, failure)
+    elif message.status in (Status.SENDING, Status.UNCERTAIN):
+        # A refusal that arrives after we gave up waiting ends the message: later ones may have been sent by now.
+        _end(message, failure)
 
 
 def _record_overtaken(message: ConversationMessage, wamid: str) -> None:
@@ -130,17 +131,12 @@ def _put_back_or_fail(message: ConversationMessage, failure: SendFailed) -> None
 
 
 def _end(message: ConversationMessage, failure: SendFailed) -> None:
-    """Failed or uncertain. A refusal may arrive after we gave up waiting, when later messages have already been
-    sent."""
+    """Failed or uncertain."""
+    row = ConversationMessage.objects.filter(pk=message.pk)
     if failure.policy == Policy.UNCERTAIN:
-        if message.status == Status.SENDING:
-            ConversationMessage.objects.filter(pk=message.pk).update(
-                status=Status.UNCERTAIN, error_detail=failure.detail
-            )
-            handover.mark_needs_person([message.conversation_id], handover.UNCERTAIN)
-    elif message.status in BEFORE_SENT:
-        ConversationMessage.objects.filter(pk=message.pk).update(
-            status=Status.FAILED, failed_at=Now(), error_code=failure.code, error_detail=failure.detail
-        )
-        if failure.detail != handover.TAKEN_OVER:
-            handover.mark_needs_person([message.conversation_id], f"A reply was not sent: {failure.detail}")
+        row.update(status=Status.UNCERTAIN, error_detail=failure.detail)
+        handover.mark_needs_person([message.conversation_id], handover.UNCERTAIN)
+        return
+    row.update(status=Status.FAILED, failed_at=Now(), error_code=failure.code, error_detail=failure.detail)
+    if failure.detail != handover.TAKEN_OVER:
+        handover.mark_needs_person([message.conversation_id], f"A reply was not sent: {failure.detail}")

@@ -120,3 +120,15 @@ def test_a_flag_set_while_the_status_arrived_is_cleared(
     tell(stage, status("sent", wamid=WAMID))
     reply.refresh_from_db()
     assert (reply.status, Conversation.objects.get().needs_person) == ("sent", "")
+
+
+@pytest.mark.parametrize("policy", [Policy.WAIT, Policy.HOLD, Policy.RETRY, Policy.FAIL])
+def test_a_refusal_that_arrives_after_we_gave_up_waiting_fails_the_message(
+    reply: ConversationMessage, policy: Policy
+) -> None:
+    """Later messages may have been sent by then, so it isn't put back."""
+    ConversationMessage.objects.filter(pk=reply.pk).update(status="uncertain")
+    recording.record([Attempt(reply.pk, 1, failure=SendFailed("Too fast.", policy))])
+    reply.refresh_from_db()
+    assert (reply.status, reply.error_detail) == ("failed", "Too fast.")
+    assert "Too fast." in Conversation.objects.get().needs_person
