@@ -148,7 +148,7 @@ def test_a_closed_window_is_reported_and_not_retried(world: World) -> None:
     world.judge()
     assert len(world.wire.of("send")) == 10
     assert sent(world, NUMBER) == 9
-    assert "24 hours" in world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'")
+    assert "24-hour window" in world.one("SELECT needs_person FROM conversations WHERE external_id = '1000'")
 
 
 def test_an_error_after_which_it_was_sent_anyway_is_settled_by_its_status(world: World) -> None:

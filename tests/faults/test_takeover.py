@@ -67,7 +67,7 @@ def test_while_the_reply_waits_to_be_sent(world: World, takes_over: str) -> None
     world.start_worker()
     assert ends(world) == [("replied", "replied")]
     assert world.wire.of("send") == []
-    assert [(row["status"], "took the conversation over" in row["error_detail"]) for row in world.replies] == [
+    assert [(row["status"], "took over the conversation" in row["error_detail"]) for row in world.replies] == [
         ("failed", True)
     ]
 
