@@ -135,7 +135,7 @@ SEND_ALL = """
 from django.core.files.base import ContentFile
 from conversations.files import uploads
 from conversations.outbox import queue as outbox
-from conversations.outbox.contents import Button, Buttons, ListMessage, FileLink, LocationRequest, Row, Template
+from conversations.outbox.contents import Button, Buttons, ListMessage, FileLink, LocationRequest, Parameter, Row, Template
 from conversations.models import Conversation
 from tests.media_at_meta import OGG, PDF
 talk = Conversation.objects.get(phone_number_id="{number}")
@@ -146,7 +146,7 @@ for content in (
     FileLink("image", "https://files.example/cake.jpg", "A cake"),
     uploads.keep(ContentFile(PDF, "bill.pdf"), "Your bill"),
     uploads.keep(ContentFile(OGG, "hello.ogg")),
-    Template("order_update", "en", ("Ann", "17")),
+    Template("order_update", "en", (Parameter("Ann"), Parameter("17"))),
 ):
     outbox.send_message(talk, content)
 """

@@ -68,7 +68,7 @@ FILES = {
     "large picture": ("image", clear(4400), "image/png", "too large"),
     "larger picture": ("image", picture(5000, 5000, "PNG"), "image/png", "too large"),
     "bomb": ("image", bomb(), "image/png", "is damaged"),
-    "page": ("image", b"<html><script>alert(1)</script>", "image/jpeg", "not the image that it says"),
+    "page": ("image", b"<html><script>alert(1)</script>", "image/jpeg", "isn't the image it claims"),
 }
 
 
