@@ -135,7 +135,8 @@ SEND_ALL = """
 from django.core.files.base import ContentFile
 from conversations.files import uploads
 from conversations.outbox import queue as outbox
-from conversations.outbox.contents import Button, Buttons, ListMessage, FileLink, LocationRequest, Parameter, Row, Template
+from conversations.outbox.contents import Button, Buttons, FileLink, ListMessage, LocationRequest
+from conversations.outbox.contents import Parameter, Row, Template
 from conversations.models import Conversation
 from tests.media_at_meta import OGG, PDF
 talk = Conversation.objects.get(phone_number_id="{number}")

@@ -72,8 +72,9 @@ $$ BEGIN IF NEW.text LIKE '%poison%' THEN RAISE 'refused'; END IF; RETURN NEW; E
 CREATE TRIGGER refuse BEFORE INSERT ON conversation_messages FOR EACH ROW EXECUTE FUNCTION refuse()
 """
 REPLAY = """
-from whatsapp import inbound, models
-print([inbound.replay(event) for event in models.QuarantinedEvent.objects.order_by("id")])
+from whatsapp import models
+from whatsapp.webhook import ingest
+print([ingest.replay(event) for event in models.QuarantinedEvent.objects.order_by("id")])
 """
 MOST_HEAPS, LONG = 10, "x" * 2800  # of 3 MB each
 ASIDE = "SELECT count(*) FROM quarantined_events WHERE resolved_at IS NULL"

@@ -39,6 +39,12 @@ PARTS = 4  # in halves, a thousand messages with one bad one take half as long a
 MAX_RETRIES = 3
 
 
+# SQLSTATE classes that say nothing about the data: no state, the connection, the transaction or session, permissions,
+# a schema that isn't migrated, resources, a server that shuts down. Anything else is about the data, even where psycopg
+# calls it operational (54: too long a word for an index, say).
+UNAVAILABLE = ("", "08", "25", "26", "28", "3D", "40", "42", "53", "55", "57", "58")
+
+
 class CommitUnknown(Exception):
     """The connection was lost during COMMIT: the transaction may or may not be committed."""
 
@@ -75,8 +81,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure.CONFLICT
     if state == "55P03":
         return Failure.LOCKED
-    # 54: a limit of PostgreSQL, for example too long a word for an index. psycopg calls it operational.
-    return Failure.DATA if state[:2] in ("21", "22", "23", "44", "54") else Failure.UNAVAILABLE
+    return Failure.UNAVAILABLE if state[:2] in UNAVAILABLE else Failure.DATA
 
 
 @dataclass(frozen=True, slots=True)
