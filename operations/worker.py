@@ -40,13 +40,11 @@ class Worker:
         await _until_stopped(stop, queues, listening, answering, sending)
         logger.info("worker: stopping")
         deadline = asyncio.get_running_loop().time() + settings.WORKER_STOP_SECONDS
-        await _cancel(answering)
         # A reply that is finished now can still go out.
         await self.answering.stop(settings.WORKER_STOP_SECONDS / 2)
-        await _cancel(sending)
         await self.sending.stop(max(1.0, deadline - asyncio.get_running_loop().time()))
         await _cancel(listening)
-        await queues
+        await asyncio.gather(answering, sending, queues)
         logger.info("worker: stopped")
 
     async def run_until_idle(self) -> None:

@@ -70,6 +70,8 @@ class Dispatcher(Generic[Row]):
         self._is_shared = is_shared
         self._in_flight: Counter[int] = Counter()
         self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._is_stopping = False
         self._is_short = False  # of slots, at the last look: a freed one is worth another look
 
     def wake(self) -> None:
@@ -77,8 +79,8 @@ class Dispatcher(Generic[Row]):
         self._wake.set()
 
     async def run(self) -> None:
-        """Claim and handle until cancelled. What is being handled then goes on: see `finish`."""
-        while True:
+        """Claim and handle until `finish` is called."""
+        while not self._is_stopping:
             self._wake.clear()
             wait = IDLE_SECONDS
             try:
@@ -113,7 +115,12 @@ class Dispatcher(Generic[Row]):
                 return len(tasks)
 
     async def finish(self, seconds: float) -> list[Row]:
-        """Wait for what is being handled, then cancel it; return the rows of cancelled tasks."""
+        """Claim nothing more. Wait for what is being handled, then cancel it; return the rows of cancelled tasks."""
+        self._is_stopping = True
+        self._wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 1)), self._looking:
+                pass  # no claim is under way: every row that was taken is being handled
         if self.handling:
             await asyncio.wait(list(self.handling), timeout=seconds)
         left = dict(self.handling)
@@ -124,7 +131,11 @@ class Dispatcher(Generic[Row]):
         return [row for task, row in left.items() if task.cancelled()]
 
     async def _look(self) -> Claimed[Row] | None:
-        """Claim what fits into the free slots; None when there are none."""
+        """Claim what fits into the free slots; None when there are none, or when we're stopping."""
+        async with self._looking:
+            return None if self._is_stopping else await self._claim_and_start()
+
+    async def _claim_and_start(self) -> Claimed[Row] | None:
         free = self._slots - self._in_flight.total()
         shares = self._shares(free)
         self._is_short = free <= 0 or 0 in shares.by_tenant.values()

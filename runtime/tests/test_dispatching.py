@@ -80,3 +80,28 @@ def test_cancelled_rows_are_returned_when_it_finishes() -> None:
         return await dispatcher.finish(0)
 
     assert len(asyncio.run(stop_early())) == 3
+
+
+def test_no_row_is_lost_when_it_finishes_during_a_claim() -> None:
+    """What a claim took when the worker was told to stop is handled, not forgotten."""
+
+    async def stop_during_a_claim() -> list[int]:
+        backlog, handled = Backlog(tenant1=3), list[int]()
+        dispatcher: Dispatcher[Row]
+
+        def claim(shares: Shares) -> Claimed[Row]:
+            loop.call_soon_threadsafe(finishing.set)
+            return backlog.claim(shares)
+
+        async def handle(row: Row) -> None:
+            handled.append(row.number)
+
+        loop, finishing = asyncio.get_running_loop(), asyncio.Event()
+        dispatcher = Dispatcher("test", claim, handle, 10, is_shared=False)
+        running = asyncio.create_task(dispatcher.run())
+        await finishing.wait()
+        assert await dispatcher.finish(5) == []
+        await running
+        return handled
+
+    assert sorted(asyncio.run(stop_during_a_claim())) == [0, 1, 2]
