@@ -30,8 +30,10 @@ SAID = "Could it say Happy Birthday Leo?"
 PREPARE = """
 from django.contrib.auth.models import User
 from assistant.models import Assistant
+from tenants.models import Tenant
 User.objects.create_superuser("sam", "sam@example.test", "a-password")
-Assistant.objects.create(instructions="You are the assistant of Harbour Bakery.", sees_images=True)
+instructions = "You are the assistant of Harbour Bakery."
+Assistant.objects.create(tenant=Tenant.objects.single(), instructions=instructions, sees_images=True)
 """
 
 
@@ -113,7 +115,7 @@ class Phone:
 
     def record(self, says: str) -> None:
         self.page.get_by_label("Record a voice note").click()
-        self.page.get_by_label("What it says").fill(says)
+        self.page.get_by_label("What the voice note says").fill(says)
         expect(self.page.locator("#record-time")).to_have_text("0:01")
         self.page.get_by_label("Send voice note").click()
 
