@@ -149,11 +149,13 @@ def _print_when_ready(banner: str) -> None:
             web = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=1)
             web.request("GET", "/healthz", headers={"Connection": "close"})
             if web.getresponse().status == 200:
-                signal.setitimer(signal.ITIMER_REAL, 0)
                 print(f"\n{banner}\nCtrl-C stops everything.\n", flush=True)
+                return
+        # Set again only now: a repeating timer would interrupt a slow first answer, and print once for each time.
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
 
     signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
 
 
 if __name__ == "__main__":
