@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -36,6 +37,34 @@ class Shares:
     limit: int
     by_tenant: Mapping[int, int]
     anyone_else: int
+
+    def parameters(self) -> dict[str, str | int]:
+        """For a claim that begins with `SHARE`."""
+        return {"shares": json.dumps(dict(self.by_tenant)), "anyone_else": self.anyone_else, "limit": self.limit}
+
+
+# The beginning of a claim: `share` has the businesses with due rows and how many rows each may get.
+# To format with a table, the SQL of its waiting rows, and the column that says when a row is due. The table needs an
+# index on tenant_id and that column for its waiting rows.
+SHARE = """
+WITH RECURSIVE head AS (  -- each business's next row: one index probe per business
+    (SELECT tenant_id, {due_at} FROM {table} WHERE {waiting} ORDER BY tenant_id, {due_at} LIMIT 1)
+    UNION ALL
+    SELECT following.tenant_id, following.{due_at} FROM head CROSS JOIN LATERAL (
+        SELECT tenant_id, {due_at} FROM {table} WHERE {waiting} AND tenant_id > head.tenant_id
+        ORDER BY tenant_id, {due_at} LIMIT 1) AS following
+), share AS (
+    SELECT head.tenant_id, LEAST(COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s),
+        GREATEST(1, %(limit)s / count(*) OVER ())) AS places
+    FROM head WHERE head.{due_at} <= statement_timestamp()
+        AND COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s) > 0
+    ORDER BY head.{due_at} LIMIT %(limit)s
+)"""
+
+
+def has_full_share(places: Iterable[tuple[int, int]]) -> bool:
+    """Whether a business got as many rows as it could, and so may have more. For each row: its business and places."""
+    return any(count >= most for (_, most), count in Counter(places).items())
 
 
 @dataclass(frozen=True, slots=True)

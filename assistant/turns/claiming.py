@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from conversations.files import attachments
 from conversations.history.messages import last_messages_of
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
-from runtime.dispatching import Claimed, Shares
+from runtime.dispatching import SHARE, Claimed, Shares, has_full_share
 from tenants.models import Tenant
 
 from .policy import Silence, is_over_budget, silence_of
@@ -50,20 +49,7 @@ class ClaimedTurn:
     is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
 
 
-_CLAIM = """
-WITH RECURSIVE head AS (  -- each business's next turn: one index probe per business
-    (SELECT tenant_id, due_at FROM turns WHERE state = 'collecting' ORDER BY tenant_id, due_at LIMIT 1)
-    UNION ALL
-    SELECT following.tenant_id, following.due_at FROM head CROSS JOIN LATERAL (
-        SELECT t.tenant_id, t.due_at FROM turns t WHERE t.state = 'collecting' AND t.tenant_id > head.tenant_id
-        ORDER BY t.tenant_id, t.due_at LIMIT 1) AS following
-), share AS (
-    SELECT head.tenant_id, LEAST(COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s),
-        GREATEST(1, %(limit)s / count(*) OVER ())) AS places
-    FROM head WHERE head.due_at <= statement_timestamp()
-        AND COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s) > 0
-    ORDER BY head.due_at LIMIT %(limit)s
-), due AS MATERIALIZED (
+_TAKE = """, due AS MATERIALIZED (
     SELECT turn.id, share.places FROM share CROSS JOIN LATERAL (
         SELECT t.id FROM turns t
         WHERE t.state = 'collecting' AND t.tenant_id = share.tenant_id AND t.due_at <= statement_timestamp()
@@ -113,6 +99,7 @@ LEFT JOIN assistants a ON a.tenant_id = claimed.tenant_id
 LEFT JOIN daily_usage usage
     ON usage.tenant_id = claimed.tenant_id AND usage.day = (statement_timestamp() AT TIME ZONE 'UTC')::date
 """
+_CLAIM = SHARE.format(table="turns", waiting="state = 'collecting'", due_at="due_at") + _TAKE
 
 
 class _Row(NamedTuple):
@@ -140,9 +127,7 @@ class _Row(NamedTuple):
 def claim(shares: Shares) -> Claimed[ClaimedTurn]:
     """Claim due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
     parameters: dict[str, str | int | float | list[str]] = {
-        "shares": json.dumps(dict(shares.by_tenant)),
-        "anyone_else": shares.anyone_else,
-        "limit": shares.limit,
+        **shares.parameters(),
         "lease": float(settings.TURN_LEASE_SECONDS),
         "max_lost": MAX_LOST_LEASES,
         "file_kinds": list(FILE_KINDS),
@@ -152,11 +137,10 @@ def claim(shares: Shares) -> Claimed[ClaimedTurn]:
         cursor.execute(_CLAIM, parameters)
         look, *_ = found = [_Row(*columns) for columns in cursor.fetchall()]
     rows = [row for row in found if row.turn_id is not None]
-    fresh = Counter((row.tenant_id, row.places) for row in rows if not row.is_exhausted)
     return Claimed(
         _loaded(rows, [Pause(**pause) for pause in json.loads(look.pauses or "[]")]),
-        # A business that got its full share may have more.
-        more=bool(look.recovered) or any(count >= places for (_, places), count in fresh.items()),
+        more=bool(look.recovered)
+        or has_full_share((row.tenant_id, row.places) for row in rows if not row.is_exhausted),
         next_in=look.next_in,
     )
 

@@ -1,7 +1,6 @@
 """Claiming queued messages: *sending* is committed before a byte leaves."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from conversations.files import attachments
 from conversations.files.attachments import Attachment
 from conversations.models import WINDOW, Conversation, ConversationMessage, Status
 from runtime.clock import from_now
-from runtime.dispatching import Claimed, Shares
+from runtime.dispatching import SHARE, Claimed, Shares, has_full_share
 
 from . import contents
 from .senders import Outbound, Policy, SendFailed, load_sender
@@ -36,24 +35,9 @@ class Unsendable:
     failure: SendFailed
 
 
-_CLAIM = """
-WITH RECURSIVE head AS (  -- each business's next message: one index probe per business
-    (SELECT tenant_id, next_attempt_at FROM conversation_messages WHERE status = 'queued'
-    ORDER BY tenant_id, next_attempt_at LIMIT 1)
-    UNION ALL
-    SELECT following.tenant_id, following.next_attempt_at FROM head CROSS JOIN LATERAL (
-        SELECT m.tenant_id, m.next_attempt_at FROM conversation_messages m
-        WHERE m.status = 'queued' AND m.tenant_id > head.tenant_id
-        ORDER BY m.tenant_id, m.next_attempt_at LIMIT 1) AS following
-), paused AS (
+_TAKE = """, paused AS (
     SELECT EXISTS (SELECT FROM pauses WHERE scope NOT LIKE 'model:%%'
         AND (until IS NULL OR until > statement_timestamp())) AS sending
-), share AS (
-    SELECT head.tenant_id, LEAST(COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s),
-        GREATEST(1, %(limit)s / count(*) OVER ())) AS places
-    FROM head WHERE head.next_attempt_at <= statement_timestamp()
-        AND COALESCE((%(shares)s::jsonb ->> head.tenant_id::text)::int, %(anyone_else)s) > 0
-    ORDER BY head.next_attempt_at LIMIT %(limit)s
 ), due AS MATERIALIZED (
     SELECT message.*, share.places FROM share CROSS JOIN paused CROSS JOIN LATERAL (
         SELECT m.id, CASE
@@ -93,6 +77,7 @@ LEFT JOIN (
 LEFT JOIN conversation_messages m ON m.id = found.id
 LEFT JOIN conversations c ON c.id = m.conversation_id
 """
+_CLAIM = SHARE.format(table="conversation_messages", waiting="status = 'queued'", due_at="next_attempt_at") + _TAKE
 
 
 class _Row(NamedTuple):
@@ -131,10 +116,9 @@ def claim(shares: Shares) -> Claimed[Outbound | Unsendable]:
         put_off_held(held)
         found = _found(shares, list(held))
     rows = [row for row in found if row.message_id is not None]
-    taken = Counter((row.tenant_id, row.places) for row in rows if row.blocker != "stuck")
     return Claimed(
         [*_sendable([row for row in rows if row.blocker is None]), *map(_unsendable, filter(_is_blocked, rows))],
-        more=any(count >= places for (_, places), count in taken.items()),
+        more=has_full_share((row.tenant_id, row.places) for row in rows if row.blocker != "stuck"),
         next_in=found[0].next_in,
     )
 
@@ -142,9 +126,7 @@ def claim(shares: Shares) -> Claimed[Outbound | Unsendable]:
 def _found(shares: Shares, held: list[str] | None) -> list[_Row]:
     """held: the numbers that are paused; None for unknown, then nothing is claimed while any number is."""
     parameters: dict[str, Any] = {
-        "shares": json.dumps(dict(shares.by_tenant)),
-        "anyone_else": shares.anyone_else,
-        "limit": shares.limit,
+        **shares.parameters(),
         "held": held,
         "window": WINDOW,
         "sending_seconds": float(settings.SENDING_SECONDS),
