@@ -19,7 +19,7 @@ def database(server: Mapping[str, Any], timeouts: Mapping[str, float], test_name
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         # A server that swallows packets must not hang the webhook: Meta delivers again. And without a threshold psycopg
-        # prepares nothing, so PostgreSQL would plan the statements of each delivery anew.
+        # prepares nothing, so PostgreSQL would plan the same statements again for each delivery.
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **given},
         "TEST": {"NAME": test_name},
     }

@@ -72,7 +72,7 @@ class Worker:
 
 
 async def _until_stopped(stop: asyncio.Event, *parts: "asyncio.Task[None]") -> None:
-    """Raises what ended a part too early: then the process ends, and whoever supervises it starts a new one."""
+    """Raises the error that ended a part early, so that the process exits and its supervisor starts a new one."""
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

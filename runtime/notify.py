@@ -18,7 +18,7 @@ COMMIT
 
 
 def notify(channel: str, payload: str = "") -> None:
-    """Wake whoever listens on this channel, now. Call it outside a transaction."""
+    """Wake all listeners on this channel immediately. Call it outside a transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_NOTIFY, [channel, payload])
 

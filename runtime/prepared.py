@@ -1,6 +1,6 @@
 """Statements that are planned once per connection.
 
-Django's own cursor binds parameters on the client, so PostgreSQL would parse and plan each statement anew. For a short
+Django's own cursor binds parameters on the client, so PostgreSQL would parse and plan each statement again and again. For a short
 transaction that costs more than running it.
 """
 

@@ -47,7 +47,7 @@ def add_conversation_message(conversation_id: int, role: str, text: str, **colum
         # Its row lock puts the messages of one conversation in one order.
         conversation = Conversation.objects.filter(pk=conversation_id)
         if not conversation.update(last_message_at=ClockTimestamp(), updated_at=ClockTimestamp()):
-            raise IntegrityError(f"There is no conversation {conversation_id}.")
+            raise IntegrityError(f"Conversation {conversation_id} doesn't exist.")
         return insert_messages([message])[0]
 
 
