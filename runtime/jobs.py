@@ -101,10 +101,11 @@ async def _repeat(function: Callable[[], int], seconds: float) -> NoReturn:
         try:
             while await loop.run_in_executor(_recurring_threads, _run_once, function) >= BATCH:
                 pass
-        except UNAVAILABLE as error:
-            logger.error("%s: database unavailable: %s", name, error)
-        except Exception:
-            logger.exception("%s failed; next run in %g s", name, seconds)
+        except Exception as error:
+            if database.is_transient(error):
+                logger.error("%s: database unavailable: %s", name, error)
+            else:
+                logger.exception("%s failed; next run in %g s", name, seconds)
         await asyncio.sleep(seconds)
 
 

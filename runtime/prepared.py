@@ -1,7 +1,7 @@
 """Statements that are planned once per connection.
 
-Django's own cursor binds parameters on the client, so PostgreSQL would parse and plan each statement again and again. For a short
-transaction that costs more than running it.
+Django's own cursor binds parameters on the client, so PostgreSQL would parse and plan each statement again and again.
+For a short transaction that costs more than running it.
 """
 
 from collections.abc import Mapping
