@@ -33,7 +33,7 @@ test: $(INSTALLED_DEV) .env
 	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED_DEV)
-	@$(CLEAN) $(IN_VENV) -m pytest -n 0 -m faults
+	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults
 
 # The libraries we compare with have a virtual environment of their own. With DATABASE_URL, that database is EMPTIED.
 bench: $(INSTALLED_DEV) .venv-bench/.installed

@@ -48,7 +48,7 @@ def world(worlds: Worlds) -> World:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if lines := tally.table():
+    if lines := tally.table(terminalreporter):
         terminalreporter.section("What was injected, and what came out")
         for line in lines:
             terminalreporter.line(line)
