@@ -192,6 +192,9 @@ class ConversationMessage(models.Model):
     )
     edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Previous texts: [{text, until}].")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    refused = models.TextField(
+        blank=True, default="", db_default="", help_text="Why the model's service refuses it. The model isn't shown it."
+    )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )

@@ -12,9 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from assistant.model import context
+from assistant.model.context import Shown
 from assistant.models import Assistant, Turn
 from conversations.files import attachments
-from conversations.history.messages import last_messages_of
+from conversations.history.messages import Window, windows_of
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
 from runtime.dispatching import SHARE, Claimed, Shares, has_full_share
@@ -42,11 +43,15 @@ class ClaimedTurn:
     pauses: Sequence[Pause]  # active ones of model endpoints
     silence: Silence | None
     is_exhausted: bool  # too many workers lost their lease on it
-    messages: list[dict[str, object]]  # for the model, oldest first
+    shown: list[Shown]  # the history for the model, oldest first
     seen_ids: list[int]  # the rows behind them, all kinds
     newest: str  # wamid of the customer's newest message; '' if it has none
     quotable: str  # wamid of the newest one that a reply can quote; '' if there's none
     is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
+
+    @property
+    def messages(self) -> list[dict[str, object]]:
+        return [shown.as_message() for shown in self.shown]
 
 
 _TAKE = """, due AS MATERIALIZED (
@@ -147,8 +152,14 @@ def claim(shares: Shares) -> Claimed[ClaimedTurn]:
 
 def _loaded(rows: Sequence[_Row], pauses: Sequence[Pause]) -> list[ClaimedTurn]:
     assistants = {row.tenant_id: Assistant.from_json(row.assistant, row.tenant_id) for row in rows}
-    limits = {row.conversation_id: assistants[row.tenant_id].history_limit for row in rows if not row.is_exhausted}
-    histories = last_messages_of(limits)
+    histories = windows_of(
+        (
+            Window(row.conversation_id, assistants[row.tenant_id].history_limit, row.first_message_id)
+            for row in rows
+            if not row.is_exhausted
+        ),
+        uncounted=context.SILENT,
+    )
     files = attachments.of([message for history in histories.values() for message in history])
     return [
         _claimed(row, assistants[row.tenant_id], histories.get(row.conversation_id, []), files, pauses) for row in rows
@@ -175,6 +186,7 @@ def _claimed(
     theirs = [message for message in history if message.role == "user" and message.external_id]
     spoken = [message for message in history if message.kind not in context.SILENT]
     asked = [message for message in spoken if message in theirs]
+    last_asked = context.in_order(asked, row.first_message_id)[-1:]
     open_ones = [message for message in asked if message.pk >= row.first_message_id]
     return ClaimedTurn(
         turn_id=row.turn_id,
@@ -186,10 +198,10 @@ def _claimed(
         pauses=pauses,
         silence=silence,
         is_exhausted=row.is_exhausted,
-        messages=context.build(history, row.first_message_id, files, assistant.sees_images),
+        shown=context.show(history, row.first_message_id, files, assistant.sees_images),
         seen_ids=[message.pk for message in history],
         newest=(theirs[-1].external_id or "") if theirs else "",
-        quotable=(asked[-1].external_id or "") if asked else "",
+        quotable=(last_asked[0].external_id or "") if last_asked else "",
         is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
     )
 

@@ -106,6 +106,9 @@ class Attachment(models.Model):
         max_length=255, blank=True, default="", help_text="A smaller version of an image, for the model."
     )
     transcript = models.TextField(blank=True, default="", help_text="The text of an audio file or a document.")
+    refused = models.TextField(
+        blank=True, default="", db_default="", help_text="Why the model's service refuses it. The model isn't shown it."
+    )
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     error = models.TextField(blank=True, default="", help_text="Why it's not available or couldn't be read.")

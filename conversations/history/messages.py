@@ -6,8 +6,8 @@
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 from django.db import IntegrityError, transaction
 
@@ -56,16 +56,14 @@ def insert_messages(messages: Sequence[ConversationMessage]) -> list[Conversatio
     return ConversationMessage.objects.bulk_create(messages)
 
 
-_LAST = """
+_MESSAGES = """
 SELECT m.id, m.conversation_id, m.tenant_id, m.role, m.text, m.created_at, m.external_id, m.kind, m.origin, m.sent_at,
-    m.reply_to, m.revoked_at, m.status
-FROM jsonb_to_recordset(%s) AS wanted(conversation_id bigint, number int)
-CROSS JOIN LATERAL (
-    SELECT * FROM conversation_messages WHERE conversation_id = wanted.conversation_id
-    ORDER BY created_at DESC, id DESC LIMIT wanted.number
-) AS m
-ORDER BY m.conversation_id, m.created_at, m.id
+    m.reply_to, m.revoked_at, m.status, m.refused
+FROM {rows}
 """
+_LAST = _MESSAGES.format(
+    rows="conversation_messages m WHERE m.conversation_id = %s ORDER BY m.created_at DESC, m.id DESC LIMIT %s"
+)
 
 
 def get_last_messages(conversation_id: int, limit: int = 20) -> list[ConversationMessage]:
@@ -73,15 +71,48 @@ def get_last_messages(conversation_id: int, limit: int = 20) -> list[Conversatio
 
     Fields that the history doesn't need, such as the long `raw_json`, are loaded when they're asked for.
     """
-    return last_messages_of({conversation_id: limit}).get(conversation_id, [])
+    return list(ConversationMessage.objects.raw(_LAST, [conversation_id, limit]))[::-1]
 
 
-def last_messages_of(limits: Mapping[int, int]) -> dict[int, list[ConversationMessage]]:
-    """`get_last_messages` for many conversations (ID: limit) in one statement, by conversation ID."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a conversation is wanted: the last `number` messages, and all from the ID `first_id` on."""
+
+    conversation_id: int
+    number: int
+    first_id: int
+
+
+# The window begins at the earlier of two messages: the first of the burst, and the last but `number`. No window has
+# more than 1,000 rows.
+WINDOWS = _MESSAGES.format(
+    rows="""
+jsonb_to_recordset(%(windows)s) AS wanted(conversation_id bigint, number int, first_id bigint)
+CROSS JOIN LATERAL (
+    SELECT * FROM conversation_messages WHERE conversation_id = wanted.conversation_id AND created_at >= LEAST(
+        (SELECT created_at FROM conversation_messages WHERE id = wanted.first_id),
+        COALESCE((
+            SELECT created_at FROM (
+                SELECT created_at, id, kind FROM conversation_messages WHERE conversation_id = wanted.conversation_id
+                ORDER BY created_at DESC, id DESC LIMIT 1000) AS latest
+            WHERE kind <> ALL (%(uncounted)s)
+            ORDER BY created_at DESC, id DESC OFFSET wanted.number - 1 LIMIT 1), '-infinity'))
+    ORDER BY created_at DESC, id DESC LIMIT 1000
+) AS m
+ORDER BY m.conversation_id, m.created_at, m.id
+"""
+)
+
+
+def windows_of(windows: Iterable[Window], uncounted: Iterable[str]) -> dict[int, list[ConversationMessage]]:
+    """These parts of conversations in one statement, by conversation ID, ordered like `get_last_messages`.
+
+    uncounted: kinds that are returned, but don't count towards a window's number.
+    """
     found: defaultdict[int, list[ConversationMessage]] = defaultdict(list)
-    if limits:
-        wanted = json.dumps([{"conversation_id": pk, "number": number} for pk, number in limits.items()])
-        for message in ConversationMessage.objects.raw(_LAST, [wanted]):
+    if wanted := [asdict(window) for window in windows]:
+        parameters = {"windows": json.dumps(wanted), "uncounted": list(uncounted)}
+        for message in ConversationMessage.objects.raw(WINDOWS, parameters):
             found[message.conversation_id].append(message)
     return found
 

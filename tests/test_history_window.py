@@ -1,0 +1,88 @@
+"""Which messages the model is shown, and in which order."""
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from assistant.model import context
+from assistant.models import Assistant
+from conversations.history.messages import WINDOWS, Window, windows_of
+from conversations.models import ConversationMessage
+from conversations.tests.rows import conversation, many_messages
+from tenants.models import Tenant
+from tests.stage import Stage
+from whatsapp.tests import factories
+from whatsapp.tests.factories import inbound, message, text_message
+
+
+def asked(stage: Stage) -> list[Any]:
+    """The last prompt without the instructions."""
+    return [each["content"] for each in stage.wire.asked[-1]["messages"][1:]]
+
+
+def reaction(emoji: str, to: str) -> Any:
+    return message("reaction", {"message_id": to, "emoji": emoji})
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_reactions_do_not_push_words_out_of_the_window(stage: Stage, count: int) -> None:
+    stage.converse(inbound(text_message("I'm allergic to nuts", id="wamid.facts")))
+    stage.post(inbound(*(reaction("👍" if n % 2 else "❤️", "wamid.facts") for n in range(count))))
+    stage.post(inbound(*(message("request_welcome") for _ in range(5))))
+    stage.converse(inbound(text_message("What may I eat?")))
+    facts, answer, current, question = asked(stage)
+    assert (facts, question) == ("I'm allergic to nuts", "What may I eat?")
+    assert answer.startswith("Answer to")
+    assert current.endswith("[reaction] 👍"), "the others were replaced"
+
+
+def test_a_reaction_that_was_removed_or_whose_message_is_gone_is_not_shown(stage: Stage) -> None:
+    stage.converse(inbound(text_message("Hello", id="wamid.a")))
+    stage.post(inbound(reaction("👍", "wamid.a"), reaction("", "wamid.a"), reaction("👍", "wamid.long-ago")))
+    stage.converse(inbound(text_message("And?")))
+    assert asked(stage) == ["Hello", "Answer to Hello", "And?"]
+
+
+def test_the_model_sees_all_of_a_burst_that_is_longer_than_the_window(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4)
+    stage.converse(inbound(text_message("Before")))
+    burst = [f"{n}" for n in range(30)]
+    stage.converse(inbound(*(text_message(text) for text in burst)))
+    assert asked(stage) == burst
+    stage.converse(inbound(text_message("After")))
+    assert asked(stage) == ["28", "29", "Answer to 29", "After"]
+
+
+def test_messages_that_overtook_each_other_are_shown_as_they_were_sent(stage: Stage) -> None:
+    at = factories.SENT_AT
+    times = {"three": at + 2, "one": at, "four": at + 3, "two": at + 1, "two, too": at + 1}
+    for text, time in times.items():
+        stage.post(inbound(text_message(text, timestamp=str(time), id=f"wamid.{text}")))
+    stage.work()
+    assert asked(stage) == ["one", "two", "two, too", "three", "four"]
+    assert stage.wire.sent[-1]["context"] == {"message_id": "wamid.four"}, "it quotes the last one that was sent"
+
+
+def test_an_older_message_that_comes_after_the_reply_is_the_one_to_answer(stage: Stage) -> None:
+    at = factories.SENT_AT
+    stage.converse(inbound(text_message("second", timestamp=str(at + 1))))
+    stage.converse(inbound(text_message("first", timestamp=str(at))))
+    assert asked(stage) == ["second", "Answer to second", "first"]
+
+
+@pytest.mark.django_db
+def test_a_window_is_read_through_the_index_and_bounded_whatever_came_since() -> None:
+    talk = conversation(None)
+    many_messages(talk, 10)
+    rows = [ConversationMessage(conversation=talk, role="user", text="x", kind="reaction") for _ in range(3000)]
+    ConversationMessage.objects.bulk_create(rows)
+    last = ConversationMessage.objects.latest("pk").pk
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE conversation_messages")
+        wanted = json.dumps([{"conversation_id": talk.pk, "number": 5, "first_id": last}])
+        cursor.execute(f"EXPLAIN ANALYZE {WINDOWS}", {"windows": wanted, "uncounted": list(context.SILENT)})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan
+    assert len(windows_of([Window(talk.pk, 5, last)], context.SILENT)[talk.pk]) == 1000
