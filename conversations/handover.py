@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from runtime.notify import notify_workers_on_commit
@@ -13,6 +14,7 @@ from .models import Conversation, ConversationMessage, Status, lock
 
 TAKEN_OVER = "Not sent: someone took over the conversation first."
 UNCERTAIN = "A reply may not have been delivered: WhatsApp did not confirm it."
+WAITING = "A reply is waiting: "
 
 HandBackHook = Callable[[int], None]
 _hand_back_hooks: list[HandBackHook] = []
@@ -43,10 +45,14 @@ def take_over(conversation_id: int, user: User | None) -> None:
 
 
 def hand_back(conversation_id: int) -> None:
-    """Return the conversation to the assistant, which answers any unanswered messages."""
+    """Return the conversation to the assistant, which answers any unanswered messages. Clears the flag."""
     with transaction.atomic():
         handed_back = Conversation.objects.filter(pk=conversation_id, handled_by=Conversation.Handler.OPERATOR).update(
-            handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now()
+            handled_by=Conversation.Handler.ASSISTANT,
+            operator=None,
+            needs_person="",
+            needs_person_since=None,
+            updated_at=Now(),
         )
         if handed_back:
             for hook in _hand_back_hooks:
@@ -61,8 +67,17 @@ def mark_needs_person(conversation_ids: Iterable[int], reason: str) -> None:
         Conversation.objects.filter(pk__in=ids).update(needs_person=reason, needs_person_since=Now(), updated_at=Now())
 
 
-def clear_needs_person(conversation_id: int) -> None:
-    Conversation.objects.filter(pk=conversation_id).update(needs_person="", needs_person_since=None, updated_at=Now())
+def clear_needs_person(conversation_ids: Iterable[int]) -> int:
+    """Clear the flags of these conversations. Returns how many were flagged."""
+    flagged = Conversation.objects.filter(pk__in=list(conversation_ids)).exclude(needs_person="")
+    return flagged.update(needs_person="", needs_person_since=None, updated_at=Now())
+
+
+def clear_waiting(conversation_ids: Iterable[int]) -> None:
+    """Clear the *waiting* flag of the conversations whose replies have all been sent."""
+    unsent = ConversationMessage.objects.filter(conversation=OuterRef("pk"), status__in=[Status.QUEUED, Status.SENDING])
+    waiting = Conversation.objects.filter(pk__in=list(conversation_ids), needs_person__startswith=WAITING)
+    clear_needs_person(waiting.filter(~Exists(unsent)).values_list("pk", flat=True))
 
 
 def send_again(message_id: int, user: User) -> bool:
@@ -83,7 +98,9 @@ def send_again(message_id: int, user: User) -> bool:
         )
         if moved:
             notify_workers_on_commit()
-            clear_uncertain(message_id)
+            # Every reason about a reply begins like this.
+            troubled = Conversation.objects.filter(messages=message_id, needs_person__startswith="A reply ")
+            clear_needs_person(troubled.exclude(messages__status=Status.UNCERTAIN).values_list("pk", flat=True))
     return bool(moved)
 
 

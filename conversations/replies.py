@@ -23,7 +23,8 @@ class ReplyRefused(Exception):
 def reply(conversation_id: int, person: User, content: str | Content, reply_to: str = "") -> list[ConversationMessage]:
     """Queue a reply from a member of the team, who takes over the conversation. Raises ReplyRefused.
 
-    `reply_to` is the wamid of the message to quote. A long text becomes several messages.
+    Clears the flag: the customer has an answer. `reply_to` is the wamid of the message to quote. A long text becomes
+    several messages.
     """
     with transaction.atomic():
         # With the lock, the check stays valid until the reply is queued: if two people reply at once, one is refused.
@@ -33,6 +34,7 @@ def reply(conversation_id: int, person: User, content: str | Content, reply_to: 
             raise ReplyRefused(blocker)
         if conversation.operator_id != person.pk or conversation.handled_by != Conversation.Handler.OPERATOR:
             handover.take_over(conversation_id, person)
+        handover.clear_needs_person([conversation_id])
         if isinstance(content, str):
             return outbox.send(conversation, content, author=person, reply_to=reply_to)
         return [outbox.send_message(conversation, content, author=person, reply_to=reply_to)]

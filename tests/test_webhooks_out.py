@@ -132,7 +132,7 @@ def test_a_conversation_is_flagged_once_per_reason(stage: Stage, receiver: Recei
     (call,) = told(receiver, "needs_person")
     talk = Conversation.objects.get()
     assert (call["reason"], call["conversation"]["id"]) == (talk.needs_person, talk.pk)
-    handover.clear_needs_person(talk.pk)
+    handover.clear_needs_person([talk.pk])
     handover.mark_needs_person([talk.pk], "Angry.")
     stage.work()
     assert [call["reason"] for call in told(receiver, "needs_person")][1:] == ["Angry."]

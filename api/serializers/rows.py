@@ -40,7 +40,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "created_at",
             "updated_at",
         ]
-        read_only_fields = [name for name in fields if name not in ("contact_name", "is_active")]
+        read_only_fields = [name for name in fields if name not in ("contact_name", "is_active", "needs_person")]
 
 
 class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):

@@ -133,6 +133,19 @@ def test_the_name_and_the_active_state_can_be_updated(clients: Clients, three: d
     assert clients.writer.patch(path, {"is_active": "perhaps"}).status_code == 400
 
 
+def test_a_flag_can_be_set_and_cleared(clients: Clients, three: dict[str, Conversation]) -> None:
+    path = f"conversations/{three['Cy'].pk}"
+    row = clients.writer.patch(path, {"needs_person": "Payment failed.", "contact_name": "Cyrus"}).json()
+    assert (row["needs_person"], row["contact_name"]) == ("Payment failed.", "Cyrus")
+    assert row["needs_person_since"]
+    assert names(clients.reader.get("conversations", needs_person="true")) == ["Cyrus"]
+    row = clients.writer.patch(path, {"needs_person": ""}).json()
+    assert (row["needs_person"], row["needs_person_since"], row["contact_name"]) == ("", None, "Cyrus")
+    assert clients.writer.patch(path, {"needs_person": "x" * 256}).status_code == 400
+    assert clients.reader.patch(path, {"needs_person": "Mine"}).status_code == 403
+    assert clients.theirs.patch(path, {"needs_person": "Mine"}).status_code == 404
+
+
 def test_takeover_and_hand_back_are_in_the_name_of_the_keys_creator(
     clients: Clients, three: dict[str, Conversation]
 ) -> None:

@@ -68,12 +68,19 @@ class ConversationView(OneConversationView):
     def patch(self, request: Request, pk: int) -> Response:
         """Update a conversation.
 
-        You can change `contact_name` and `is_active`. While a conversation isn't active, the assistant doesn't reply.
+        You can change `contact_name`, `is_active` and `needs_person`. While a conversation isn't active, the assistant
+        doesn't reply. A reason in `needs_person` flags the conversation for your team; an empty string clears the flag.
         """
         changes = ConversationSerializer(self.get_object(), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)
-        if changes.validated_data:
-            self.get_queryset().filter(pk=pk).update(**changes.validated_data, updated_at=ClockTimestamp())
+        columns = dict(changes.validated_data)
+        reason = columns.pop("needs_person", None)
+        if columns:
+            self.get_queryset().filter(pk=pk).update(**columns, updated_at=ClockTimestamp())
+        if reason:
+            handover.mark_needs_person([pk], reason)
+        elif reason == "":
+            handover.clear_needs_person([pk])
         return self.current()
 
 

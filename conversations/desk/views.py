@@ -109,7 +109,7 @@ class DeskViews(TenantScopedAdmin):
 
     def clear_needs_person_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
-        handover.clear_needs_person(conversation.pk)
+        handover.clear_needs_person([conversation.pk])
         return self.back_to(conversation)
 
     def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -39,7 +39,8 @@ RETURNING m.id, EXISTS (
     WHERE w.tenant_id = m.tenant_id AND w.is_active AND 'reply.sent' = ANY (w.event_types)
 ), EXISTS (
     SELECT FROM conversation_messages later WHERE later.conversation_id = m.conversation_id AND later.id > m.id
-        AND later.status = 'queued')
+        AND later.status = 'queued'), (
+    SELECT c.id FROM conversations c WHERE c.id = m.conversation_id AND starts_with(c.needs_person, %s))
 """
 
 
@@ -48,28 +49,32 @@ def record(attempts: Sequence[Attempt | Unsendable]) -> list[bool | None]:
     message of its conversation is queued behind it; None if its row is locked.
     """
     with transaction.atomic():
-        recorded = _record_sent([each for each in attempts if isinstance(each, Attempt) and not each.failure])
+        sent = [each for each in attempts if isinstance(each, Attempt) and not each.failure]
+        recorded, flagged = _record_sent(sent)
         others = {each.message_id: each for each in attempts if each.message_id not in recorded}
         for message in _with_conversations_locked(list(others)):
             _record_alone(message, others[message.pk])
             behind = ConversationMessage.objects.filter(conversation=message.conversation_id, status=Status.QUEUED)
             recorded[message.pk] = behind.exists()
         crashpoints.reach("C24")
+    if flagged:
+        handover.clear_waiting(flagged)  # locks conversations: after the transaction that has locked messages
     return [recorded.get(each.message_id) for each in attempts]
 
 
-def _record_sent(attempts: Sequence[Attempt]) -> dict[int, bool]:
+def _record_sent(attempts: Sequence[Attempt]) -> tuple[dict[int, bool], list[int]]:
     """The usual outcome, in one statement for all that are still *sending*. By ID: whether another is queued behind
-    it."""
+    it. And the conversations that are flagged because a reply waited."""
     if not attempts:
-        return {}
+        return {}, []
     rows = json.dumps([{"id": each.message_id, "wamid": each.wamid} for each in attempts])
     with connection.cursor() as cursor:
-        cursor.execute(_SENT, [rows, [each.message_id for each in attempts]])
+        cursor.execute(_SENT, [rows, [each.message_id for each in attempts], handover.WAITING])
         found = cursor.fetchall()
-    if listened := [pk for pk, has_subscriber, _ in found if has_subscriber]:
+    if listened := [pk for pk, has_subscriber, _, _ in found if has_subscriber]:
         webhook_events.sent(listened)
-    return {pk: has_next for pk, _, has_next in found}
+    flagged = [conversation_id for _, _, _, conversation_id in found if conversation_id]
+    return {pk: has_next for pk, _, has_next, _ in found}, flagged
 
 
 def _with_conversations_locked(message_ids: Sequence[int]) -> list[ConversationMessage]:
@@ -127,7 +132,7 @@ def _put_back_or_fail(message: ConversationMessage, failure: SendFailed) -> None
         error_detail=failure.detail,
     )
     if failure.policy == Policy.HOLD:
-        handover.mark_needs_person([message.conversation_id], f"A reply is waiting: {failure.detail}")
+        handover.mark_needs_person([message.conversation_id], f"{handover.WAITING}{failure.detail}")
 
 
 def _end(message: ConversationMessage, failure: SendFailed) -> None:

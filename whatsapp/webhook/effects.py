@@ -85,6 +85,7 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     )
     for conversation_id in sorted(echoed):
         handover.take_over(conversation_id, None)
+        handover.clear_needs_person([conversation_id])
     capture.capture(
         _lead(new.item, new.conversation, "" if _is_in(revoked, new) else new.item.text)
         for new in stored
