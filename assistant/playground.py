@@ -12,7 +12,7 @@ from tenants.scoped_admin import TenantScopedAdmin
 
 from .files import images
 from .model import client as model_client
-from .model.client import Completion, ModelFailed
+from .model.errors import Completion, ModelFailed
 from .models import Assistant
 from .turns import policy
 
@@ -66,6 +66,8 @@ def ask(assistant: Assistant, question: object) -> Result:
     try:
         answer = async_to_sync(model_client.chat_with_gpt)([{"role": "user", "content": question}], assistant)
     except ModelFailed as failure:
+        if failure.billed:
+            policy.add_tokens(assistant.tenant_id, failure.billed.prompt_tokens + failure.billed.completion_tokens)
         return Result(failure=failure.detail)
     policy.add_tokens(assistant.tenant_id, answer.prompt_tokens + answer.completion_tokens)
     return Result(answer)

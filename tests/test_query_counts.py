@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from assistant.model.client import Completion
+from assistant.model.errors import Completion
 from assistant.model.retries import Outcome
 from assistant.models import Turn
 from assistant.turns import claiming

@@ -1,11 +1,13 @@
 """The life of a turn, from the webhook on: bursts, taps, newer messages, takeovers, and reasons for silence."""
 
 import datetime as dt
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -230,22 +232,56 @@ def test_a_stopping_worker_gives_its_turns_back(stage: Stage) -> None:
     assert stage.wire.texts == ["Answer to Hello"]
 
 
-def test_a_reply_that_cannot_be_stored_fails_at_once_with_the_reason(stage: Stage) -> None:
-    stage.wire.model = lambda body: completion("Half\x00")
+@pytest.fixture
+def refused_texts(stage: Stage) -> Iterator[Callable[[str], None]]:
+    """Make PostgreSQL refuse messages that contain a word."""
+
+    def execute(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    yield lambda word: execute(
+        f"ALTER TABLE conversation_messages ADD CONSTRAINT refused CHECK (text NOT LIKE '%{word}%')"
+    )
+    execute("ALTER TABLE conversation_messages DROP CONSTRAINT refused")
+
+
+def test_a_reply_that_cannot_be_stored_fails_at_once_with_the_reason(
+    stage: Stage, refused_texts: Callable[[str], None]
+) -> None:
+    refused_texts("unstorable")
+    stage.wire.model = lambda body: completion("An unstorable reply")
     stage.converse(inbound(text_message("Hello")))
     turn = Turn.objects.get()
     assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "fallback", 0)
-    assert "couldn't be stored" in turn.error
+    assert "The reply couldn't be stored: IntegrityError" in turn.error
     assert stage.wire.texts == [Assistant().fallback_text]
     assert "couldn't be stored" in Conversation.objects.get().needs_person
 
 
-def test_a_reply_that_cannot_be_stored_leaves_the_others_of_its_batch_alone(stage: Stage) -> None:
-    stage.wire.model = lambda body: completion("Half\x00" if body["messages"][-1]["content"] == "bad" else "Fine")
+def test_a_reply_that_cannot_be_stored_leaves_the_others_of_its_batch_alone(
+    stage: Stage, refused_texts: Callable[[str], None]
+) -> None:
+    refused_texts("unstorable")
+    stage.wire.model = lambda body: completion(
+        "An unstorable reply" if body["messages"][-1]["content"] == "bad" else "Fine"
+    )
     for number, text in enumerate(("one", "bad", "two", "three")):
         stage.post(inbound(text_message(text, sender=f"49{number}")))
     stage.work()
     assert sorted(stage.wire.texts) == ["Fine", "Fine", "Fine", Assistant().fallback_text]
+
+
+def test_a_fallback_text_that_cannot_be_stored_still_flags_the_conversation(
+    stage: Stage, refused_texts: Callable[[str], None]
+) -> None:
+    refused_texts("r")  # neither the reply nor the fallback text
+    stage.wire.model = lambda body: completion("A reply")
+    stage.converse(inbound(text_message("Hello")))
+    turn = Turn.objects.get()
+    assert (turn.state, turn.outcome, turn.lost_leases) == ("failed", "silent", 0)
+    assert stage.wire.texts == []
+    assert "couldn't be stored" in Conversation.objects.get().needs_person
 
 
 def test_a_person_can_hand_back(stage: Stage) -> None:

@@ -70,7 +70,7 @@ def test_the_transcript_stays_in_the_history(stage: Stage, meta: MediaAtMeta) ->
         (refused(401, "invalid_api_key"), 1, "invalid_api_key"),
         (httpx2.Response(200, json={"text": " "}), 1, "No speech was recognized"),
         (refused(404, "model_not_found"), 1, "model_not_found"),
-        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "isn't a transcription"),
+        (httpx2.Response(200, text="<html>", headers={"Content-Type": "text/html"}), 2, "isn't JSON"),
         (httpx2.Response(200, json={"text": None}), 2, "isn't a transcription"),
         (refused(500, "server_error"), 3, "server_error"),
     ],

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from assistant.model import client as model_client
 from assistant.model import retries
-from assistant.model.client import ModelFailed
+from assistant.model.errors import ModelFailed
 from assistant.models import Assistant
 from assistant.turns import policy
 from conversations.files.attachments import Attachment, backlog, opened, preview_name

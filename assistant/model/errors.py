@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from .refusals import Refusal
+
 MAX_ATTEMPTS = 3
 STOP_SECONDS = 15 * 60
 # A turn that is postponed by a rate limit: by at most 8 minutes, so that with its own duration and the jitter it stays
@@ -21,8 +23,8 @@ class Rule:
     postpone: if the wait doesn't fit into the turn, the turn is due again later.
     halve_history: drop the older half of the messages and try again, once.
     stop_endpoint: make no more calls to this URL with this key for 15 minutes.
+    more_room: ask again with a higher limit on output tokens.
     tell_operators: log an error, with `advice`.
-    fallback: the customer gets the tenant's fallback text if all attempts fail.
     cost_unknown: the model may have answered, and the answer may be billed, although we never received it.
     """
 
@@ -30,8 +32,8 @@ class Rule:
     postpone: bool = False
     halve_history: bool = False
     stop_endpoint: bool = False
+    more_room: bool = False
     tell_operators: bool = False
-    fallback: bool = True
     cost_unknown: bool = False
     advice: str = ""
 
@@ -72,10 +74,12 @@ RULES: dict[str, Rule] = {
         "and check OPENAI_BASE_URL.",
     ),
     "context_length_exceeded": Rule(halve_history=True),
-    # 400, 422 and other refusals of this one request: the turn fails and needs someone's attention.
-    "bad_request": Rule(fallback=False),
+    # 400, 422 and other refusals of this one request
+    "bad_request": Rule(),
     # 200 that isn't JSON, or has no choices or empty ones
     "unreadable": Rule(waits=(0.5,)),
+    # 200 without text, because reasoning used all output tokens
+    "no_room": Rule(waits=(0,), more_room=True),
     "content_filter": Rule(),
     # No call is made:
     "no_key": Rule(
@@ -85,6 +89,45 @@ RULES: dict[str, Rule] = {
     ),
     "endpoint_paused": Rule(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The model's reply and its usage. `usage_estimated`: the service didn't report token counts."""
+
+    text: str
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    usage_estimated: bool
+    seconds: float
+
+
+class ModelFailed(Exception):
+    """The model didn't answer. `kind` names a row of `RULES`; `detail` is in plain words and never contains the key.
+
+    billed: the answer, if there was one that can't be used. refusal: what the service said, if it said anything.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        retry_after: float | None = None,
+        billed: Completion | None = None,
+        refusal: Refusal | None = None,
+    ) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.retry_after = retry_after
+        self.billed = billed
+        self.refusal = refusal
+
+    @property
+    def rule(self) -> Rule:
+        return RULES[self.kind]
 
 
 def scaled(seconds: float) -> float:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from .client import Completion
+from .errors import Completion
 
 MILLION = Decimal(1_000_000)
 

@@ -1,6 +1,7 @@
 """Calls the model for one turn: `complete` retries `chat_with_gpt` as `errors.RULES` says."""
 
 import asyncio
+import copy
 import logging
 import time
 from collections import Counter
@@ -16,10 +17,22 @@ from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
-from .client import Completion, ModelFailed, chat_with_gpt, usable_key
-from .errors import MAX_ATTEMPTS, MAX_POSTPONE_SECONDS, POSTPONE_SECONDS, STOP_SECONDS, at_least, jittered, scaled
+from .client import chat_with_gpt, usable_key
+from .errors import (
+    MAX_ATTEMPTS,
+    MAX_POSTPONE_SECONDS,
+    POSTPONE_SECONDS,
+    STOP_SECONDS,
+    Completion,
+    ModelFailed,
+    at_least,
+    jittered,
+    scaled,
+)
 
 logger = logging.getLogger(__name__)
+
+MORE_ROOM, LEAST_ROOM = 4, 4096  # times the output tokens, and at least so many, for a model that reasons
 
 Messages = Sequence[dict[str, object]]
 
@@ -30,6 +43,7 @@ class Outcome:
 
     postpone_seconds: the model is rate-limited; the turn is due again after this time. The caller counts postponements.
     cost_unknown: an attempt ended without an answer but may still be billed.
+    unused: answers that were billed but couldn't be used.
     """
 
     completion: Completion | None
@@ -37,6 +51,7 @@ class Outcome:
     postpone_seconds: float | None
     seconds: float
     cost_unknown: bool
+    unused: Sequence[Completion] = ()
 
 
 async def complete(
@@ -58,6 +73,7 @@ class ModelRequest:
     failures: Counter[str] = field(default_factory=Counter)
     history_halved: bool = False
     cost_unknown: bool = False
+    unused: list[Completion] = field(default_factory=list)
 
     async def run(self) -> Outcome:
         failure = await self._refused_beforehand()
@@ -68,6 +84,8 @@ class ModelRequest:
                 failure = error
             self.failures[failure.kind] += 1
             self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
+            if failure.billed:
+                self.unused.append(failure.billed)
             self._warn(failure)
             if await self._try_again(failure):
                 failure = None
@@ -109,6 +127,9 @@ class ModelRequest:
         if used >= len(failure.rule.waits):
             return False
         asked = failure.retry_after if failure.rule.postpone else None
+        if failure.rule.more_room:
+            self.assistant = copy.copy(self.assistant)
+            self.assistant.max_output_tokens = max(MORE_ROOM * self.assistant.max_output_tokens, LEAST_ROOM)
         wait = jittered(failure.rule.waits[used]) if asked is None else at_least(asked)
         if wait >= self._left():
             return False
@@ -151,6 +172,7 @@ class ModelRequest:
             postpone_seconds=postpone,
             seconds=time.monotonic() - self.started,
             cost_unknown=self.cost_unknown,
+            unused=self.unused,
         )
 
 

@@ -197,3 +197,19 @@ def test_it_logs_a_warning_for_each_failure_and_no_error(fake_model: Fake, log: 
     told = [record for record in log.records if record.name == "assistant.model.retries"]
     assert [record.levelno for record in told] == [logging.WARNING] * 3
     assert "attempt 3 of 3 failed: server_error: HTTP 500" in told[-1].message
+
+
+def test_it_asks_once_more_with_more_room_when_reasoning_used_the_tokens(fake_model: Fake) -> None:
+    model = fake_model(said(choices=choice(None, "length")), said("Hi"))
+    outcome = ask(HISTORY, Assistant(max_output_tokens=2000))
+    assert outcome.completion is not None
+    assert [model.body(index)["max_completion_tokens"] for index in (0, 1)] == [2000, 8000]
+    assert [answer.prompt_tokens for answer in outcome.unused] == [120]
+
+
+def test_it_asks_no_third_time_for_more_room(fake_model: Fake) -> None:
+    model = fake_model(said(choices=choice(None, "length")))
+    outcome = ask(HISTORY, Assistant())
+    assert (len(model.requests), kind(outcome), len(outcome.unused)) == (2, "no_room", 2)
+    assert outcome.failure is not None
+    assert "raise “max output tokens”" in outcome.failure.detail

@@ -4,6 +4,8 @@ import email.utils
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -11,8 +13,8 @@ from asgiref.sync import async_to_sync
 from pytest_django import Settings
 
 from assistant.model import errors
-from assistant.model.client import ModelFailed, chat_with_gpt
-from assistant.model.errors import RULES, Rule
+from assistant.model.client import chat_with_gpt
+from assistant.model.errors import RULES, ModelFailed, Rule
 
 from .conftest import KEY
 from .fake_model import FakeModel, choice, refused, said
@@ -69,7 +71,7 @@ def test_it_distinguishes_broken_connections(fake_model: Fake, error: Exception,
         (refused(400, "content_filter"), "content_filter"),
         (refused(400, "unsupported_value"), "bad_request"),
         (refused(422), "bad_request"),
-        (refused(413), "bad_request"),
+        (refused(413), "context_length_exceeded"),
         (httpx2.Response(302, headers={"location": "https://elsewhere.test"}), "bad_request"),
     ],
 )
@@ -88,7 +90,6 @@ def test_it_names_each_refusal(fake_model: Fake, answer: httpx2.Response, kind: 
         httpx2.Response(200, json=[]),
         httpx2.Response(200, json="Hello"),
         httpx2.Response(200, json={}),
-        httpx2.Response(200, json={"error": {"message": "upstream failed", "code": 502}}),
         said(choices=[]),
         said(choices=None),
         said(choices="Hello"),
@@ -96,9 +97,8 @@ def test_it_names_each_refusal(fake_model: Fake, answer: httpx2.Response, kind: 
         said(choices=[{"index": 0, "message": None}]),
         said(None),
         said("  \n"),
-        said(["Hello"]),
+        said([{"type": "thinking", "thinking": "Hm."}]),
         said(choices=choice(None, "tool_calls")),
-        said(choices=choice("", "length")),
     ],
 )
 def test_a_200_without_text_is_not_an_answer(fake_model: Fake, answer: httpx2.Response) -> None:
@@ -148,13 +148,14 @@ def test_each_row_says_what_to_do() -> None:
         "server_error": (1, 4),
         "rate_limited": (2, 8),
         "unreadable": (0.5,),
+        "no_room": (0,),
     }
     assert rows_with("stop_endpoint") == {"quota", "unauthorized", "forbidden"}
     assert rows_with("tell_operators") == {"quota", "unauthorized", "forbidden", "model_not_found", "no_key"}
     assert rows_with("halve_history") == {"context_length_exceeded"}
     assert rows_with("postpone") == {"rate_limited"}
     assert rows_with("cost_unknown") == {"timeout", "connection_lost"}
-    assert set(RULES) - rows_with("fallback") == {"bad_request"}
+    assert rows_with("more_room") == {"no_room"}
 
 
 def rows_with(field: str) -> set[str]:
@@ -172,3 +173,77 @@ def test_it_spreads_and_scales_the_waits(settings: Settings) -> None:
     assert 4 <= min(waits) < 4.5
     assert 5.5 < max(waits) <= 6
     assert 5 <= min(errors.at_least(10) for _ in range(200)) < 5.5
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        ({"error": {"message": "Insufficient credits", "code": 402}, "user_id": "u"}, "quota", "Insufficient credits"),
+        ({"error": {"message": "Provider error", "code": 429}, "choices": None}, "rate_limited", "Provider error"),
+        ({"error": {"message": "Overloaded", "code": "503"}}, "server_error", "Overloaded"),
+        ({"error": {"message": "No such key", "type": "authentication_error"}}, "unauthorized", "No such key"),
+        ({"error": "something broke"}, "server_error", "something broke"),
+        ({"object": "error", "message": "Too many requests", "code": 429}, "rate_limited", "Too many requests"),
+        ({"code": 402, "message": "Insufficient balance"}, "quota", "Insufficient balance"),
+        ({"choices": [{"error": {"code": 502, "message": "Died"}, "message": {}}]}, "server_error", "Died"),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_200_is_treated_as_its_code_says(
+    fake_model: Fake, body: dict[str, object], kind: str, words: str
+) -> None:
+    failed = failure(fake_model, httpx2.Response(200, json=body))
+    assert failed.kind == kind
+    assert words in failed.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"error": {"message": "plain"}}', "plain"),
+        ('{"error": "a string"}', "a string"),
+        ('{"object": "error", "message": "at the top", "code": 400}', "at the top"),
+        ('{"message": {"detail": [{"loc": ["body", "top_k"], "msg": "Extra input"}]}}', "top_k: Extra input"),
+        ('{"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Bad role"}]}', "messages.0.role: Bad role"),
+        ('[{"error": {"code": 400, "message": "in a list", "status": "INVALID_ARGUMENT"}}]', "in a list"),
+        ('{"errors": [{"message": "one"}, {"message": "two"}]}', "one; two"),
+        ('{"error": {"message": "up", "metadata": {"raw": "{\\"error\\": {\\"message\\": \\"deep\\"}}"}}}', "up; deep"),
+        ('{"error": {"message": "bad \\u0000 value"}}', "bad value"),
+        ('{"error": {"message": "bad \\ud83d value"}}', "bad value"),
+        ('{"nothing": "known"}', '{"nothing": "known"}'),
+        ("<html><title>No</title><style>p{}</style><body><h1>Bad &amp; ugly</h1></html>", "No Bad & ugly"),
+        ("just text", "just text"),
+        ("", "no reason given"),
+    ],
+)  # fmt: skip
+def test_it_says_in_plain_words_what_the_service_said(fake_model: Fake, body: str, words: str) -> None:
+    assert failure(fake_model, httpx2.Response(400, content=body.encode())).detail == f"HTTP 400: {words}"
+
+
+REFUSALS = json.loads(Path(__file__).with_name("refusals.json").read_text())
+
+
+@pytest.mark.parametrize("row", REFUSALS, ids=[row["words"][:40] for row in REFUSALS])
+def test_it_reads_a_refusal_in_any_services_words(fake_model: Fake, row: dict[str, Any]) -> None:
+    assert failure(fake_model, refused(row["status"], message=row["words"])).kind == row["kind"]
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Please try again in 7.66s.", 7.66),
+        ("Please try again in 1m2.5s.", 62.5),
+        ("Please try again in 250ms.", 0.25),
+        ("Please retry in 34.074824224s.", 34.074824224),
+        ("Try again later.", None),
+    ],
+)
+def test_it_reads_how_long_to_wait_from_the_words(fake_model: Fake, words: str, seconds: float | None) -> None:
+    assert failure(fake_model, refused(429, message=words)).retry_after == seconds
+
+
+@pytest.mark.parametrize("reply", ["", None, " \n", "\u200b", "<think>\nThe cost is 4 euro."])
+def test_reasoning_that_used_all_tokens_is_told_apart(fake_model: Fake, reply: str | None) -> None:
+    failed = failure(fake_model, said(choices=choice(reply, "length", reasoning_content="Hm.")))
+    assert (failed.kind, failed.rule.more_room) == ("no_room", True)
+    assert failed.billed is not None
+    assert (failed.billed.prompt_tokens, failed.billed.completion_tokens) == (120, 7)

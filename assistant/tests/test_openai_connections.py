@@ -4,7 +4,8 @@ import asyncio
 
 from pytest_django import Settings
 
-from assistant.model.client import ModelFailed, chat_with_gpt
+from assistant.model.client import chat_with_gpt
+from assistant.model.errors import ModelFailed
 from assistant.models import Assistant
 from runtime import http
 from tests.local_server import Serve, json_response, local_server, nobody_listens, read_request, reset

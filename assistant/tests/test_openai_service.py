@@ -6,7 +6,8 @@ import httpx2
 import pytest
 from asgiref.sync import async_to_sync
 
-from assistant.model.client import ModelFailed, chat_with_gpt
+from assistant.model.client import chat_with_gpt
+from assistant.model.errors import ModelFailed
 from assistant.models import DEFAULT_INSTRUCTIONS, Assistant
 
 from .fake_model import FakeModel, choice, said
@@ -124,3 +125,78 @@ def test_it_trims_a_cut_off_answer_to_its_last_sentence(fake_model: Fake, cut_of
     fake_model(said(choices=choice(cut_off, "length")))
     completion = ask(HISTORY)
     assert completion.text == kept
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Hello\\u0000 there", "Hello there"),
+        ("Great \\ud83d", "Great"),
+        ("A\\u0007B\\u001bC\\u007fD\\u0085E", "ABCDE"),
+        ("one\\r\\ntwo\\tthree", "one\ntwo\tthree"),
+        ("\\ud83d\\ude00", "😀"),
+    ],
+)
+def test_it_cleans_the_text(fake_model: Fake, raw: str, text: str) -> None:
+    body = said("MARK").content.replace(b"MARK", raw.encode())
+    fake_model(httpx2.Response(200, content=body))
+    assert ask(HISTORY).text == text
+
+
+def test_it_shortens_the_models_name_to_its_end(fake_model: Fake) -> None:
+    fake_model(said("Hi", model="/cache/" + "x" * 140 + "/mo\0del-Q4_K_M.gguf"))
+    name = ask(HISTORY).model
+    assert len(name) == 100
+    assert name.endswith("x/model-Q4_K_M.gguf")
+
+
+def test_it_shortens_a_text_without_end(fake_model: Fake) -> None:
+    fake_model(said("All is well. " * 100_000))
+    assert 32_000 < len(ask(HISTORY).text) <= 32_768
+
+
+@pytest.mark.parametrize("count", [-5, 10**30, 1e300, True, "120", [3], {"a": 1}, 0])
+def test_it_estimates_counts_that_cannot_be(fake_model: Fake, count: object) -> None:
+    fake_model(said("x" * 40, usage={"prompt_tokens": count, "completion_tokens": count}))
+    completion = ask([{"role": "user", "content": "y" * 400}])
+    assert completion.usage_estimated is True
+    assert (completion.completion_tokens, 100 < completion.prompt_tokens < 300) == (11, True)
+
+
+def test_it_reads_counts_that_are_floats_and_caps_cached_ones(fake_model: Fake) -> None:
+    usage = {"prompt_tokens": 120.0, "completion_tokens": 7.0, "prompt_tokens_details": {"cached_tokens": 500}}
+    fake_model(said("Hi", usage=usage))
+    completion = ask(HISTORY)
+    assert (completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens) == (120, 120, 7)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "inner"}]}, {"type": "text", "text": "Hello."}],
+        [{"type": "reasoning", "text": "inner"}, {"type": "output_text", "text": "Hello."}],
+        {"type": "text", "text": "Hello."},
+        ["Hel", "lo."],
+    ],
+)
+def test_it_reads_content_in_parts(fake_model: Fake, content: object) -> None:
+    fake_model(said(content))
+    assert ask(HISTORY).text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("base_url", "asked", "header"),
+    [
+        ("/openai/deployments/x?api-version=2024-10-21", "/openai/deployments/x{}?api-version=2024-10-21", "api-key"),
+        ("/v1/?route=eu", "/v1{}?route=eu", "authorization"),
+        ("/v1/chat/completions", "/v1{}", "authorization"),
+        ("user:pass@/v1", "/v1{}", "authorization"),
+    ],
+)
+def test_it_keeps_the_query_of_the_base_url(fake_model: Fake, base_url: str, asked: str, header: str) -> None:
+    model = fake_model(said())
+    user, _, path = base_url.rpartition("@")
+    base_url = f"https://{user}@model.test{path}" if user else f"https://model.test{path}"
+    ask(HISTORY, Assistant(api_key="tenant-key", base_url=base_url))
+    assert str(model.requests[0].url) == f"https://model.test{asked.format('/chat/completions')}"
+    assert ("tenant-key" in model.requests[0].headers[header]) is ("@" not in base_url)

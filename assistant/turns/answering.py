@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
 
@@ -9,6 +10,8 @@ from django.conf import settings
 
 from assistant.files import images
 from assistant.model import retries
+from assistant.model.text import plain
+from assistant.models import Assistant
 from conversations.outbox.senders import SendFailed, load_sender
 from runtime import crashpoints
 from runtime.batching import Batcher
@@ -67,11 +70,17 @@ class Answering:
         try:
             return await self._closer.add(finished)
         except Exception as error:
-            # The reply itself can't be stored. The customer still gets the fallback text, and the conversation is
-            # flagged.
             logger.exception("turn %s: its reply couldn't be stored", finished.claim.turn_id)
-            failed = FinishedTurn(finished.claim, error=f"The reply couldn't be stored: {type(error).__name__}.")
+            # The first line: the others may quote the row.
+            reason = plain(f"The reply couldn't be stored: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+        # The customer still gets the fallback text, and the conversation is flagged.
+        failed = FinishedTurn(finished.claim, error=reason)
+        try:
             return await self._closer.add(failed)
+        except Exception:
+            logger.exception("turn %s: the fallback text couldn't be stored", finished.claim.turn_id)
+        wordless = dataclasses.replace(finished.claim, assistant=Assistant(fallback_text=""))
+        return await self._closer.add(FinishedTurn(wordless, error=reason))
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from assistant.model import prices
+from assistant.model import answers, prices
 from assistant.model.retries import Outcome
 from assistant.models import Turn
 from conversations import handover
@@ -109,7 +109,7 @@ def _end(batch: _Batch, finished: FinishedTurn, turn: Turn | None, in_outage: se
         return _answer(batch, turn, claim, outcome.completion.text)
     elif outcome.postpone_seconds is not None and _age(batch, turn) + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
         return _collect_again(batch, turn, outcome.postpone_seconds, Ending.POSTPONED)
-    return _fail(batch, turn, claim, outcome, in_outage)
+    return _fail(batch, turn, claim, in_outage)
 
 
 def _answer(batch: _Batch, turn: Turn, claim: ClaimedTurn, text: str) -> Ending:
@@ -130,17 +130,17 @@ def _enter(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> N
     """Record what was shown and what it cost, including dropped drafts."""
     completion = outcome.completion
     turn.seen_messages = claim.seen_ids
-    turn.model = completion.model if completion else claim.assistant.model_name
+    turn.model = completion.model if completion else answers.short_name(claim.assistant.model_name)
     turn.instructions_hash = claim.assistant.instructions_hash
     turn.seconds = (turn.seconds or 0) + outcome.seconds
     turn.usage_estimated |= outcome.cost_unknown
-    if completion:
-        turn.prompt_tokens += completion.prompt_tokens
-        turn.cached_tokens += completion.cached_tokens
-        turn.completion_tokens += completion.completion_tokens
-        turn.usage_estimated |= completion.usage_estimated
-        turn.cost = prices.add(turn.cost, completion)
-        batch.tokens[claim.tenant_id] += completion.prompt_tokens + completion.completion_tokens
+    for answer in (*outcome.unused, *([completion] if completion else [])):
+        turn.prompt_tokens += answer.prompt_tokens
+        turn.cached_tokens += answer.cached_tokens
+        turn.completion_tokens += answer.completion_tokens
+        turn.usage_estimated |= answer.usage_estimated
+        turn.cost = prices.add(turn.cost, answer)
+        batch.tokens[claim.tenant_id] += answer.prompt_tokens + answer.completion_tokens
     turn.error = outcome.failure.detail if outcome.failure else ""
 
 
@@ -170,12 +170,11 @@ def _reply(batch: _Batch, turn: Turn, text: str, quoted: str = "") -> None:
     batch.replies.append((turn, outbox.messages_for(turn.conversation, text, reply_to=quoted)))
 
 
-def _fail(batch: _Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome | None, in_outage: set[int]) -> Ending:
+def _fail(batch: _Batch, turn: Turn, claim: ClaimedTurn, in_outage: set[int]) -> Ending:
     """Send the fallback text, at most once per conversation and outage, and flag the conversation."""
     ending = Ending.SILENT
     text = claim.assistant.fallback_text
-    is_wanted = outcome is None or outcome.failure is None or outcome.failure.rule.fallback
-    if text and is_wanted and turn.conversation_id not in in_outage:
+    if text and turn.conversation_id not in in_outage:
         _reply(batch, turn, text)
         ending = Ending.FALLBACK
     batch.flags[f"The assistant didn't reply: {turn.error or 'the model failed.'}"].append(turn.conversation_id)

@@ -8,7 +8,7 @@ import httpx2
 from asgiref.sync import async_to_sync
 from django.db import connection
 
-from assistant.model.client import Completion
+from assistant.model.errors import Completion
 from assistant.model.retries import Outcome
 from runtime import http
 

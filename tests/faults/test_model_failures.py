@@ -45,8 +45,8 @@ MODES = {
     "404": Mode(error(404, "model_not_found"), 1, "fallback"),
     "too long": Mode(b.in_turn(b.always(TOO_LONG), b.answer), 2, "replied", 1),
     "always too long": Mode(b.always(TOO_LONG), 2, "fallback"),
-    "400": Mode(error(400), 1, "silent"),
-    "422": Mode(error(422), 1, "silent"),
+    "400": Mode(error(400), 1, "fallback"),
+    "422": Mode(error(422), 1, "fallback"),
     "HTML": Mode(b.always(Reply(body="<html>welcome</html>")), 2, "fallback"),
     "no choices": Mode(b.always(Reply(body={**b.completion("").body, "choices": []})), 2, "fallback"),  # type: ignore[dict-item]
     "blank": Mode(b.always(b.completion("  \n")), 2, "fallback"),

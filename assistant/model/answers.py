@@ -1,0 +1,126 @@
+"""The boundary to a model service: every value of a response is cleaned, typed and bounded here, before anything acts
+on it.
+"""
+
+from dataclasses import dataclass
+
+from runtime import http
+from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads
+
+from . import refusals
+from .errors import ModelFailed
+from .text import clean, plain
+
+LONGEST_TEXT = 32_768  # characters: eight messages
+LONGEST_NAME = 100  # of the column that stores it
+MOST_TOKENS = 10_000_000  # a greater count is a mistake
+LONGEST_WAIT = 86_400.0  # seconds
+CUT_OFF = {"length", "max_tokens", "max_output_tokens"}
+FILTERED = ("content_filter", "refusal", "safety", "recitation", "prohibited_content", "blocklist", "spii")
+_SPOKEN_PARTS = {"text", "output_text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer. Counts are 0 if the service didn't give them."""
+
+    text: str
+    is_cut_off: bool
+    is_refusal: bool
+    reason: str  # why it ended, in the service's word
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+def read(response: http.Response, key: str) -> Answer:
+    """The answer in a response. Raises ModelFailed if there's none."""
+    body = _checked(response, key)
+    choices = as_list(body.get("choices"))
+    choice = as_dict(choices[0]) if choices else {}
+    if choice.get("error"):
+        raise _refused(response, key)
+    if not isinstance(choice.get("message"), dict):
+        if as_text(body.get("code")) or as_text(body.get("message")):
+            raise _refused(response, key)
+        raise ModelFailed("unreadable", "the response has no choices")
+    message = as_dict(choice["message"])
+    reason = plain(as_text(choice.get("finish_reason")))[:LONGEST_NAME]
+    usage = as_dict(body.get("usage"))
+    prompt_tokens = _count(usage.get("prompt_tokens"))
+    cached = as_dict(usage.get("prompt_tokens_details")).get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    text = clean(_text(message.get("content")))
+    return Answer(
+        text=text[:LONGEST_TEXT],
+        is_cut_off=reason.lower() in CUT_OFF or len(text) > LONGEST_TEXT,
+        is_refusal=bool(message.get("refusal")) or reason.lower().startswith(FILTERED),
+        reason=reason,
+        model=short_name(as_text(body.get("model"))),
+        prompt_tokens=prompt_tokens,
+        cached_tokens=min(_count(cached), prompt_tokens),
+        completion_tokens=_count(usage.get("completion_tokens")),
+    )
+
+
+def read_transcript(response: http.Response, key: str) -> str:
+    """The text of a transcription. Raises ModelFailed if there's none."""
+    text = _checked(response, key).get("text")
+    if not isinstance(text, str):
+        raise ModelFailed("unreadable", "the response isn't a transcription")
+    return clean(text)
+
+
+def short_name(name: str) -> str:
+    """A model's name. Of one that's too long for the ledger, such as the path of a file, the end says most."""
+    name = plain(name)
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
+def _checked(response: http.Response, key: str) -> Json:
+    """The response's JSON object. Raises ModelFailed if it is an error, whatever its status."""
+    if not 200 <= response.status < 300:
+        raise _refused(response, key, response.status)
+    try:
+        value = loads(response.body)
+    except UnreadableJson:
+        said = refusals.read(response.body, key=key).words
+        raise ModelFailed("unreadable", f"the response isn't JSON: {said or 'it has no text'}") from None
+    items = as_list(value)
+    body = as_dict(items[0]) if len(items) == 1 else {}
+    if body.get("error") or body.get("object") == "error":
+        raise _refused(response, key)
+    return body
+
+
+def _refused(response: http.Response, key: str, status: int = 0) -> ModelFailed:
+    """status: 0 for an error inside a 200."""
+    refusal = refusals.read(response.body, status, key)
+    seconds = http.retry_after(response.headers)
+    said = f"HTTP {status}" if status else f"error {refusal.status} in a response with HTTP 200"
+    return ModelFailed(
+        refusal.kind,
+        f"{said}: {refusal.words or 'no reason given'}",
+        retry_after=refusal.seconds if seconds is None else min(seconds, LONGEST_WAIT),
+        refusal=refusal,
+    )
+
+
+def _text(content: object) -> str:
+    """The text of a message, or of its parts that the customer may see."""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for part in as_list(content):
+        fields = as_dict(part)
+        said = part if isinstance(part, str) else fields.get("text")
+        if isinstance(said, str) and fields.get("type", "text") in _SPOKEN_PARTS:
+            parts.append(said)
+    return "".join(parts)
+
+
+def _count(value: object) -> int:
+    """A number of tokens; 0 for whatever can't be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 < value <= MOST_TOKENS else 0
