@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,11 +14,53 @@ from django.utils.html import format_html
 
 from conversations.desk import extensions
 from conversations.models import Conversation
-from tenants.access import NOBODY, OPERATORS
+from tenants.access import NOBODY, OPERATORS, OWNERS
 from tenants.scoped_admin import TenantScopedAdmin
 
 from .export import as_csv, as_excel
-from .models import Lead
+from .models import Lead, LeadField
+
+FIELD = "field-"  # the prefix of a custom field's name in the form
+
+
+@admin.register(LeadField)
+class LeadFieldAdmin(TenantScopedAdmin):
+    may_view = OWNERS
+    nothing_yet = "Add what you want to know about your customers. The assistant notes it when they say it."
+    list_display = ["name", "type", "description"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    ordering = ["tenant", "pk"]
+
+
+class LeadForm(forms.ModelForm[Lead]):
+    """Its inputs for custom fields are added by `LeadAdmin.get_form`."""
+
+    def save(self, commit: bool = True) -> Lead:
+        """A value of a person's stays until a person removes it."""
+        fields, sources = self.instance.fields, self.instance.field_sources
+        for name in (changed.removeprefix(FIELD) for changed in self.changed_data if changed.startswith(FIELD)):
+            if value := self.cleaned_data[f"{FIELD}{name}"]:
+                fields[name], sources[name] = value, None
+            else:
+                fields.pop(name, None)
+                sources.pop(name, None)
+        return super().save(commit)
+
+
+def fields_of(lead: Lead) -> list[tuple[str, str, str]]:
+    """(name, label, help text) of the business's fields, then of values without one."""
+    defined = [(each.name, each.label, each.description) for each in LeadField.objects.filter(tenant=lead.tenant_id)]
+    known = {name for name, _, _ in defined}
+    others = [name for name in lead.fields if name not in known and shown(lead.fields[name])]
+    return [*defined, *((name, name.replace("_", " ").capitalize(), "") for name in others)]
+
+
+def shown(value: object) -> str:
+    """A value as people read it; "" for lists and objects, which only the API can store."""
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 @admin.register(Lead)
@@ -34,7 +77,31 @@ class LeadAdmin(TenantScopedAdmin):
     ordering = ["-created_at", "-pk"]
     readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
     actions = ["export_csv", "export_excel"]
-    fields = ["name", "phone", "stage", "notes", "fields", *readonly_fields]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        inputs = {
+            f"{FIELD}{name}": forms.CharField(
+                label=label, help_text=help_text, required=False, initial=shown(obj.fields.get(name))
+            )
+            for name, label, help_text in (fields_of(obj) if obj else [])
+        }
+        kwargs["form"] = type("LeadForm", (LeadForm,), inputs)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        custom = [f"{FIELD}{name}" for name, _, _ in fields_of(obj)] if obj else []
+        if not self.has_change_permission(request, obj):
+            custom = ["custom_fields"]
+        return [(None, {"fields": ["name", "phone", "stage", "notes", *custom, *self.readonly_fields]})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*self.readonly_fields, "custom_fields"]
+
+    @admin.display(description="custom fields")
+    def custom_fields(self, lead: Lead) -> str:
+        return "; ".join(
+            f"{label}: {value}" for name, label, _ in fields_of(lead) if (value := shown(lead.fields.get(name)))
+        )
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
@@ -63,7 +130,14 @@ class LeadAdmin(TenantScopedAdmin):
 @extensions.register(extensions.panels)
 def lead_panel(conversation: Conversation) -> str:
     lead = Lead.objects.filter(conversation=conversation).first()
-    return render_to_string("leads/panel.html", {"lead": lead}) if lead else ""
+    if lead is None:
+        return ""
+    values = [
+        {"label": label, "value": value, "message": lead.field_sources.get(name)}
+        for name, label, _ in fields_of(lead)
+        if (value := shown(lead.fields.get(name)))
+    ]
+    return render_to_string("leads/panel.html", {"lead": lead, "values": values})
 
 
 @extensions.register(extensions.badges)

@@ -1,5 +1,6 @@
 """Leads: what is known about the customer of a conversation."""
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -42,6 +43,12 @@ class Lead(models.Model):
         max_length=16, choices=LeadStage.choices, default=LeadStage.NEW, db_default=LeadStage.NEW.value
     )
     fields = models.JSONField("custom fields", default=dict, db_default={}, blank=True)
+    field_sources = models.JSONField(
+        default=dict,
+        db_default={},
+        editable=False,
+        help_text="By field: the ID of the message that the assistant took its value from. Null: a person entered it.",
+    )
     notes = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -55,3 +62,46 @@ class Lead(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.phone or f"Lead {self.pk}"
+
+
+class LeadFieldType(models.TextChoices):
+    TEXT = "text", "Text"
+    NUMBER = "number", "Number"
+    DATE = "date", "Date"
+    EMAIL = "email", "Email address"
+    PHONE = "phone", "Phone number"
+    YES_NO = "yes_no", "Yes or no"
+
+
+class LeadField(models.Model):
+    """Something that a business wants to know about its customers. The assistant notes it when they say it."""
+
+    Type = LeadFieldType
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="lead_fields", verbose_name="business")
+    name = models.CharField(
+        max_length=40,
+        validators=[RegexValidator("^[a-z][a-z0-9_]*$", "Use lowercase letters, digits and underscores.")],
+        help_text="As the API and the assistant know it, for example delivery_date.",
+    )
+    type = models.CharField(
+        max_length=8, choices=LeadFieldType.choices, default=LeadFieldType.TEXT, db_default=LeadFieldType.TEXT.value
+    )
+    description = models.CharField(
+        max_length=255, blank=True, help_text="Tells the assistant what to note: “The day on which the cake is needed”."
+    )
+
+    class Meta:
+        db_table = "lead_fields"
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="lead_field_once_by_name"),
+            models.CheckConstraint(condition=Q(type__in=LeadFieldType.values), name="lead_field_type_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        return self.name.replace("_", " ").capitalize()

@@ -10,7 +10,7 @@ from api.tests.clients import issue_key
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
-from leads.models import Lead
+from leads.models import Lead, LeadField
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -57,8 +57,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "conversations/conversation": talk,
         "conversations/conversationmessage": reply,
         "leads/lead": Lead.objects.create(
-            tenant=tenant, conversation=talk, name=f"{mark} lead", source=mark, first_text=mark
+            tenant=tenant, conversation=talk, name=f"{mark} lead", source=mark, first_text=mark, fields={"size": mark}
         ),
+        "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
         "assistant/assistant": Assistant.objects.create(
             tenant=tenant, instructions=f"{mark} instructions", model=mark, api_key=f"sk-{SECRET}"
         ),

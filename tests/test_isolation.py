@@ -38,6 +38,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
+    "leads/leadfield": (OWNER, OWNER, OWNER, OWNER),
     "assistant/assistant": (ALL, OWNER, OWNER, OWNER),
     "assistant/turn": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),

@@ -96,8 +96,9 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
             "stage",
             "notes",
             "fields",
+            "field_sources",
             "first_text",
             "referral",
             "created_at",
         ]
-        read_only_fields = ["conversation", "source", "first_text", "referral"]
+        read_only_fields = ["conversation", "source", "field_sources", "first_text", "referral"]

@@ -44,7 +44,15 @@ class LeadView(ApiView[Lead]):
 
         You can change `name`, `phone`, `stage`, `notes` and `fields`.
         """
-        changes = LeadSerializer(self.get_object(), data=request.data, partial=True)
-        changes.is_valid(raise_exception=True)
-        self.get_queryset().filter(pk=pk).update(**changes.validated_data)
+        lead = self.get_object()
+        serializer = LeadSerializer(lead, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        changes = serializer.validated_data
+        if "fields" in changes:
+            # What is entered here stays; what is sent back unchanged keeps its source.
+            changes["field_sources"] = {
+                name: lead.field_sources.get(name) if lead.fields.get(name) == value else None
+                for name, value in changes["fields"].items()
+            }
+        self.get_queryset().filter(pk=pk).update(**changes)
         return self.get(request, pk)
