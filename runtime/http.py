@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address
 
@@ -50,12 +50,14 @@ _MALFORMED = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
 class RequestFailed(Exception):
-    """There is no whole response. `detail` never holds a header."""
+    """There is no whole response. `detail` never holds a header. `answered`: the response without its body, if the
+    status arrived."""
 
-    def __init__(self, kind: Kind, detail: str) -> None:
+    def __init__(self, kind: Kind, detail: str, answered: "Response | None" = None) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail
+        self.answered = answered
 
     @property
     def before_a_byte(self) -> bool:
@@ -131,14 +133,19 @@ async def request(
     seconds: for everything. Connecting gets less, so that running out of time always means that bytes were sent.
     """
     connect = min(connect_seconds or CONNECT_SECONDS, seconds / 4)
+    answered: Response | None = None
     try:
         async with (
             asyncio.timeout(seconds),
             stream(method, url, connect_seconds=connect, headers=headers, params=params, data=data, json=json) as got,
         ):
-            return Response(got.status, got.headers, await got.read())
+            answered = Response(got.status, got.headers, b"")
+            return replace(answered, body=await got.read())
     except TimeoutError:
-        raise RequestFailed(Kind.TIMEOUT, f"no response in {seconds:g} s") from None
+        raise RequestFailed(Kind.TIMEOUT, f"no response in {seconds:g} s", answered) from None
+    except RequestFailed as failure:
+        failure.answered = answered
+        raise
 
 
 @contextlib.asynccontextmanager
@@ -270,6 +277,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         date = email.utils.parsedate_to_datetime(headers["retry-after"])
-    except (KeyError, ValueError):
+        return max(0.0, date.timestamp() - time.time())
+    except (KeyError, ValueError, OverflowError):
         return None
-    return max(0.0, date.timestamp() - time.time())

@@ -1,7 +1,10 @@
-"""Reads JSON from strangers, so that the result can be walked and PostgreSQL can store it."""
+"""Reads what strangers send: JSON that can be walked and that PostgreSQL can store, and text that is safe to show."""
 
+import hashlib
+import html
 import json
 import re
+from collections.abc import Iterator
 
 Json = dict[str, object]
 
@@ -14,6 +17,19 @@ TOO_DEEP = "[nested too deeply]"
 _NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
 # Without these bytes, decoded text can't contain either. Also matches the valid pairs of an escaped emoji.
 _SUSPICIOUS_ESCAPE = re.compile(rb"\x00|\\u(?:0000|[dD][89a-fA-F])")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Characters that can't be seen, or that change the direction of the text around them. Emoji and several scripts need
+# the two joiners, U+200C and U+200D.
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_MARKUP = re.compile(r"<(script|style|head|title)\b[^<]*</\1\s*>|<!--[^>]*-->|</?[a-zA-Z!?][^<>]*>", re.IGNORECASE)
+# Where services put their explanation, the most precise first.
+_WORDS = ("details", "detail", "message", "msg", "error_user_msg", "error_description", "description", "title")
+_PARTS = ("error", "errors", "error_data")
+_MOST_READ = 4000  # characters of an answer that are searched for words
 
 
 class UnreadableJson(ValueError):
@@ -28,10 +44,10 @@ def loads(body: bytes) -> object:
     """The body as cleaned JSON. Raises UnreadableJson if it's empty, not JSON, or nested too deeply.
 
     What Python reads but PostgreSQL refuses is repaired, so that one odd value doesn't cost its neighbours: NaN and
-    infinities (1e999 reads as one) become null, an integer of more than 40 digits becomes text, bytes that aren't
-    UTF-8 become U+FFFD, and a byte order mark is skipped.
+    infinities (1e999 reads as one) become null, an integer of more than 40 digits becomes text, bytes that can't be
+    decoded become U+FFFD, and a byte order mark is skipped. UTF-16 and UTF-32 are recognized.
     """
-    text = body.decode("utf-8-sig", "replace")
+    text = body.decode(json.detect_encoding(body), "replace")
     if not text.strip():
         raise UnreadableJson("empty body")
     try:
@@ -64,6 +80,33 @@ def clean_text(text: str) -> str:
     return _NUL_OR_SURROGATE.sub(lambda bad: "" if bad[0] == "\x00" else "\ufffd", text)
 
 
+def one_line(text: str, limit: int) -> str:
+    """Text as one line that is safe to show: at most `limit` characters, without hidden ones.
+
+    Control characters, line breaks included, become spaces. Characters that can't be seen or that change the direction
+    of their neighbours are dropped.
+    """
+    line = " ".join(_HIDDEN.sub("", _CONTROL.sub(" ", clean_text(text[: limit * 8]))).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def words_in(answer: object, limit: int) -> str:
+    """What a service says in an answer of any shape, as one line: `message` may be an object or a list, and the whole
+    answer a page of HTML. '' if it says nothing.
+    """
+    words = list(dict.fromkeys(filter(None, _words(answer))))
+    return one_line(": ".join(words)[:_MOST_READ], limit)
+
+
+def short_id(value: object, limit: int = 255) -> str:
+    """An ID as text that fits its column. A longer one is cut, and stays unique: it ends with a hash of the whole."""
+    found = as_text(value)
+    if len(found) <= limit:
+        return found
+    digest = hashlib.sha256(found.encode("utf-8", "replace")).hexdigest()
+    return f"{found[: limit - len(digest) - 1]}~{digest}"
+
+
 def as_dict(value: object) -> Json:
     """The value if it's an object, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -81,6 +124,18 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def _words(answer: object) -> Iterator[str]:
+    if isinstance(answer, dict):
+        known = [answer[name] for name in (*_WORDS, *_PARTS) if answer.get(name)]
+        for part in known or answer.values():
+            yield from _words(part)
+    elif isinstance(answer, list):
+        for part in answer[:10]:
+            yield from _words(part)
+    elif isinstance(answer, str):
+        yield " ".join(html.unescape(_MARKUP.sub(" ", answer[:_MOST_READ])).split())
 
 
 def _is_clean(body: bytes) -> bool:

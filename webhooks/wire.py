@@ -1,12 +1,14 @@
 """Sends one webhook over the network."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from runtime import http
 from runtime.public_addresses import flaw
+from runtime.untrusted_json import words_in
 
 READ_AT_MOST = 2000  # of a response, in bytes
 SHOWN_AT_MOST = 300  # of a rejection's body, in characters
@@ -42,19 +44,21 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
         return Answer(None, f"{words}: {failure.detail}"[:SHOWN_AT_MOST])
 
 
-async def _beginning(response: http.OpenResponse) -> str:
-    read = b""
-    async for chunk in response.chunks():
-        read += chunk
-        if len(read) >= READ_AT_MOST:
-            break
-    return read[:READ_AT_MOST].decode(errors="replace").replace("\x00", "")
-
-
 async def _judge(response: http.OpenResponse) -> Answer:
     code = response.status
     if 200 <= code < 300:
         return Answer(code)
     if 300 <= code < 400:
         return Answer(code, "Redirects aren't followed. Enter the URL that it redirects to.")
-    return Answer(code, " ".join((await _beginning(response)).split())[:SHOWN_AT_MOST])
+    return Answer(code, words_in(await _beginning(response), SHOWN_AT_MOST))
+
+
+async def _beginning(response: http.OpenResponse) -> str:
+    """The beginning of the body; of one that breaks off, what arrived: the code says enough."""
+    read = b""
+    with contextlib.suppress(http.RequestFailed):
+        async for chunk in response.chunks():
+            read += chunk
+            if len(read) >= READ_AT_MOST:
+                break
+    return read[:READ_AT_MOST].decode(errors="replace")

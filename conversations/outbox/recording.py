@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 
 from conversations import handover, webhook_events
 from conversations.choices import BEFORE_SENT
-from conversations.models import Conversation, ConversationMessage, Status
+from conversations.models import Conversation, ConversationMessage, Status, lock
 from runtime import crashpoints
 from runtime.clock import from_now
+from runtime.untrusted_json import one_line
 
 from .claiming import ON_HOLD_SECONDS, Unsendable
 from .senders import Policy, SendFailed
@@ -62,6 +63,34 @@ def record(attempts: Sequence[Attempt | Unsendable]) -> list[bool | None]:
     return [recorded.get(each.message_id) for each in attempts]
 
 
+def record_in_short(attempt: Attempt | Unsendable, error: str) -> bool:
+    """The last resort, when `record` fails for this message alone: only its state, the reason and the flag, so that it
+    doesn't stay *sending*. Returns whether another message is queued behind it.
+    """
+    failure = attempt.failure
+    if failure is None:
+        status, detail = Status.SENT, f"WhatsApp accepted it, but that couldn't be recorded: {error}."
+        flag, at = f"A reply was sent. {detail}", "sent_at"
+    else:
+        detail = f"{one_line(failure.detail, 300)} (This couldn't be recorded as usual: {error}.)"
+        if failure.policy == Policy.UNCERTAIN:
+            status, flag, at = Status.UNCERTAIN, handover.UNCERTAIN, ""
+        else:
+            status, flag, at = Status.FAILED, f"A reply was not sent: {detail}", "failed_at"
+    with transaction.atomic():
+        lock(messages=attempt.message_id)
+        message = ConversationMessage.objects.filter(pk=attempt.message_id)
+        before = attempt.status if isinstance(attempt, Unsendable) else Status.SENDING
+        if message.filter(status=before).update(status=status, error_detail=detail, **({at: Now()} if at else {})):
+            Conversation.objects.filter(messages=attempt.message_id).update(
+                needs_person=flag[:255], needs_person_since=Now(), updated_at=Now()
+            )
+        behind = ConversationMessage.objects.filter(
+            conversation__messages=attempt.message_id, status=Status.QUEUED, pk__gt=attempt.message_id
+        )
+        return behind.exists()
+
+
 def _record_sent(attempts: Sequence[Attempt]) -> tuple[dict[int, bool], list[int]]:
     """The usual outcome, in one statement for all that are still *sending*. By ID: whether another is queued behind
     it. And the conversations that are flagged because a reply waited."""
@@ -106,10 +135,10 @@ def _record_overtaken(message: ConversationMessage, wamid: str) -> None:
     """It was sent, but its row isn't *sending*: a status came first, or we gave up waiting."""
     ConversationMessage.objects.filter(pk=message.pk).update(
         status=Case(When(status__in=BEFORE_SENT, then=Value(Status.SENT)), default=F("status")),
-        external_id=wamid or None,
         sent_at=Now(),
         error_code=None,
         error_detail="",
+        **({"external_id": wamid} if wamid else {}),
     )
     webhook_events.sent([message.pk])
     handover.clear_uncertain(message.pk)

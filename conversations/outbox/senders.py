@@ -66,7 +66,7 @@ class Sender(Protocol):
     """The class that `MESSAGE_SENDER` names. Created once per process, and used by many tasks of one event loop."""
 
     async def send(self, outbound: Outbound) -> str:
-        """Send one message and return the channel's ID for it (wamid). Only raises SendFailed."""
+        """Send one message and return the channel's ID for it (wamid), '' if it's unknown. Only raises SendFailed."""
 
     async def show_typing(self, phone_number_id: str, wamid: str) -> None:
         """Mark a customer's message as read and show the typing indicator. Raises SendFailed."""

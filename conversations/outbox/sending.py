@@ -40,19 +40,21 @@ class Sending:
             crashpoints.reach("C9")
             has_next = await self._record(await self._attempt(message))
         else:
-            has_next = await self._recorder.add(message)
+            has_next = await self._record(message)
         if has_next:
             self.dispatcher.wake()
 
-    async def _record(self, attempt: Attempt) -> bool:
+    async def _record(self, attempt: Attempt | Unsendable) -> bool:
         try:
             return await self._recorder.add(attempt)
         except GaveUp:
             raise
-        except Exception:
-            # It was sent anyway. Most likely, another message of the conversation has this wamid.
-            logger.exception("message %s: its wamid %r could not be stored", attempt.message_id, attempt.wamid)
-            return await self._recorder.add(replace(attempt, wamid=""))
+        except Exception as error:
+            logger.exception("message %s: its outcome could not be recorded", attempt.message_id)
+            if isinstance(attempt, Attempt) and attempt.wamid:
+                # Most likely, another message of the conversation has this wamid.
+                return await self._record(replace(attempt, wamid=""))
+            return await database_sync_to_async(recording.record_in_short)(attempt, type(error).__name__)
 
     async def _attempt(self, outbound: Outbound) -> Attempt:
         try:
@@ -62,5 +64,9 @@ class Sending:
         except SendFailed as failure:
             logger.warning("message %s not sent: %s", outbound.message_id, failure.detail)
             return Attempt(outbound.message_id, outbound.tenant_id, failure=failure)
+        except Exception as error:
+            logger.exception("message %s: its sender failed", outbound.message_id)
+            unknown = SendFailed(f"It may have been sent: {type(error).__name__}.", Policy.UNCERTAIN)
+            return Attempt(outbound.message_id, outbound.tenant_id, failure=unknown)
         crashpoints.reach("C11")
         return Attempt(outbound.message_id, outbound.tenant_id, wamid)

@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 
 from webhooks import wire
 from webhooks.tests.receiver import Receiver
+from webhooks.wire import Answer
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,26 @@ def test_only_the_beginning_of_an_endless_response_is_read(receiver: Receiver) -
     answer = async_to_sync(wire.post)(receiver.url, b"{}", {})
     assert answer.code == 500
     assert len(answer.error) == wire.SHOWN_AT_MOST
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"error": "no\\u0000"}', '{"error": "no\\u0000"}'),
+        (b"a\x00b\x1b[31m\xff\r\n", "ab [31m\ufffd"),
+        ("invoice\u202egpj.exe\u2066".encode(), "invoicegpj.exe"),
+        (b"<html><title>x</title><h1>Bad &lt;Gateway&gt;</h1><script>alert(1)</script></html>", "Bad <Gateway>"),
+        (b"", ""),
+    ],
+)
+def test_a_rejection_is_shown_as_one_clean_line(receiver: Receiver, body: bytes, shown: str) -> None:
+    receiver.codes, receiver.body = [500], body
+    assert async_to_sync(wire.post)(receiver.url, b"{}", {}) == Answer(500, shown)
+
+
+def test_the_code_of_a_rejection_that_breaks_off_is_kept(receiver: Receiver) -> None:
+    receiver.codes, receiver.body, receiver.headers = [410], b"gone", {"Content-Length": "1000", "Connection": "close"}
+    assert async_to_sync(wire.post)(receiver.url, b"{}", {}) == Answer(410, "gone")
 
 
 def test_a_receiver_that_never_responds_times_out(receiver: Receiver, settings: Any) -> None:

@@ -13,12 +13,14 @@ from django.conf import settings
 
 from conversations.outbox.senders import Outbound
 from runtime import http
-from runtime.untrusted_json import Json, as_dict, as_text
+from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads, short_id, words_in
 
 from . import payloads
 from .errors import code_as_text
 
 GREATEST_CODE = 2**31 - 1  # of the columns that store it
+LONGEST_ID = 255
+MOST_WORDS = 500  # of Meta's explanation, in characters
 
 
 @dataclass(eq=False)
@@ -40,13 +42,19 @@ class GraphError(Exception):
 
 
 async def send(outbound: Outbound, token: str, media_id: str = "") -> str:
-    """Send one message and return its wamid. `media_id`: of its file, once uploaded. Raises GraphError."""
-    answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, json=message_body(outbound, media_id))
-    messages = answer.get("messages")
-    wamid = as_dict(messages[0]).get("id") if isinstance(messages, list) and messages else None
-    if not isinstance(wamid, str) or not wamid:
-        raise GraphError("Meta's response has no message ID", uncertain=True)
-    return wamid
+    """Send one message and return its wamid; '' if Meta accepted it without one that can be used: its status webhooks
+    also bring our own ID. `media_id`: of its file, once uploaded. Raises GraphError.
+    """
+    try:
+        body = json.dumps(message_body(outbound, media_id)).encode()
+    except Exception as error:
+        # Nothing was sent, and trying again wouldn't help: as if Meta had refused it.
+        raise GraphError(f"Parley couldn't write the request: {type(error).__name__}", http_status=400) from error
+    answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, data=body)
+    accepted = next((message for message in as_list(answer.get("messages")) if isinstance(message, dict)), None)
+    if accepted is None:
+        raise GraphError("Meta's response names no message", uncertain=True)
+    return short_id(accepted.get("id"))
 
 
 async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: str, seconds: float) -> str:
@@ -58,7 +66,7 @@ async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: s
     form.add_field("file", file, filename="file", content_type=mime_type)
     answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
     media_id = as_text(answer.get("id"))
-    if not media_id:
+    if not 0 < len(media_id) <= LONGEST_ID:
         raise GraphError("Meta's answer names no file", uncertain=True)
     return media_id
 
@@ -66,7 +74,8 @@ async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: s
 async def show_typing(phone_number_id: str, wamid: str, token: str) -> None:
     """Mark a customer's message as read, and show for up to 25 s that an answer is being written. Raises GraphError."""
     body: Json = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
-    await _call("POST", f"{phone_number_id}/messages", token, json=body | {"typing_indicator": {"type": "text"}})
+    body["typing_indicator"] = {"type": "text"}
+    await _call("POST", f"{phone_number_id}/messages", token, data=json.dumps(body).encode())
 
 
 async def get(path: str, token: str, **params: str) -> Json:
@@ -99,64 +108,72 @@ async def _call(
     *,
     seconds: float = 0,
     params: dict[str, str] | None = None,
-    json: Json | None = None,
-    data: aiohttp.FormData | None = None,
+    data: bytes | aiohttp.FormData | None = None,
 ) -> Json:
-    """`seconds`: a limit other than GRAPH_SECONDS."""
+    """`seconds`: a limit other than GRAPH_SECONDS. `data`: bytes are JSON. Raises GraphError."""
+    content_type = {"Content-Type": "application/json"} if isinstance(data, bytes) else {}
     try:
         response = await http.request(
             method,
             f"{settings.WHATSAPP_GRAPH_URL}/{settings.WHATSAPP_GRAPH_VERSION}/{path}",
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}", **content_type},
             seconds=seconds or settings.GRAPH_SECONDS,
             params=params,
-            json=json,
             data=data,
         )
     except http.RequestFailed as failure:
-        unsent = failure.before_a_byte
+        answered, unsent = failure.answered, failure.before_a_byte
+        if answered and 300 <= answered.status < 500:  # the status of a refusal says enough, even if the rest is lost
+            return _read(answered, token)
         words = f"{'no connection to' if unsent else 'no response from'} Meta: {failure.detail}"
         raise GraphError(words, before_a_byte=unsent, uncertain=not unsent) from None
     return _read(response, token)
 
 
 def _read(response: http.Response, token: str) -> Json:
+    """Meta's answer, cleaned. Raises GraphError, whatever the answer is."""
     try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError):  # JSONDecodeError, UnicodeDecodeError
-        answer = None
-    error = answer.get("error") if isinstance(answer, dict) else None
-    if isinstance(error, dict):
-        raise _refusal(error, response, token)
-    if 200 <= response.status < 300 and isinstance(answer, dict):
+        answer = loads(response.body)
+    except UnreadableJson:
+        answer = response.body[: MOST_WORDS * 8].decode("utf-8", "replace")
+    status = response.status
+    error = _error_in(answer, status)
+    if not error and 200 <= status < 300 and isinstance(answer, dict):
         return answer
-    # A proxy's page, not Meta's response. Below 500 it didn't forward the request; from 500 on it may have.
+    if error:
+        details = as_dict(error.get("error_data")).get("details")
+        places = (details, *(error.get(name) for name in ("message", "error_user_msg", "title", "error_data")))
+        message = next(filter(None, (_said(place, token) for place in places)), "no reason given")
+    else:
+        said = _said(answer, token)
+        message = f"HTTP {status} that isn't Meta's JSON{': ' if said else ''}{said}"
     raise GraphError(
-        f"HTTP {response.status} that isn't Meta's JSON",
-        http_status=response.status,
-        retry_after=http.retry_after(response.headers),
-        uncertain=not 300 <= response.status < 500,
-    )
-
-
-def _refusal(error: Json, response: http.Response, token: str) -> GraphError:
-    details = as_dict(error.get("error_data")).get("details")
-    return GraphError(
-        redacted(str(details or error.get("message") or "no reason given"), token),
+        message,
         code=_number(error.get("code")),
-        http_status=response.status,
+        http_status=status,
         retry_after=http.retry_after(response.headers),
+        # A proxy's answer: below 500 it didn't forward the request; from 500 on it may have.
+        uncertain=not error and not 300 <= status < 500,
     )
+
+
+def _error_in(answer: object, status: int) -> Json:
+    """Meta's error, {} if this isn't one. Some answers have it in a list."""
+    found = as_dict(answer[0] if isinstance(answer, list) and answer else answer)
+    given = found.get("error") or (found.get("errors") if status >= 400 else None)
+    return as_dict(next(iter(as_list(given)), None))
 
 
 def _number(value: object) -> int | None:
+    """An error code, which may also come as text."""
     try:
-        number = int(value) if isinstance(value, int | str) else None
-    except ValueError:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
         return None
-    return number if number is not None and abs(number) <= GREATEST_CODE else None
+    return int(number) if number is not None and abs(number) <= GREATEST_CODE and number.is_integer() else None
 
 
-def redacted(text: str, token: str) -> str:
-    """`text`, shortened and without the token, because Meta quotes malformed ones."""
-    return re.sub(r"\bEAA\w{8,}", "[token]", text.replace(token, "[token]") if token else text)[:500]
+def _said(answer: object, token: str) -> str:
+    """The words in Meta's answer, without the token: Meta quotes malformed ones."""
+    text = words_in(answer, 8 * MOST_WORDS)
+    return re.sub(r"\bEAA\w{8,}", "[token]", text.replace(token, "[token]") if token else text)[:MOST_WORDS]

@@ -7,9 +7,12 @@ from urllib.parse import quote
 from asgiref.sync import async_to_sync
 
 from runtime import http
+from runtime.untrusted_json import as_text, one_line
 from whatsapp.models import WhatsAppAccount
 
 from . import client
+
+MOST_SHOWN = 100  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ async def _number(account: WhatsAppAccount) -> Finding:
     path = quote(account.phone_number_id, safe="")
     fields = "display_phone_number,verified_name,quality_rating"
     number = await client.get(path, account.token, fields=fields)
-    name, shown = number.get("verified_name", "no name"), number.get("display_phone_number", "no number")
+    name = one_line(as_text(number.get("verified_name")), MOST_SHOWN) or "no name"
+    shown = one_line(as_text(number.get("display_phone_number")), MOST_SHOWN) or "no number"
     return Finding(True, f"The token is valid. Number: {shown} ({name}).")
 
 

@@ -42,6 +42,7 @@ class WhatsAppSender:
         except SendFailed:
             raise
         except Exception as error:
+            # Whatever is raised before the request is made becomes SendFailed, so it may have been sent.
             logger.exception("message %s: unexpected error while sending", outbound.message_id)
             raise SendFailed(f"It may have been sent: {type(error).__name__}.", Policy.UNCERTAIN) from error
 
@@ -103,7 +104,11 @@ class WhatsAppSender:
             # Nothing was sent yet. Most likely, the storage is unavailable.
             logger.exception("message %s: its file couldn't be uploaded", outbound.message_id)
             raise _not_sent("Its file couldn't be uploaded", error) from error
-        await database_sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
+        try:
+            await database_sync_to_async(attachments.uploaded)(outbound.attachment_id, media_id, MEDIA_ID_SECONDS)
+        except Exception:
+            # Meta has the file; if the message is sent again, it's only uploaded once more.
+            logger.exception("message %s: the ID of its file couldn't be stored", outbound.message_id)
         return media_id
 
 

@@ -105,8 +105,7 @@ async def _fetch(wanted: Wanted, spool: Spool) -> str:
         described = await client.get(path, wanted.token, phone_number_id=wanted.phone_number_id)
     except GraphError as error:
         raise of_graph(error) from None
-    size = as_text(described.get("file_size"))
-    spool.announce(int(size) if size.isdecimal() else 0)
+    spool.announce(_size(as_text(described.get("file_size"))))
     await _download(as_text(described.get("url")), wanted.token, spool)
     # What the Graph API says about the file overrides the webhook.
     expected = hexadecimal(as_text(described.get("sha256"))) or wanted.sha256
@@ -141,10 +140,14 @@ async def _read(response: http.OpenResponse, spool: Spool) -> None:
         raise FetchFailed("expired", f"Meta's URL for the file was refused (HTTP {status}).")
     if status != 200:
         raise FetchFailed("throttled" if status == 429 else "unavailable", f"Meta's file server returned {status}.")
-    length = response.headers.get("Content-Length", "")
-    spool.announce(int(length) if length.isdecimal() else 0)
+    spool.announce(_size(response.headers.get("Content-Length", "")))
     async for chunk in response.chunks():
         spool.take(chunk)
+
+
+def _size(announced: str) -> int:
+    """In bytes; 0 if it isn't a number. More digits than any file needs still mean a large one."""
+    return int(announced[:20]) if announced.isdecimal() else 0
 
 
 def _is_graph(url: str) -> bool:

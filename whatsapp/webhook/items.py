@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from conversations.files.attachments import KINDS
-from runtime.untrusted_json import Json, as_dict, as_list, as_text
+from runtime.untrusted_json import Json, as_dict, as_list, as_text, one_line, short_id
 
 from .rendering import error_text, kind_of, render_text
 from .types import Echo, InboundMessage, Media, StatusUpdate
@@ -19,6 +19,7 @@ from .types import Echo, InboundMessage, Media, StatusUpdate
 MAX_ID = 255
 MAX_LABEL = 100
 MAX_NAME = 255
+MAX_WORDS = 500  # of an error
 MAX_BIGINT = 2**63 - 1
 LATEST = 4_133_980_800  # 2101-01-01 in seconds: a later time is a mistake
 MILLISECONDS_FROM = 100_000_000_000  # in seconds that would be the year 5138
@@ -121,12 +122,12 @@ def _common(here: Change, key: str, item: Json) -> _Common:
         "phone": phone,
         "user_id": user_id,
         "name": as_text(as_dict(contact.get("profile")).get("name"))[:MAX_NAME],
-        "wamid": _id(item.get("id")),
+        "wamid": short_id(item.get("id")) or None,
         "kind": kind,
         "text": text,
         "sent_at": _time(item.get("timestamp")),
-        "reply_to": _id(as_dict(item.get("context")).get("id")),
-        "target": _id(as_dict(item.get(kind)).get(TARGETS[kind])) if kind in TARGETS else None,
+        "reply_to": short_id(as_dict(item.get("context")).get("id")) or None,
+        "target": short_id(as_dict(item.get(kind)).get(TARGETS[kind])) or None if kind in TARGETS else None,
         "media": _media(kind, item),
         "raw": item,
     }
@@ -193,7 +194,7 @@ def status(here: Change, item: Json) -> StatusUpdate:
         raise ItemRejected("call status")
     if word not in STATUSES:
         raise ItemRejected(f"unknown status: {word[:MAX_LABEL]}".strip())
-    wamid, message_id = _id(item.get("id")), _tracker(item.get("biz_opaque_callback_data"))
+    wamid, message_id = short_id(item.get("id")) or None, _tracker(item.get("biz_opaque_callback_data"))
     if wamid is None and message_id is None:
         raise ItemRejected("status without id")
     return StatusUpdate(
@@ -203,7 +204,7 @@ def status(here: Change, item: Json) -> StatusUpdate:
         status=STATUSES[word],
         at=_time(item.get("timestamp")),
         error_code=_code(item.get("errors")),
-        error_detail=error_text(item.get("errors")),
+        error_detail=one_line(error_text(item.get("errors")), MAX_WORDS),
         raw=item,
     )
 
