@@ -156,11 +156,11 @@ def test_it_cuts_names_to_what_the_database_holds() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"id": "w" * 256},
+        {"id": "w" * 1001},
         {"from": "7" * 10_000},
         {"from": int("7" * 256)},
         {"from_user_id": "U" * 256},
-        {"type": "reaction", "reaction": {"message_id": "w" * 256, "emoji": "👍"}},
+        {"type": "reaction", "reaction": {"message_id": "w" * 1001, "emoji": "👍"}},
         {"type": "system", "system": {"type": "user_changed_number", "body": "moved", "wa_id": "7" * 256}},
     ],
 )

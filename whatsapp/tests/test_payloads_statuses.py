@@ -116,7 +116,7 @@ def test_it_says_why_a_message_failed(errors: Any, code: int | None, detail: str
         ({"id": "wamid.1", "status": "z" * 999}, "unknown status: " + "z" * 100),
         ({"id": "wamid.1"}, "unknown status:"),
         ({"id": "wacid.1", "type": "call", "status": "RINGING"}, "call status"),
-        ({"id": "w" * 256, "status": "sent"}, "id too long"),
+        ({"id": "w" * 1001, "status": "sent"}, "id too long"),
         (None, "not an object"),
         ("sent", "not an object"),
     ],

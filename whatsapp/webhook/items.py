@@ -17,6 +17,7 @@ from .rendering import error_text, kind_of, render_text
 from .types import Echo, InboundMessage, Media, StatusUpdate
 
 MAX_ID = 255
+MAX_WAMID = 1000  # far longer than any that Meta has ever sent
 MAX_LABEL = 100
 MAX_NAME = 255
 MAX_WORDS = 500  # of an error
@@ -122,12 +123,12 @@ def _common(here: Change, key: str, item: Json) -> _Common:
         "phone": phone,
         "user_id": user_id,
         "name": as_text(as_dict(contact.get("profile")).get("name"))[:MAX_NAME],
-        "wamid": short_id(item.get("id")) or None,
+        "wamid": _wamid(item.get("id")),
         "kind": kind,
         "text": text,
         "sent_at": _time(item.get("timestamp")),
-        "reply_to": short_id(as_dict(item.get("context")).get("id")) or None,
-        "target": short_id(as_dict(item.get(kind)).get(TARGETS[kind])) or None if kind in TARGETS else None,
+        "reply_to": _wamid(as_dict(item.get("context")).get("id")),
+        "target": _wamid(as_dict(item.get(kind)).get(TARGETS[kind])) if kind in TARGETS else None,
         "media": _media(kind, item),
         "raw": item,
     }
@@ -194,7 +195,7 @@ def status(here: Change, item: Json) -> StatusUpdate:
         raise ItemRejected("call status")
     if word not in STATUSES:
         raise ItemRejected(f"unknown status: {word[:MAX_LABEL]}".strip())
-    wamid, message_id = short_id(item.get("id")) or None, _tracker(item.get("biz_opaque_callback_data"))
+    wamid, message_id = _wamid(item.get("id")), _tracker(item.get("biz_opaque_callback_data"))
     if wamid is None and message_id is None:
         raise ItemRejected("status without id")
     return StatusUpdate(
@@ -221,6 +222,14 @@ def _id(value: object) -> str | None:
     if len(found) > MAX_ID:
         raise ItemRejected("id too long")
     return found or None
+
+
+def _wamid(value: object) -> str | None:
+    """A message's ID, shortened if need be as everywhere: see `short_id`."""
+    found = as_text(value)
+    if len(found) > MAX_WAMID:
+        raise ItemRejected("id too long")
+    return short_id(found) or None
 
 
 def _phone(value: object) -> str | None:
