@@ -1,7 +1,6 @@
 """The only module that calls a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
 
 import base64
-import re
 import time
 from collections.abc import Sequence
 from typing import IO
@@ -11,6 +10,7 @@ import aiohttp
 from django.conf import settings
 
 from assistant.models import Assistant
+from assistant.replies.composing import compose
 from runtime import http
 from runtime.http import Kind
 from runtime.untrusted_json import Json
@@ -20,8 +20,6 @@ from .answers import Answer
 from .errors import Completion, ModelFailed
 from .text import is_blank
 
-SENTENCE_END = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*_]*(?=\s|$)|[。！？]")
-UNFINISHED_THOUGHT = re.compile(r"\s*<(think|thinking|thought|reasoning)>(?!.*</\1>)", re.DOTALL | re.IGNORECASE)
 TOKEN_CHARACTERS = 4
 CHAT = "/chat/completions"
 
@@ -116,7 +114,7 @@ def _usable(answer: Answer, completion: Completion) -> Completion:
     """This completion. Raises ModelFailed, with what it cost, if a customer can't be sent it."""
     if answer.is_refusal:
         raise ModelFailed("content_filter", "the model refused to answer", billed=completion)
-    if is_blank(answer.text) or (answer.is_cut_off and UNFINISHED_THOUGHT.match(answer.text)):
+    if is_blank(completion.text):
         if answer.is_cut_off:
             used = f"the model used all of its {completion.completion_tokens} output tokens before it began to answer"
             raise ModelFailed("no_room", f"{used}; raise “max output tokens”", billed=completion)
@@ -129,7 +127,7 @@ def _completion(answer: Answer, prompt: Sequence[Json], assistant: Assistant, se
     estimate = not answer.prompt_tokens
     words = [_words(message["content"]) for message in prompt]
     return Completion(
-        text=trimmed(answer.text) if answer.is_cut_off else answer.text,
+        text=compose(answer.text, answer.is_cut_off),
         model=answer.model or answers.short_name(assistant.model_name),
         prompt_tokens=_estimate(*words) if estimate else answer.prompt_tokens,
         cached_tokens=answer.cached_tokens,
@@ -147,9 +145,3 @@ def _words(content: object) -> str:
 
 def _estimate(*texts: str) -> int:
     return sum(len(text) for text in texts) // TOKEN_CHARACTERS + 1
-
-
-def trimmed(text: str) -> str:
-    """A truncated answer, up to the end of its last complete sentence; all of it if there's none."""
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    return text[: ends[-1]] if ends else text

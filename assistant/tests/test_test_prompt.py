@@ -27,9 +27,9 @@ def ask(client: Client, url: str, question: str = "Have you rolls?") -> str:
 
 
 def test_shows_the_answer_and_its_tokens(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
-    model = fake_model(said("<b>Yes</b>, two kinds."))
+    model = fake_model(said("<your name>, two kinds."))
     page = ask(businesses.browser("owner"), url)
-    assert "&lt;b&gt;Yes&lt;/b&gt;, two kinds." in page
+    assert "&lt;your name&gt;, two kinds." in page
     assert "120 + 7 tokens" in page
     asked = json.loads(model.requests[0].content)
     assert asked["model"] == "gpt-bread"
