@@ -9,6 +9,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
+        ("Opening hours", "schedule", "tenants.OpeningHours"),
         ("Lead fields", "contact_page", "leads.LeadField"),
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
         ("Businesses", "storefront", "tenants.Tenant"),

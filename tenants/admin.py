@@ -14,7 +14,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from . import deletion, invitations
 from .access import NOBODY, is_installation_admin, tenants_of
-from .models import Membership, Tenant
+from .models import Membership, OpeningHours, Tenant
 from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
 
 # The stock page shows every admin token. Ours are generated on the users' page and shown once.
@@ -58,6 +58,15 @@ class TenantAdmin(TenantScopedAdmin):
     @admin.display(ordering="member_count")
     def members(self, tenant: Any) -> int:
         return int(tenant.member_count)
+
+
+@admin.register(OpeningHours)
+class OpeningHoursAdmin(TenantScopedAdmin):
+    nothing_yet = "Without opening hours, the business counts as always open, and its time zone is UTC."
+    list_display = ["tenant", "time_zone"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    ordering = ["tenant__name"]
 
 
 @admin.register(Membership)

@@ -12,6 +12,10 @@ from django.db.models.functions import Now
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
+from .hours import OpeningHours
+
+__all__ = ["Membership", "OpeningHours", "Tenant"]
+
 SINGLE_NAME, SINGLE_SLUG = "My business", "my-business"
 
 

@@ -11,7 +11,7 @@ from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead, LeadField
-from tenants.models import Membership, Tenant
+from tenants.models import Membership, OpeningHours, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
@@ -50,6 +50,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookendpoint": hook,
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
+        "tenants/openinghours": OpeningHours.objects.create(tenant=tenant, holidays=f"{mark} closed"),
         "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
         "api/apikey": issue_key(Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant, f"{mark} key")[
             0

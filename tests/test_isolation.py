@@ -31,6 +31,7 @@ EVIDENCE = None  # refused to superusers too
 # The path of the admin: the roles that may view, add, change and delete. Superusers may do all except EVIDENCE.
 ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
+    "tenants/openinghours": (ALL, OWNER, OWNER, OWNER),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
     "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
