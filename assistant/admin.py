@@ -15,13 +15,14 @@ from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
 from .models import Assistant, Turn
 from .playground import PromptTestViews
+from .resume_page import ResumeViews
 from .turns import handback
 
 ONE_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(PromptTestViews, TenantScopedAdmin):
+class AssistantAdmin(ResumeViews, PromptTestViews, TenantScopedAdmin):
     change_form_template = "assistant/change_form.html"
     list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
     list_filter = ["tenant"]

@@ -183,6 +183,13 @@ class Turn(models.Model):
     seconds = models.FloatField(null=True, blank=True, help_text="All attempts of the model together.")
     outcome = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="Why it ended this way.")
     error = models.TextField(blank=True, default="", db_default="")
+    waits_for = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The paused model endpoint that it failed on. It's answered when that is resumed.",
+    )
     first_reply = MessageLink(ConversationMessage, null=True, blank=True)
     last_reply = MessageLink(ConversationMessage, null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -204,6 +211,8 @@ class Turn(models.Model):
             models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
             # The first page of the admin: the turns of the last days. Rows are stored in order of time.
             BrinIndex(fields=["opened_at"], name="turn_by_time"),
+            # Answering what waits for a paused model endpoint, when that is resumed.
+            models.Index(fields=["tenant", "waits_for"], name="turn_waiting", condition=~Q(waits_for="")),
             # The ledger of a conversation, newest first; the transcript's "tokens of this reply".
             models.Index(F("conversation"), F("opened_at").desc(), name="turn_history"),
         ]

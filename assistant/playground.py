@@ -14,7 +14,7 @@ from .files import images
 from .model import client as model_client
 from .model.errors import Completion, ModelFailed
 from .models import Assistant
-from .turns import policy
+from .turns import policy, resuming
 
 MAX_LENGTH = 4096
 IMAGE_QUESTION = "What color is this image? Answer with one English word."
@@ -70,4 +70,5 @@ def ask(assistant: Assistant, question: object) -> Result:
             policy.add_tokens(assistant.tenant_id, failure.billed.prompt_tokens + failure.billed.completion_tokens)
         return Result(failure=failure.detail)
     policy.add_tokens(assistant.tenant_id, answer.prompt_tokens + answer.completion_tokens)
+    resuming.resume(assistant)  # it works
     return Result(answer)

@@ -1,4 +1,4 @@
-"""The desk: the list of conversations and the page of each, with its transcript. Plus messages and sending pauses."""
+"""The desk: the list of conversations and the page of each, with its transcript. Plus messages and pauses."""
 
 from typing import Any, Protocol
 
@@ -16,12 +16,15 @@ from conversations.desk.views import DeskViews, header_context, mark_seen, windo
 from conversations.replies import reply_blocker
 from tenants.access import NOBODY, OPERATORS, is_installation_admin, tenants_of
 from tenants.empty_states import EmptyState
-from tenants.scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
+from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 from tenants.users import display_name, user_of
 
 from . import search
 from .desk import extensions, transcript
-from .models import Conversation, ConversationMessage, Pause
+from .models import Conversation, ConversationMessage
+from .outbox.admin import PauseAdmin
+
+__all__ = ["ConversationAdmin", "ConversationMessageAdmin", "PauseAdmin"]  # the last is imported to register it
 
 SNIPPET_LENGTH = 80
 
@@ -179,12 +182,3 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
     @admin.display(description="text")
     def snippet(self, message: ConversationMessage) -> str:
         return message.text if len(message.text) <= SNIPPET_LENGTH else f"{message.text[:SNIPPET_LENGTH]}…"
-
-
-@admin.register(Pause)
-class PauseAdmin(SuperuserAdmin):
-    read_only = True
-    list_display = ["scope", "reason", "error_code", "since", "until", "step"]
-    search_fields = ["scope", "reason"]
-    ordering = ["-since"]
-    exclude = ["credential"]

@@ -8,7 +8,7 @@ import psycopg
 from django.conf import settings
 from procrastinate.contrib.django.utils import connector_params
 
-from assistant.turns import handback
+from assistant.turns import handback, resuming
 from assistant.turns.answering import Answering
 from conversations.outbox.sending import Sending
 from runtime import database, jobs
@@ -20,6 +20,7 @@ DATABASE_THREADS = 4
 RECONNECT_SECONDS = 1
 
 jobs.every(15)(handback.hand_back_due)
+jobs.every(2)(resuming.answer_waiting)
 
 
 class Worker:

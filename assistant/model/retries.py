@@ -53,14 +53,25 @@ class Outcome:
     cost_unknown: bool
     unused: Sequence[Completion] = ()
 
+    @property
+    def billed(self) -> Sequence[Completion]:
+        """All answers, used or not."""
+        return [*self.unused, self.completion] if self.completion else self.unused
+
 
 async def complete(
-    messages: Messages, assistant: Assistant | None = None, pauses: Sequence[Pause] | None = None
+    messages: Messages,
+    assistant: Assistant | None = None,
+    pauses: Sequence[Pause] | None = None,
+    started: float | None = None,
 ) -> Outcome:
-    """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`. pauses: the
-    active pauses of model endpoints; read from the database if not given.
+    """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`.
+
+    pauses: the active pauses of model endpoints; read from the database if not given. started: when the turn's time
+    began, by the monotonic clock, if that's not now.
     """
-    return await ModelRequest(messages, assistant or Assistant(), pauses).run()
+    begin = time.monotonic() if started is None else started
+    return await ModelRequest(messages, assistant or Assistant(), pauses, begin).run()
 
 
 @dataclass(slots=True)
@@ -68,7 +79,7 @@ class ModelRequest:
     messages: Messages
     assistant: Assistant
     pauses: Sequence[Pause] | None
-    started: float = field(default_factory=time.monotonic)
+    started: float
     attempts: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     history_halved: bool = False

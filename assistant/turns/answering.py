@@ -2,24 +2,24 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
 
 from django.conf import settings
 
-from assistant.files import images
 from assistant.model import retries
-from assistant.model.text import plain
-from assistant.models import Assistant
+from conversations.models import Pause
 from conversations.outbox.senders import SendFailed, load_sender
 from runtime import crashpoints
-from runtime.batching import Batcher
+from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 from runtime.dispatching import Dispatcher
 
+from . import asking
 from .claiming import ClaimedTurn, claim, release
 from .closing import Ending, FinishedTurn, complete_turns
+from .giving_up import give_up
+from .policy import reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class Answering:
 
     async def _answer(self, claim: ClaimedTurn) -> None:
         crashpoints.reach("C6")
-        finished = FinishedTurn(claim)
-        if not claim.silence and not claim.is_exhausted:
+        finished = FinishedTurn(claim, error=claim.error)
+        if not (claim.silence or claim.is_exhausted or claim.error):
             finished = await self._ask(claim)
         crashpoints.reach("C7")
         ending = await self._close(finished)
@@ -55,32 +55,33 @@ class Answering:
             self._on_reply()
         elif ending in (Ending.SUPERSEDED, Ending.POSTPONED):
             self.dispatcher.wake()
+        if claim.former_pauses and finished.outcome and finished.outcome.completion:
+            await database_sync_to_async(_forget_pause)(claim)
 
     async def _ask(self, claim: ClaimedTurn) -> FinishedTurn:
         logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))
         try:
             async with _typing(claim):
-                prompt = await images.with_data(claim.messages)
-                return FinishedTurn(claim, await retries.complete(prompt, claim.assistant, claim.pauses))
+                answer = await asking.ask(claim)
         except Exception as error:
             logger.exception("turn %s: the model couldn't be called", claim.turn_id)
-            return FinishedTurn(claim, error=f"The model couldn't be called: {type(error).__name__}.")
+            return FinishedTurn(claim, error=f"The model couldn't be called: {reason_of(error)}")
+        return FinishedTurn(claim, answer.outcome, refused=answer.refused, refused_images=answer.refused_images)
 
     async def _close(self, finished: FinishedTurn) -> Ending:
         try:
             return await self._closer.add(finished)
+        except GaveUp:
+            raise  # the lease is over by now, and the next claim answers the turn
         except Exception as error:
-            logger.exception("turn %s: its reply couldn't be stored", finished.claim.turn_id)
-            # The first line: the others may quote the row.
-            reason = plain(f"The reply couldn't be stored: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
-        # The customer still gets the fallback text, and the conversation is flagged.
-        failed = FinishedTurn(finished.claim, error=reason)
-        try:
-            return await self._closer.add(failed)
-        except Exception:
-            logger.exception("turn %s: the fallback text couldn't be stored", finished.claim.turn_id)
-        wordless = dataclasses.replace(finished.claim, assistant=Assistant(fallback_text=""))
-        return await self._closer.add(FinishedTurn(wordless, error=reason))
+            logger.exception("turn %s: it couldn't be closed", finished.claim.turn_id)
+            reason = f"The reply couldn't be stored: {reason_of(error)}"
+            return await database_sync_to_async(give_up)(finished, reason)
+
+
+def _forget_pause(claim: ClaimedTurn) -> None:
+    """The endpoint works again: `resuming.answer_waiting` answers those who wrote while it didn't."""
+    Pause.objects.filter(scope=retries.scope(claim.assistant), scope__in=claim.former_pauses).delete()
 
 
 @contextlib.asynccontextmanager

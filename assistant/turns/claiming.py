@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,15 +14,18 @@ from django.db.models.functions import Now
 
 from assistant.model import context
 from assistant.model.context import Shown
-from assistant.models import Assistant, Turn
+from assistant.models import DEFAULT_FALLBACK, Assistant, Turn
 from conversations.files import attachments
 from conversations.history.messages import Window, windows_of
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
+from runtime.database import is_transient
 from runtime.dispatching import SHARE, Claimed, Shares, has_full_share
 from tenants.models import Tenant
 
-from .policy import Silence, is_over_budget, silence_of
+from .policy import Silence, is_over_budget, reason_of, silence_of
+
+logger = logging.getLogger(__name__)
 
 MAX_LOST_LEASES = 5  # a turn that kills its workers must not do so forever
 FILE_KINDS = ("audio", "image", "document")  # kinds whose content the model may be shown
@@ -31,16 +35,18 @@ FILE_KINDS = ("audio", "image", "document")  # kinds whose content the model may
 class ClaimedTurn:
     """The right to write one reply, until the lease ends or someone else holds a later generation.
 
-    If `silence` or `is_exhausted` is set, the turn only needs to be closed.
+    If `silence`, `is_exhausted` or `error` is set, the turn only needs to be closed.
     """
 
     turn_id: int
     generation: int
     conversation_id: int
     tenant_id: int
+    first_message_id: int
     assistant: Assistant
     phone_number_id: str
     pauses: Sequence[Pause]  # active ones of model endpoints
+    former_pauses: Sequence[str]  # the scopes of those that are over, though no call has succeeded since
     silence: Silence | None
     is_exhausted: bool  # too many workers lost their lease on it
     shown: list[Shown]  # the history for the model, oldest first
@@ -48,6 +54,7 @@ class ClaimedTurn:
     newest: str  # wamid of the customer's newest message; '' if it has none
     quotable: str  # wamid of the newest one that a reply can quote; '' if there's none
     is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
+    error: str = ""  # why it can't be answered
 
     @property
     def messages(self) -> list[dict[str, object]]:
@@ -93,8 +100,8 @@ FROM (
             SELECT t.due_at FROM turns t WHERE t.state = 'collecting' AND t.tenant_id = head.tenant_id
                 AND t.due_at > statement_timestamp() ORDER BY t.due_at LIMIT 1) AS later
     ) AS next_in, (
-        SELECT jsonb_agg(jsonb_build_object('scope', scope, 'reason', reason, 'credential', credential)) FROM pauses p
-        WHERE p.scope LIKE 'model:%%' AND (p.until IS NULL OR p.until > statement_timestamp())
+        SELECT jsonb_agg(jsonb_build_object('scope', scope, 'reason', reason, 'credential', credential,
+            'is_over', COALESCE(until <= statement_timestamp(), false))) FROM pauses WHERE scope LIKE 'model:%%'
     ) AS pauses
 ) AS look
 LEFT JOIN (SELECT * FROM fresh UNION ALL SELECT * FROM exhausted) AS claimed ON true
@@ -129,6 +136,13 @@ class _Row(NamedTuple):
     tokens_today: int | None
 
 
+class _FoundPause(NamedTuple):
+    scope: str
+    reason: str
+    credential: str
+    is_over: bool
+
+
 def claim(shares: Shares) -> Claimed[ClaimedTurn]:
     """Claim due turns (*collecting* to *generating*, with a lease), and recover those whose lease has expired."""
     parameters: dict[str, str | int | float | list[str]] = {
@@ -143,14 +157,27 @@ def claim(shares: Shares) -> Claimed[ClaimedTurn]:
         look, *_ = found = [_Row(*columns) for columns in cursor.fetchall()]
     rows = [row for row in found if row.turn_id is not None]
     return Claimed(
-        _loaded(rows, [Pause(**pause) for pause in json.loads(look.pauses or "[]")]),
+        _loaded(rows, [_FoundPause(**pause) for pause in json.loads(look.pauses or "[]")]),
         more=bool(look.recovered)
         or has_full_share((row.tenant_id, row.places) for row in rows if not row.is_exhausted),
         next_in=look.next_in,
     )
 
 
-def _loaded(rows: Sequence[_Row], pauses: Sequence[Pause]) -> list[ClaimedTurn]:
+def _loaded(rows: Sequence[_Row], pauses: Sequence[_FoundPause]) -> list[ClaimedTurn]:
+    """A row that can't be loaded doesn't affect the others."""
+    try:
+        return _loaded_together(rows, pauses)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        if len(rows) > 1:
+            return [turn for row in rows for turn in _loaded([row], pauses)]
+        logger.exception("turn %s: it couldn't be loaded", rows[0].turn_id)
+        return [_broken(rows[0], f"The conversation couldn't be loaded: {reason_of(error)}")]
+
+
+def _loaded_together(rows: Sequence[_Row], pauses: Sequence[_FoundPause]) -> list[ClaimedTurn]:
     assistants = {row.tenant_id: Assistant.from_json(row.assistant, row.tenant_id) for row in rows}
     histories = windows_of(
         (
@@ -171,7 +198,7 @@ def _claimed(
     assistant: Assistant,
     history: Sequence[ConversationMessage],
     files: context.Files,
-    pauses: Sequence[Pause],
+    pauses: Sequence[_FoundPause],
 ) -> ClaimedTurn:
     conversation = Conversation(
         pk=row.conversation_id,
@@ -193,9 +220,15 @@ def _claimed(
         generation=row.generation,
         conversation_id=row.conversation_id,
         tenant_id=row.tenant_id,
+        first_message_id=row.first_message_id,
         assistant=assistant,
         phone_number_id=row.phone_number_id,
-        pauses=pauses,
+        pauses=[
+            Pause(scope=each.scope, reason=each.reason, credential=each.credential)
+            for each in pauses
+            if not each.is_over
+        ],
+        former_pauses=[each.scope for each in pauses if each.is_over],
         silence=silence,
         is_exhausted=row.is_exhausted,
         shown=context.show(history, row.first_message_id, files, assistant.sees_images),
@@ -203,6 +236,29 @@ def _claimed(
         newest=(theirs[-1].external_id or "") if theirs else "",
         quotable=(last_asked[0].external_id or "") if last_asked else "",
         is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
+    )
+
+
+def _broken(row: _Row, error: str) -> ClaimedTurn:
+    settings_of_tenant = json.loads(row.assistant) if row.assistant else {}
+    return ClaimedTurn(
+        turn_id=row.turn_id,
+        generation=row.generation,
+        conversation_id=row.conversation_id,
+        tenant_id=row.tenant_id,
+        first_message_id=row.first_message_id,
+        assistant=Assistant(fallback_text=settings_of_tenant.get("fallback_text", DEFAULT_FALLBACK)),
+        phone_number_id=row.phone_number_id,
+        pauses=[],
+        former_pauses=[],
+        silence=None,
+        is_exhausted=row.is_exhausted,
+        shown=[],
+        seen_ids=[],
+        newest="",
+        quotable="",
+        is_ambiguous=False,
+        error=error,
     )
 
 

@@ -7,9 +7,11 @@ from django.db.models import F
 from django.db.models.functions import Now, TruncDate
 from django.utils import timezone
 
+from assistant.model.text import plain
 from assistant.models import Assistant, DailyUsage
 from conversations.models import Conversation
 
+FLAG_LENGTH = 255
 MARGIN = dt.timedelta(minutes=2)  # of the 24-hour window: a reply takes time to reach Meta
 
 
@@ -38,6 +40,17 @@ def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Sil
     if not conversation.window_is_open(margin):
         return Silence.WINDOW_CLOSED
     return None
+
+
+def failure_flag(error: str) -> str:
+    """Why a conversation needs a person after a turn that failed with this error."""
+    return f"The assistant didn't reply: {error or 'the model failed.'}"[:FLAG_LENGTH]
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says. Its first line only: the others may quote a row."""
+    first, _, _ = str(error).strip().partition("\n")
+    return plain(f"{type(error).__name__}: {first}")[:500]
 
 
 def tokens_today(tenant_id: int | None) -> int:

@@ -164,9 +164,10 @@ def digest(conversation: Conversation, page: Page) -> str:
             bubble.message.error_detail,
             len(bubble.message.edits),
             bool(bubble.message.revoked_at),
+            bubble.message.refused,
             bubble.reactions,
             bubble.info,
-            [(file.state, file.error) for file in bubble.attachments],
+            [(file.state, file.error, file.refused) for file in bubble.attachments],
         )
         for bubble in page.bubbles
     ]

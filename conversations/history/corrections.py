@@ -63,7 +63,7 @@ def apply(stored: Iterable[StoredMessage]) -> list[Revoked]:
         # An edit that comes after the revoke is blanked with it.
         is_revoked = original.revoked_at is not None or _correct(original, found)
         (revoked if is_revoked else edited).append(original)
-    ConversationMessage.objects.bulk_update(edited, ["text", "edits"])
+    ConversationMessage.objects.bulk_update(edited, ["text", "edits", "refused"])
     return _blank(revoked)
 
 
@@ -73,7 +73,7 @@ def _correct(message: ConversationMessage, corrections: Iterable[_Correction]) -
         if correction.kind == "revoke":
             return True
         message.edits = [*message.edits, {"text": message.text, "until": timezone.now().isoformat()}]
-        message.text = correction.text
+        message.text, message.refused = correction.text, ""
     return False
 
 

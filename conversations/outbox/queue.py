@@ -64,6 +64,15 @@ def resume(phone_number_id: str) -> int:
     return due
 
 
+def lift(pause: Pause) -> None:
+    """End a pause before its time."""
+    kind, _, name = pause.scope.partition(":")
+    if kind == "number":
+        resume(name)
+    else:
+        pause.delete()  # the assistant then answers what waited for a model endpoint
+
+
 def _touch(conversation: Conversation, author: User | None) -> None:
     moved = {"last_message_at": ClockTimestamp(), "updated_at": ClockTimestamp()}
     if author:

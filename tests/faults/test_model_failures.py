@@ -52,8 +52,8 @@ MODES = {
     "blank": Mode(b.always(b.completion("  \n")), 2, "fallback"),
     "null": Mode(b.always(b.completion(None)), 2, "fallback"),
     "cut short": Mode(b.always(b.completion("One. Two. Thr", finish="length")), 1, "replied"),
-    "filtered": Mode(b.always(b.completion("", finish="content_filter")), 1, "fallback"),
-    "refusal": Mode(b.always(b.completion(None, refusal="I will not")), 1, "fallback"),
+    "filtered": Mode(b.always(b.completion("", finish="content_filter")), 3, "fallback", 5),
+    "refusal": Mode(b.always(b.completion(None, refusal="I will not")), 3, "fallback", 5),
     "no usage": Mode(b.always(b.completion("Hello", usage=False)), 1, "replied"),
 }
 NUMBERS = {name: f"{4000 + position}" for position, name in enumerate(MODES)}
