@@ -66,9 +66,8 @@ def ask(assistant: Assistant, question: object) -> Result:
     try:
         answer = async_to_sync(model_client.chat_with_gpt)([{"role": "user", "content": question}], assistant)
     except ModelFailed as failure:
-        if failure.billed:
-            policy.add_tokens(assistant.tenant_id, failure.billed.prompt_tokens + failure.billed.completion_tokens)
+        policy.add_tokens(assistant.tenant_id, failure.billed.tokens if failure.billed else 0)
         return Result(failure=failure.detail)
-    policy.add_tokens(assistant.tenant_id, answer.prompt_tokens + answer.completion_tokens)
+    policy.add_tokens(assistant.tenant_id, answer.tokens)
     resuming.resume(assistant)  # it works
     return Result(answer)

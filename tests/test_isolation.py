@@ -62,6 +62,7 @@ BUTTONS = {
 }
 BUTTONS_OF_SETTINGS = {
     "admin/assistant/assistant/<int:pk>/test-prompt/": OWNER,
+    "admin/assistant/assistant/<int:pk>/resume/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/resume/": OWNER,
 }
@@ -101,6 +102,7 @@ FILES = [
     f"{DESK}template/",
     f"{DESK}compose/",
 ]
+RESUME = ["admin/conversations/pause/<int:pk>/resume/"]  # tests/test_resuming.py
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
@@ -119,7 +121,7 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *FILES}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *FILES, *RESUME}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"

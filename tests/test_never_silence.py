@@ -126,6 +126,7 @@ def test_a_ledger_that_cannot_be_written_fails_the_turn_at_once(
     fails_on("daily_usage", sqlstate)
     stage.converse(inbound(text_message("Hello")))
     told_and_flagged(stage, "The reason.")
+    assert Turn.objects.get().prompt_tokens == 20
 
 
 def test_a_webhook_event_that_cannot_be_written_does_not_stop_the_flag(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from assistant.models import Assistant, Turn
+from conversations import handover
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
 from conversations.tests.test_admin_transcript import page_of
@@ -139,6 +140,21 @@ def test_all_answers_are_in_the_ledger(stage: Stage) -> None:
     turn = Turn.objects.get()
     usage = [21 if "bomb" in json.dumps(body["messages"][1:]) else 25 for body in stage.wire.asked]
     assert turn.prompt_tokens + turn.completion_tokens == sum(usage)
+
+
+def test_a_refused_message_that_is_handed_back_is_not_asked_about_again(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), fallback_text="")
+    filtering(stage)
+    say(stage, "Hello")
+    say(stage, "bomb")
+    asked = len(stage.wire.asked)
+    talk = Conversation.objects.get()
+    handover.take_over(talk.pk, superuser())
+    handover.hand_back(talk.pk)
+    stage.work()
+    assert len(stage.wire.asked) == asked
+    assert stage.wire.texts == ["Answer to Hello"]
+    assert "content management policy" in Conversation.objects.get().needs_person
 
 
 def test_an_edited_message_is_shown_again(stage: Stage) -> None:

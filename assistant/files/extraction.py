@@ -4,17 +4,20 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import IO, cast
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 
 from assistant.model import client as model_client
-from assistant.model import retries
-from assistant.model.errors import ModelFailed
-from assistant.models import Assistant
+from assistant.model import prices, retries
+from assistant.model.errors import Completion, ModelFailed
+from assistant.models import Assistant, Turn
 from assistant.turns import policy
 from conversations.files.attachments import Attachment, backlog, opened, preview_name
 from conversations.files.file_types import extension
@@ -110,12 +113,32 @@ async def _transcribe(attachment: Attachment) -> str:
     try:
         with await asyncio.to_thread(opened, str(attachment.file.name)) as stored:
             file = cast("IO[bytes]", stored.file)
-            text = await model_client.transcribe(file, name, attachment.mime_type, assistant)
+            heard = await model_client.transcribe(file, name, attachment.mime_type, assistant)
     except ModelFailed as failure:
+        if failure.billed:
+            await database_sync_to_async(_record_cost)(attachment, failure.billed)
         raise ReadFailed(f"It couldn't be transcribed: {failure.detail}", _wait(failure, attachment.fence)) from None
-    if not text:
+    await database_sync_to_async(_record_cost)(attachment, heard)
+    if not heard.text:
         raise ReadFailed("No speech was recognized in it.")
-    return text[:LONGEST_TRANSCRIPT]
+    return heard.text[:LONGEST_TRANSCRIPT]
+
+
+def _record_cost(attachment: Attachment, heard: Completion) -> None:
+    """In the day's tokens, and in the ledger of the turn that answers the message, if there's one."""
+    message = attachment.message
+    policy.add_tokens(attachment.message.conversation.tenant_id, heard.tokens)
+    turns = Turn.objects.filter(
+        conversation=message.conversation_id, first_message_id__lte=message.pk, last_message_id__gte=message.pk
+    )
+    cost = prices.add(None, heard)
+    Turn.objects.filter(pk__in=turns.order_by("-pk").values("pk")[:1]).update(
+        prompt_tokens=F("prompt_tokens") + heard.prompt_tokens,
+        cached_tokens=F("cached_tokens") + heard.cached_tokens,
+        completion_tokens=F("completion_tokens") + heard.completion_tokens,
+        usage_estimated=F("usage_estimated") if not heard.usage_estimated else True,
+        cost=F("cost") if cost is None else Coalesce("cost", Value(Decimal(0))) + cost,
+    )
 
 
 def _transcription_assistant(attachment: Attachment) -> Assistant:

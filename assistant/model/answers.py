@@ -8,12 +8,13 @@ from runtime import http
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads
 
 from . import refusals
-from .errors import ModelFailed
+from .errors import Completion, ModelFailed
 from .text import clean, plain
 
 LONGEST_TEXT = 32_768  # characters: eight messages
 LONGEST_NAME = 100  # of the column that stores it
 MOST_TOKENS = 10_000_000  # a greater count is a mistake
+TOKENS_PER_SECOND = 10  # of speech
 LONGEST_WAIT = 86_400.0  # seconds
 CUT_OFF = {"length", "max_tokens", "max_output_tokens"}
 FILTERED = ("content_filter", "refusal", "safety", "recitation", "prohibited_content", "blocklist", "spii")
@@ -40,16 +41,14 @@ def read(response: http.Response, key: str) -> Answer:
     choices = as_list(body.get("choices"))
     choice = as_dict(choices[0]) if choices else {}
     if choice.get("error"):
-        raise _refused(response, key)
+        raise _refused(response, key, billed=_billed(body))
     if not isinstance(choice.get("message"), dict):
         if as_text(body.get("code")) or as_text(body.get("message")):
-            raise _refused(response, key)
-        raise ModelFailed("unreadable", "the response has no choices")
+            raise _refused(response, key, billed=_billed(body))
+        raise ModelFailed("unreadable", "the response has no choices", billed=_billed(body))
     message = as_dict(choice["message"])
     reason = plain(as_text(choice.get("finish_reason")))[:LONGEST_NAME]
-    usage = as_dict(body.get("usage"))
-    prompt_tokens = _count(usage.get("prompt_tokens"))
-    cached = as_dict(usage.get("prompt_tokens_details")).get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    prompt_tokens, cached_tokens, completion_tokens = _usage(body)
     text = clean(_text(message.get("content")))
     return Answer(
         text=text[:LONGEST_TEXT],
@@ -58,17 +57,32 @@ def read(response: http.Response, key: str) -> Answer:
         reason=reason,
         model=short_name(as_text(body.get("model"))),
         prompt_tokens=prompt_tokens,
-        cached_tokens=min(_count(cached), prompt_tokens),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=cached_tokens,
+        completion_tokens=completion_tokens,
     )
 
 
-def read_transcript(response: http.Response, key: str) -> str:
+def read_transcript(response: http.Response, key: str) -> Answer:
     """The text of a transcription. Raises ModelFailed if there's none."""
-    text = _checked(response, key).get("text")
+    body = _checked(response, key)
+    text = body.get("text")
     if not isinstance(text, str):
-        raise ModelFailed("unreadable", "the response isn't a transcription")
-    return clean(text)
+        raise ModelFailed("unreadable", "the response isn't a transcription", billed=_billed(body))
+    prompt_tokens, cached_tokens, completion_tokens = _usage(body)
+    if not prompt_tokens:
+        # Some models are billed by the second.
+        seconds = as_dict(body.get("usage")).get("seconds") or body.get("duration")
+        prompt_tokens = _count(seconds) * TOKENS_PER_SECOND
+    return Answer(
+        text=clean(text),
+        is_cut_off=False,
+        is_refusal=False,
+        reason="",
+        model=short_name(as_text(body.get("model"))),
+        prompt_tokens=prompt_tokens,
+        cached_tokens=cached_tokens,
+        completion_tokens=completion_tokens,
+    )
 
 
 def short_name(name: str) -> str:
@@ -89,11 +103,11 @@ def _checked(response: http.Response, key: str) -> Json:
     items = as_list(value)
     body = as_dict(items[0]) if len(items) == 1 else {}
     if body.get("error") or body.get("object") == "error":
-        raise _refused(response, key)
+        raise _refused(response, key, billed=_billed(body))
     return body
 
 
-def _refused(response: http.Response, key: str, status: int = 0) -> ModelFailed:
+def _refused(response: http.Response, key: str, status: int = 0, billed: Completion | None = None) -> ModelFailed:
     """status: 0 for an error inside a 200."""
     refusal = refusals.read(response.body, status, key)
     seconds = http.retry_after(response.headers)
@@ -102,6 +116,7 @@ def _refused(response: http.Response, key: str, status: int = 0) -> ModelFailed:
         refusal.kind,
         f"{said}: {refusal.words or 'no reason given'}",
         retry_after=refusal.seconds if seconds is None else min(seconds, LONGEST_WAIT),
+        billed=billed,
         refusal=refusal,
     )
 
@@ -117,6 +132,32 @@ def _text(content: object) -> str:
         if isinstance(said, str) and fields.get("type", "text") in _SPOKEN_PARTS:
             parts.append(said)
     return "".join(parts)
+
+
+def _usage(body: Json) -> tuple[int, int, int]:
+    """Prompt, cached and completion tokens."""
+    usage = as_dict(body.get("usage"))
+    prompt_tokens = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))
+    completion_tokens = _count(usage.get("completion_tokens")) or _count(usage.get("output_tokens"))
+    details = as_dict(usage.get("prompt_tokens_details")) or as_dict(usage.get("input_tokens_details"))
+    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    return prompt_tokens, min(_count(cached), prompt_tokens), completion_tokens
+
+
+def _billed(body: Json) -> Completion | None:
+    """What a response without an answer costs, if the service counted it."""
+    prompt_tokens, cached_tokens, completion_tokens = _usage(body)
+    if not prompt_tokens and not completion_tokens:
+        return None
+    return Completion(
+        text="",
+        model=short_name(as_text(body.get("model"))),
+        prompt_tokens=prompt_tokens,
+        cached_tokens=cached_tokens,
+        completion_tokens=completion_tokens,
+        usage_estimated=False,
+        seconds=0,
+    )
 
 
 def _count(value: object) -> int:

@@ -49,23 +49,37 @@ async def chat_with_gpt(messages: Sequence[Json], assistant: Assistant | None = 
     if assistant.temperature is not None:
         body["temperature"] = assistant.temperature
     started = time.monotonic()
-    response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, json=body)
+    try:
+        response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, json=body)
+    except ModelFailed as failure:
+        failure.billed = unread(messages, assistant) if failure.rule.cost_unknown else None
+        raise
     answer = answers.read(response, usable_key(assistant))
     return _usable(answer, _completion(answer, prompt, assistant, time.monotonic() - started))
 
 
-async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> str:
+async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> Completion:
     """Transcribe an audio file, in one attempt. Only raises ModelFailed.
 
     name: with the file extension, by which the service recognizes the format.
     """
     assistant = assistant or Assistant()
+    started = time.monotonic()
     form = aiohttp.FormData({"model": settings.TRANSCRIPTION_MODEL})
     if assistant.transcription_language:
         form.add_field("language", assistant.transcription_language)
     form.add_field("file", file, filename=name, content_type=mime_type)
     response = await _post(assistant, "/audio/transcriptions", settings.MODEL_TURN_SECONDS, data=form)
-    return answers.read_transcript(response, usable_key(assistant))
+    answer = answers.read_transcript(response, usable_key(assistant))
+    return Completion(
+        text=answer.text,
+        model=answer.model or answers.short_name(settings.TRANSCRIPTION_MODEL),
+        prompt_tokens=answer.prompt_tokens,
+        cached_tokens=answer.cached_tokens,
+        completion_tokens=answer.completion_tokens or _estimate(answer.text),
+        usage_estimated=not (answer.prompt_tokens and answer.completion_tokens),
+        seconds=time.monotonic() - started,
+    )
 
 
 def usable_key(assistant: Assistant) -> str:
@@ -134,6 +148,20 @@ def _completion(answer: Answer, prompt: Sequence[Json], assistant: Assistant, se
         completion_tokens=answer.completion_tokens or _estimate(answer.text),
         usage_estimated=estimate or not answer.completion_tokens,
         seconds=seconds,
+    )
+
+
+def unread(messages: Sequence[Json], assistant: Assistant) -> Completion:
+    """What a call without an answer may cost: the prompt."""
+    words = [assistant.instructions, *(_words(message["content"]) for message in messages)]
+    return Completion(
+        text="",
+        model=answers.short_name(assistant.model_name),
+        prompt_tokens=_estimate(*words),
+        cached_tokens=0,
+        completion_tokens=0,
+        usage_estimated=True,
+        seconds=0,
     )
 
 

@@ -103,6 +103,10 @@ class Completion:
     usage_estimated: bool
     seconds: float
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
 
 class ModelFailed(Exception):
     """The model didn't answer. `kind` names a row of `RULES`; `detail` is in plain words and never contains the key.

@@ -17,7 +17,7 @@ from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
-from .client import chat_with_gpt, usable_key
+from .client import chat_with_gpt, unread, usable_key
 from .errors import (
     MAX_ATTEMPTS,
     MAX_POSTPONE_SECONDS,
@@ -126,7 +126,7 @@ class ModelRequest:
                 return await chat_with_gpt(self.messages, self.assistant)
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
-            raise ModelFailed("timeout", detail) from None
+            raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""

@@ -129,7 +129,9 @@ class _Asking:
             if each.id in messages
         ]
         prompt = await images.with_data(chosen)
-        self.outcomes.append(await retries.complete(prompt, self.claim.assistant, self.claim.pauses, self.started))
+        self.outcomes.append(
+            await retries.complete(prompt, self.claim.assistant, self.claim.pauses, started=self.started)
+        )
         return self.outcomes[-1].failure
 
 

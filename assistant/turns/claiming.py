@@ -215,6 +215,7 @@ def _claimed(
     asked = [message for message in spoken if message in theirs]
     last_asked = context.in_order(asked, row.first_message_id)[-1:]
     open_ones = [message for message in asked if message.pk >= row.first_message_id]
+    refused = [message.refused for message in open_ones if message.refused]
     return ClaimedTurn(
         turn_id=row.turn_id,
         generation=row.generation,
@@ -236,6 +237,7 @@ def _claimed(
         newest=(theirs[-1].external_id or "") if theirs else "",
         quotable=(last_asked[0].external_id or "") if last_asked else "",
         is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
+        error=refused[-1] if refused and len(refused) == len(open_ones) else "",
     )
 
 

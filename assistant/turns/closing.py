@@ -56,7 +56,7 @@ class FinishedTurn:
     @property
     def tokens(self) -> int:
         """Of all answers, used or not."""
-        return sum(each.prompt_tokens + each.completion_tokens for each in self.outcome.billed) if self.outcome else 0
+        return sum(each.tokens for each in self.outcome.billed) if self.outcome else 0
 
 
 def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
@@ -76,6 +76,9 @@ def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
         batch = Batch(now=held[0].now if held else dt.datetime.max)
         if any(each.outcome is None or each.outcome.completion is None for each in finished):
             batch.told = in_outage([turn.conversation_id for turn in turns.values()])
+        for each in finished:
+            if each.tokens and each.claim.turn_id in turns:  # also of one that is fenced
+                batch.tokens[each.claim.tenant_id] += each.tokens
         endings = [_end(batch, each, turns.get(each.claim.turn_id)) for each in finished]
         write(batch)
     for each, ending in zip(finished, endings, strict=True):
@@ -90,13 +93,12 @@ def _end(batch: Batch, finished: FinishedTurn, turn: Turn | None) -> Ending | No
     claim, outcome = finished.claim, finished.outcome
     if turn is None:
         return None
-    batch.tokens[claim.tenant_id] += finished.tokens
     if not is_mine(turn, claim):
         return Ending.FENCED
     batch.refused.update(finished.refused)
     batch.refused_images.update(finished.refused_images)
     if outcome is not None:
-        _enter(batch, turn, claim, outcome)
+        record(turn, claim, outcome)
     if silence := silence_of(turn.conversation) or (claim.silence if outcome is None else None):
         return _suppress(batch, turn, silence)
     if claim.is_exhausted or finished.error:
@@ -131,8 +133,8 @@ def is_mine(turn: Turn, claim: ClaimedTurn) -> bool:
     return turn.state == Turn.State.GENERATING and turn.generation == claim.generation
 
 
-def _enter(batch: Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
-    """Record what was shown and what it cost, including dropped drafts."""
+def record(turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
+    """Enter what was shown and what it cost into the ledger, including dropped drafts and failed attempts."""
     completion = outcome.completion
     turn.seen_messages = claim.seen_ids
     turn.model = completion.model if completion else answers.short_name(claim.assistant.model_name)

@@ -12,10 +12,15 @@ from conversations.history.messages import insert_messages
 from conversations.models import ClockTimestamp, Conversation
 from conversations.outbox import queue as outbox
 
-from .closing import Ending, FinishedTurn, in_outage, is_mine
+from .closing import Ending, FinishedTurn, in_outage, is_mine, record
 from .policy import add_tokens, failure_flag, silence_of
 
 logger = logging.getLogger(__name__)
+
+LEDGER = (
+    *("model", "instructions_hash", "seconds", "prompt_tokens", "cached_tokens", "completion_tokens"),
+    *("usage_estimated", "cost"),
+)
 
 
 def give_up(finished: FinishedTurn, error: str) -> Ending:
@@ -30,19 +35,18 @@ def give_up(finished: FinishedTurn, error: str) -> Ending:
         if turn is None or not is_mine(turn, claim):
             return Ending.FENCED
         conversation_id, silence = turn.conversation_id, silence_of(turn.conversation)
-        turn.state, turn.outcome, turn.error, turn.lease_until = Turn.State.FAILED, Ending.SILENT, error, None
+        _attempt(turn, lambda: _record(turn, finished))
+        _attempt(turn, lambda: add_tokens(claim.tenant_id, finished.tokens))
+        is_told = turn.outcome == Ending.FALLBACK  # it was reopened
+        turn.outcome = Ending.FALLBACK if is_told else Ending.SILENT
+        turn.state, turn.error, turn.lease_until = Turn.State.FAILED, error, None
         if text := "" if silence or in_outage([conversation_id]) else claim.assistant.fallback_text:
             _attempt(turn, lambda: _send(turn, text))
-        _attempt(turn, lambda: add_tokens(claim.tenant_id, finished.tokens))
-        _attempt(turn, lambda: handover.mark_needs_person([conversation_id], failure_flag(error))) or _attempt(
-            turn,
+        flag, flagged = failure_flag(error), Conversation.objects.filter(pk=conversation_id)
+        if not _attempt(turn, lambda: handover.mark_needs_person([conversation_id], flag)):
             # Without its webhook event.
-            lambda: Conversation.objects.filter(pk=conversation_id).update(
-                needs_person=failure_flag(error), needs_person_since=Now()
-            ),
-        )
-        ended = ["state", "outcome", "error", "lease_until", "first_reply", "last_reply"]
-        turn.save(update_fields=ended)
+            _attempt(turn, lambda: flagged.update(needs_person=flag, needs_person_since=Now()))
+        turn.save(update_fields=["state", "outcome", "error", "lease_until", "first_reply", "last_reply"])
         Turn.objects.filter(pk=turn.pk).update(finished_at=Now())
     return Ending(turn.outcome)
 
@@ -55,6 +59,12 @@ def _attempt(turn: Turn, step: Callable[[], object]) -> bool:
         logger.exception("turn %s: a step of giving it up failed", turn.pk)
         return False
     return True
+
+
+def _record(turn: Turn, finished: FinishedTurn) -> None:
+    if finished.outcome:
+        record(turn, finished.claim, finished.outcome)
+        turn.save(update_fields=LEDGER)
 
 
 def _send(turn: Turn, text: str) -> None:

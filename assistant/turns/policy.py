@@ -59,8 +59,10 @@ def tokens_today(tenant_id: int | None) -> int:
     return used.values_list("tokens", flat=True).first() or 0
 
 
-def add_tokens(tenant_id: int, tokens: int) -> None:
+def add_tokens(tenant_id: int | None, tokens: int) -> None:
     """Count tokens used outside turns towards the daily limit."""
+    if not tokens or tenant_id is None:
+        return
     usage, _ = DailyUsage.objects.get_or_create(tenant_id=tenant_id, day=timezone.now().date())
     DailyUsage.objects.filter(pk=usage.pk).update(tokens=F("tokens") + tokens)
 

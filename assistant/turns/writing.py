@@ -67,7 +67,7 @@ def write(batch: Batch) -> None:
         # A reopened turn has had the fallback text.
         turn.first_reply_id = turn.first_reply_id or messages[0].pk
         turn.last_reply_id = messages[-1].pk
-    if batch.ended:
+    if batch.ended or batch.tokens:
         rows = [{name: getattr(turn, name) for name in _WRITTEN} for turn in batch.ended]
         with connection.cursor() as cursor:
             cursor.execute(_UPDATE, {"tokens": json.dumps(batch.tokens), "turns": json.dumps(rows, default=str)})

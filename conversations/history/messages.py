@@ -85,7 +85,7 @@ class Window:
 
 # The window begins at the earlier of two messages: the first of the burst, and the last but `number`. No window has
 # more than 1,000 rows.
-WINDOWS = _MESSAGES.format(
+_WINDOWS = _MESSAGES.format(
     rows="""
 jsonb_to_recordset(%(windows)s) AS wanted(conversation_id bigint, number int, first_id bigint)
 CROSS JOIN LATERAL (
@@ -112,7 +112,7 @@ def windows_of(windows: Iterable[Window], uncounted: Iterable[str]) -> dict[int,
     found: defaultdict[int, list[ConversationMessage]] = defaultdict(list)
     if wanted := [asdict(window) for window in windows]:
         parameters = {"windows": json.dumps(wanted), "uncounted": list(uncounted)}
-        for message in ConversationMessage.objects.raw(WINDOWS, parameters):
+        for message in ConversationMessage.objects.raw(_WINDOWS, parameters):
             found[message.conversation_id].append(message)
     return found
 
