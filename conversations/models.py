@@ -17,6 +17,7 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
@@ -186,6 +187,12 @@ class ConversationMessage(models.Model):
         max_length=32, choices=MessageKind.choices, default=MessageKind.TEXT, db_default=MessageKind.TEXT.value
     )
     origin = models.CharField(max_length=16, choices=MessageOrigin.choices, default="", db_default="", blank=True)
+    signed_by = ArrayField(
+        models.BigIntegerField(),
+        null=True,
+        blank=True,
+        help_text="Received: the accounts whose own app signed the webhook. Empty: the app of this installation.",
+    )
     sent_at = models.DateTimeField(null=True, blank=True, help_text="The channel's time.")
     reply_to = models.CharField(
         max_length=255, blank=True, default="", db_default="", help_text="The wamid of the message it quotes or edits."

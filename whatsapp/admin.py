@@ -1,7 +1,7 @@
 """The WhatsApp accounts, one per business number."""
 
 import datetime as dt
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -18,12 +18,14 @@ from django.views.decorators.http import require_POST
 from conversations.desk import extensions
 from conversations.models import Pause
 from conversations.outbox import queue as outbox
+from tenants.access import Person
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
+from tenants.secret_fields import SecretsForm
 from whatsapp.desk import compose_page, template_page
 from whatsapp.quarantine.admin import QuarantinedEventAdmin
 
-from .graph import connection_check
+from . import activation
 from .models import WhatsAppAccount
 
 # Imported to register them.
@@ -53,17 +55,33 @@ class PausableAccount(Protocol):
     pause_until: dt.datetime | None
 
 
+class AccountForm(SecretsForm):
+    """Saves an account inactive while Meta hasn't confirmed whose number it is."""
+
+    person: Person
+    must_be_confirmed = False
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        names = ("phone_number_id", "waba_id", "is_active")
+        entered = WhatsAppAccount(pk=self.instance.pk, **{name: cleaned.get(name) or "" for name in names})
+        if activation.needs_confirmation(entered, self.person):
+            cleaned["is_active"], self.must_be_confirmed = False, True
+        return cleaned
+
+
 @admin.register(WhatsAppAccount)
 class WhatsAppAccountAdmin(TenantScopedAdmin):
     nothing_yet = (
-        "Add your number with its phone number ID and a permanent access token from Meta. You can then copy the "
-        "callback URL into your Meta app and test the connection."
+        "Add your number with its phone number ID, its WABA ID and a permanent access token from Meta. You can then "
+        "copy the callback URL into your Meta app and test the connection, which activates the number."
     )
     list_display = ["__str__", "tenant", "phone_number_id", "state", "has_token", "last_delivery_at"]
     list_filter = ["tenant", "is_active"]
     list_select_related = ["tenant"]
     search_fields = ["display_phone_number", "phone_number_id", "waba_id", "tenant__name"]
     actions = ["resume"]
+    form = AccountForm
     change_form_template = "whatsapp/account_change_form.html"
     readonly_fields = [
         "state",
@@ -94,7 +112,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     @admin.display(description="state")
     def state(self, account: PausableAccount) -> str:
         if account.pk is None or not account.is_active:
-            return "Off"
+            return "Not active"
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
@@ -124,9 +142,25 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     def save_model(
         self, request: HttpRequest, obj: WhatsAppAccount, form: "ModelForm[WhatsAppAccount]", change: bool
     ) -> None:
+        if activation.needs_confirmation(obj, request.user):
+            raise PermissionDenied
         super().save_model(request, obj, form, change)
+        if isinstance(form, AccountForm) and form.must_be_confirmed:
+            text = "This number isn't active yet. Meta has to confirm that it's yours: choose Test connection."
+            messages.warning(request, text)
         if change and obj.access_token and "access_token" in form.changed_data:
             self._resume(request, [obj])
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.person = request.user
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The verify token is the installation's: only for those who need it."""
+        fieldsets = super().get_fieldsets(request, obj)
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return fieldsets if may_write else fieldsets[:-1]
 
     # --- buttons ---
 
@@ -145,7 +179,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
 
     def test_connection_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         account = self._own(request, pk)
-        for finding in connection_check.check(account):
+        for finding in activation.confirm(account):
             level = messages.SUCCESS if finding.is_good else messages.ERROR
             messages.add_message(request, level, finding.text)
         return redirect("admin:whatsapp_whatsappaccount_change", pk)
@@ -166,5 +200,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
 
     def _resume(self, request: HttpRequest, accounts: list[WhatsAppAccount]) -> None:
         for account in accounts:
+            if not account.is_active:  # the number may be someone else's
+                continue
             waiting = outbox.resume(account.phone_number_id)
             messages.success(request, f"Resumed sending from {account}. Queued messages: {waiting}.")

@@ -56,8 +56,8 @@ def test_put_keeps_secrets_that_are_left_out(businesses: TwoBusinesses) -> None:
 
 
 def test_a_new_access_token_ends_the_pause(businesses: TwoBusinesses) -> None:
-    client = staff_client(businesses, "owner")
-    url = f"{LIST}/{create(client, businesses.ours.pk).json()['id']}"
+    account = WhatsAppAccount.objects.create(tenant=businesses.ours, phone_number_id="1001")
+    client, url = staff_client(businesses, "owner"), f"{LIST}/{account.pk}"
     Pause.objects.create(scope="number:1001", reason="Meta refused the token")
     client.patch(url, {"access_token": "EAAG-new"}, content_type="application/json")
     assert not Pause.objects.exists()

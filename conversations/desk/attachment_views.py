@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
 from conversations.files.attachments import Attachment
+from conversations.files.file_types import download_name
 from tenants.scoped_admin import TenantScopedAdmin
 
 # What a browser can display without running anything. Other files are downloaded as application/octet-stream.
@@ -49,7 +50,8 @@ def respond(request: HttpRequest, attachment: Attachment, name: str) -> HttpResp
     response = FileResponse(
         file,
         as_attachment=not is_safe,
-        filename=_download_name(attachment),
+        filename=download_name(attachment.filename, mime_type)
+        or download_name(f"{attachment.kind}-{attachment.pk}", mime_type),
         content_type=mime_type if is_safe else "application/octet-stream",
     )
     response["X-Content-Type-Options"] = "nosniff"
@@ -58,12 +60,6 @@ def respond(request: HttpRequest, attachment: Attachment, name: str) -> HttpResp
     response["Cache-Control"] = "private, max-age=3600"
     _apply_range(request, response, file)
     return response
-
-
-def _download_name(attachment: Attachment) -> str:
-    """The sender's file name without folders, or a generated one."""
-    name = re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", attachment.filename)[-1]).strip(" .")
-    return name or f"{attachment.kind}-{attachment.pk}"
 
 
 def _apply_range(request: HttpRequest, response: FileResponse, file: "File[bytes]") -> None:

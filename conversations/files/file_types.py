@@ -8,6 +8,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/busine
 import re
 from collections.abc import Callable
 
+MAX_NAME = 150
 HEAD = 4096  # as many bytes as the checks need
 
 _TAG = re.compile(
@@ -136,3 +137,25 @@ def _of_kind(kind: str, found: str) -> str:
 
 def extension(mime_type: str) -> str:
     return EXTENSIONS.get(mime_type, "bin")
+
+
+# What opens nothing that runs. Whatever else a sender calls a file, it's saved with a harmless ending.
+_OFFICE = {"doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt", "ods", "odp", "rtf", "pages", "numbers", "key"}
+_OTHERS = {"zip", "gz", "tar", "7z", "rar", "epub", "heic", "gif", "tif", "tiff", "bmp", "vcf", "ics", "eml", "bin"}
+ENDINGS: dict[str, set[str]] = {
+    "image/jpeg": {"jpg", "jpeg"},
+    "audio/ogg": {"ogg", "oga", "opus"},
+    "text/plain": {"txt", "csv", "tsv", "md", "log", "json", "xml", "yaml", "vcf", "ics", "eml", "rtf"},
+}
+# Separators, what Windows forbids, control characters, and marks that hide or turn around a part of the name.
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]')
+
+
+def download_name(name: str, mime_type: str) -> str:
+    """The sender's name for a file, so that no computer runs what it's saved as. '' if nothing of it is left."""
+    name = _UNSAFE.sub("", re.split(r"[/\\]", name)[-1]).strip(" .")
+    stem, dot, ending = name.rpartition(".")
+    fitting = ENDINGS.get(mime_type) or {EXTENSIONS[mime_type]} if mime_type in EXTENSIONS else _OFFICE | _OTHERS
+    if not dot or ending.lower() not in fitting:
+        stem, ending = name, extension(mime_type)
+    return f"{stem[:MAX_NAME].strip(' .')}.{ending}" if stem else ""

@@ -26,6 +26,7 @@ class Revoked:
     """A message that was blanked. `texts`: all its texts, oldest first."""
 
     conversation_id: int
+    origin: str
     texts: Sequence[str]
 
 
@@ -100,13 +101,14 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
         return []
     condition = Q(pk__in=[message.pk for message in messages])
     for message in messages:
-        condition |= Q(conversation_id=message.conversation_id, reply_to=message.external_id, kind="edit")
+        edits = Q(conversation_id=message.conversation_id, reply_to=message.external_id, kind="edit")
+        condition |= edits & Q(origin=message.origin)
     ids = list(ConversationMessage.objects.filter(condition).values_list("pk", flat=True))
     blanked = ConversationMessage.objects.filter(pk__in=ids)
     blanked.update(text="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
     Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
     forget_text(ids)
     return [
-        Revoked(message.conversation_id, [*(former["text"] for former in message.edits), message.text])
+        Revoked(message.conversation_id, message.origin, [*(former["text"] for former in message.edits), message.text])
         for message in messages
     ]

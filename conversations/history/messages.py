@@ -130,6 +130,7 @@ class NewMessage:
     kind: str
     sent_at: dt.datetime
     reply_to: str
+    signed_by: Sequence[int] | None  # see `ConversationMessage.signed_by`
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +144,18 @@ class StoredMessage:
 
 _INSERT = """
 INSERT INTO conversation_messages AS m
-    (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to)
-SELECT conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to
+    (conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to, signed_by)
+SELECT conversation_id, role, origin, text, raw_json, external_id, kind, sent_at, reply_to, signed_by
 FROM jsonb_to_recordset(%(messages)s::jsonb) AS n(
     position int, conversation_id bigint, role text, origin text, text text, raw_json jsonb, external_id text,
-    kind text, sent_at timestamptz, reply_to text)
+    kind text, sent_at timestamptz, reply_to text, signed_by bigint[])
 ORDER BY position
 ON CONFLICT (conversation_id, external_id) WHERE external_id IS NOT NULL DO NOTHING
 RETURNING id, conversation_id, external_id, ARRAY(
     SELECT c.kind::text FROM conversation_messages c WHERE c.conversation_id = m.conversation_id
         AND c.reply_to = m.external_id AND c.kind IN ('edit', 'revoke') AND c.role = m.role)
 """
-_COLUMNS = ("role", "origin", "text", "raw_json", "external_id", "kind", "reply_to")
+_COLUMNS = ("role", "origin", "text", "raw_json", "external_id", "kind", "reply_to", "signed_by")
 
 
 def store(messages: Sequence[NewMessage]) -> list[StoredMessage | None]:

@@ -7,6 +7,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from conversations.files import file_types
 from conversations.files.attachments import Attachment, stored_name
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
@@ -161,3 +162,39 @@ def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusiness
 def test_an_incomplete_file_is_not_shown(businesses: TwoBusinesses, ours: Conversation, state: str) -> None:
     file = kept(ours, "image", "image/jpeg", state=state)
     assert businesses.browser("owner").get(address(file, ours)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "filename", "saved_as"),
+    [
+        ("application/pdf", "bill.pdf", "bill.pdf"),
+        ("application/pdf", "bill.PDF", "bill.PDF"),
+        ("application/pdf", "bill", "bill.pdf"),
+        ("application/pdf", "bill.exe", "bill.exe.pdf"),
+        ("application/pdf", "C:\\bills\\may.pdf", "may.pdf"),
+        ("application/pdf", "bill\u202efdp.exe", "billfdp.exe.pdf"),
+        ("text/html", "x.html", "x.html.bin"),
+        ("image/svg+xml", "x.svg", "x.svg.bin"),
+        ("text/plain", "run.bat", "run.bat.txt"),
+        ("text/plain", "list.csv", "list.csv"),
+        ("application/octet-stream", "setup.exe", "setup.exe.bin"),
+        ("application/x-msdownload", "setup.scr .", "setup.scr.bin"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "order.docx", "order.docx"),
+        ("application/vnd.ms-word.document.macroenabled.12", "order.docm", "order.docm.bin"),
+        ("application/zip", "all.zip", "all.zip"),
+        ("application/octet-stream", "счёт.lnk", "счёт.lnk.bin"),
+        ("application/pdf", "x" * 250 + ".pdf", "x" * 150 + ".pdf"),
+    ],
+)
+def test_nothing_is_saved_under_a_name_that_runs(mime_type: str, filename: str, saved_as: str) -> None:
+    assert file_types.download_name(filename, mime_type) == saved_as
+
+
+@pytest.mark.parametrize("filename", ["", "...", "/", "\u202e", " . "], ids=range(5))
+def test_a_name_of_which_nothing_is_left_is_replaced(
+    businesses: TwoBusinesses, ours: Conversation, filename: str
+) -> None:
+    file = kept(ours, "document", "application/pdf", filename=filename)
+    response = businesses.browser("viewer").get(address(file, ours))
+    assert body(response)
+    assert response["Content-Disposition"] == f'attachment; filename="document-{file.pk}.pdf"'

@@ -67,7 +67,7 @@ def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
 
 
 def _accounts(phone_number_ids: Collection[str]) -> dict[str, SendingAccess]:
-    accounts = WhatsAppAccount.objects.filter(phone_number_id__in=phone_number_ids)
+    accounts = WhatsAppAccount.objects.filter(phone_number_id__in=phone_number_ids).order_by("is_active")
     try:
         found = {account.phone_number_id: _of_account(account) for account in accounts}
     except ImproperlyConfigured as error:

@@ -52,7 +52,7 @@ def find(templates: Sequence[MessageTemplate], name: str | None, language: str |
 def _waba_id(phone_number_id: str) -> str:
     if settings.MULTITENANT_ENABLED:
         return ""
-    account = WhatsAppAccount.objects.filter(phone_number_id=phone_number_id).first()
+    account = WhatsAppAccount.objects.filter(phone_number_id=phone_number_id).order_by("-is_active").first()
     return (account.waba_id if account else "") or str(settings.WHATSAPP_WABA_ID)
 
 

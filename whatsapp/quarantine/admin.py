@@ -23,8 +23,15 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
     search_help_text = "Search by reason, error or phone number ID"
     ordering = ["-created_at", "-pk"]
     actions = ["replay"]
-    fields = ["reason", "result", "field", "phone_number_id", "tenant", "body", "created_at"]
-    readonly_fields = ["body", "result"]
+    fields = ["reason", "result", "field", "phone_number_id", "tenant", "signer", "body", "created_at"]
+    readonly_fields = ["body", "result", "signer"]
+
+    @admin.display(description="signed by")
+    def signer(self, event: QuarantinedEvent) -> str:
+        if event.signed_by is None:
+            return "Nobody: WHATSAPP_APP_SECRET wasn't set"
+        accounts = ", ".join(map(str, event.signed_by))
+        return f"The own app of account {accounts}" if accounts else "The app of this installation"
 
     @admin.display(description="raw body")
     def body(self, event: QuarantinedEvent) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from whatsapp.models import QuarantinedEvent
-from whatsapp.webhook.types import Rejected
+from whatsapp.webhook.types import Rejected, Signer
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A rejected item, the tenant who may see it, and the accounts whose own app signed it."""
+    """A rejected item, the tenant who may see it, and who signed it."""
 
     item: Rejected
     tenant_id: int | None
-    signed_by: frozenset[int]
+    signer: Signer
 
 
 def keep(items: Iterable[Quarantined]) -> None:
@@ -28,7 +28,7 @@ def keep(items: Iterable[Quarantined]) -> None:
 
 
 def _row(quarantined: Quarantined) -> QuarantinedEvent:
-    item, signed_by = quarantined.item, sorted(quarantined.signed_by)
+    item, signed_by = quarantined.item, quarantined.signer.as_column
     # With the tenant and the signer: one app can't hide what another one sends by sending it first.
     content = json.dumps([item.reason, item.raw, quarantined.tenant_id, signed_by], sort_keys=True)
     return QuarantinedEvent(

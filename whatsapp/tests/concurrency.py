@@ -14,8 +14,8 @@ from conversations.models import ConversationMessage
 from tests.stage import SECRET, WEBHOOK
 from whatsapp.tests.factories import Json, inbound, signed, text_message
 from whatsapp.webhook.parsing import parse
-from whatsapp.webhook.routing import Signer
 from whatsapp.webhook.storing import Batch, Locking, Outcome, SignedBody
+from whatsapp.webhook.types import Signer
 
 ANN, BOB = "79000000001", "79000000002"
 SECONDS = 30.0

@@ -101,7 +101,7 @@ def test_shows_a_pause_with_its_reason_and_resumes(businesses: TwoBusinesses, ac
 
 def test_a_new_token_resumes(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
     Pause.objects.create(scope="number:1001", reason="Meta refused the token")
-    save(businesses.browser("owner"), account, waba_id="1")
+    save(businesses.browser("owner"), account, display_phone_number="+49 30 2")
     assert Pause.objects.exists()
     save(businesses.browser("owner"), account, access_token="EAAG-new-token")
     assert not Pause.objects.exists()

@@ -29,7 +29,9 @@ class Meta:
         if request.url.path.endswith("/subscribed_apps"):
             apps = [{"whatsapp_business_api_data": {"id": "1"}}]
             return httpx2.Response(200, json={"data": apps if self.subscribed else []})
-        return httpx2.Response(200, json={"display_phone_number": "+49 30 1", "verified_name": "Bakery"})
+        if request.url.path.endswith("/phone_numbers"):
+            return httpx2.Response(200, json={"data": [{"id": "10/01"}]})
+        return httpx2.Response(200, json={"id": "10/01", "display_phone_number": "+49 30 1", "verified_name": "Bakery"})
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_says_that_all_is_well(businesses: TwoBusinesses, account: WhatsAppAccou
     assert "An app is subscribed" in page
     assert "Last webhook received:" in page
     paths = [request.url.raw_path.decode().split("?")[0] for request in meta.asked]
-    assert [path.split("/", 2)[2] for path in paths] == ["10%2F01", "77/subscribed_apps"]
+    assert [path.split("/", 2)[2] for path in paths] == ["10%2F01", "77/phone_numbers", "77/subscribed_apps"]
     assert {request.headers["Authorization"] for request in meta.asked} == {f"Bearer {TOKEN}"}
 
 

@@ -190,6 +190,30 @@ def test_the_whatsapp_app_cannot_edit_or_delete_what_the_customer_or_the_assista
     assert list(texts) == ["Hello", "Answer to Hello"]
 
 
+def app(item: Json) -> Json:
+    """A delivery about what the business did in the WhatsApp app."""
+    return delivery(change(message_echoes=[item], contacts=[contact()]))
+
+
+def test_a_deletion_leaves_the_edits_of_the_other_side(stage: Stage) -> None:
+    """An edit from the wrong side isn't applied, but it's a row that someone wrote."""
+    stage.post(inbound(text_message("Two cakes", id=ORIGINAL)))
+    text = {"type": "text", "text": {"body": "Written in the app"}}
+    stage.post(app(echo("edit", {"original_message_id": ORIGINAL, "message": text})))
+    stage.post(inbound(message("revoke", {"original_message_id": ORIGINAL})))
+    mine = ConversationMessage.objects.get(kind="edit")
+    assert (mine.text, mine.revoked_at) == ("Written in the app", None)
+    assert ConversationMessage.objects.get(external_id=ORIGINAL).text == ""
+
+
+def test_a_deletion_by_the_business_leaves_the_leads_text(stage: Stage) -> None:
+    stage.post(inbound(text_message("Hello")))
+    stage.post(app(echo("text", {"body": "Hello"}, id="wamid.bo")))
+    stage.post(app(echo("revoke", {"original_message_id": "wamid.bo"})))
+    assert ConversationMessage.objects.get(external_id="wamid.bo").text == ""
+    assert Lead.objects.get().first_text == "Hello"
+
+
 def test_a_correction_of_the_other_side_that_came_first_is_not_applied(stage: Stage) -> None:
     stage.post(inbound(message("revoke", {"original_message_id": "wamid.bo"})))
     stage.post(delivery(change(message_echoes=[echo(id="wamid.bo")], contacts=[contact()])))

@@ -1,17 +1,20 @@
 """Routing deliveries to businesses: what a refusal costs, and what one app can't do to another's business."""
 
+import datetime as dt
 import hmac
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from conversations.models import ConversationMessage
+from conversations.history.messages import add_conversation_message
+from conversations.models import Conversation, ConversationMessage
 from tenants.models import Tenant
 from tests.stage import SECRET, Stage
-from whatsapp.models import QuarantinedEvent, WhatsAppAccount
-from whatsapp.tests.factories import Json, change, delivery, inbound, text_message
+from whatsapp.models import DeliveryWindow, QuarantinedEvent, WhatsAppAccount
+from whatsapp.tests.factories import Json, change, contact, delivery, echo, inbound, text_message
 from whatsapp.webhook import ingest, routing
 from whatsapp.webhook.signature import sign
 
@@ -135,6 +138,92 @@ def test_an_app_cannot_plant_rejected_items_with_another_tenant(stage: Stage, no
     # And it doesn't hide the same item when the right app sends it.
     stage.post(delivery(planted), secret=SECRET)
     assert [event.tenant and event.tenant.slug for event in QuarantinedEvent.objects.order_by("pk")] == [None, "t2002"]
+
+
+def test_a_message_records_who_signed_it(stage: Stage, north: WhatsAppAccount) -> None:
+    stage.post(inbound(text_message("own app"), phone_number_id=NORTH), secret=OWN)
+    stage.post(inbound(text_message("ours"), phone_number_id=SOUTH), secret=SECRET)
+    echoed = change(message_echoes=[echo()], contacts=[contact()], phone_number_id=NORTH)
+    stage.post(delivery(echoed), secret=OWN)
+    add_conversation_message(Conversation.objects.latest("pk").pk, "assistant", "Hello")
+    signers = ConversationMessage.objects.order_by("pk").values_list("signed_by", flat=True)
+    assert list(signers) == [[north.pk], [], [north.pk], None]
+
+
+def test_a_replay_in_single_business_mode_does_not_trust_a_businesss_app(
+    stage: Stage, north: WhatsAppAccount, settings: Any
+) -> None:
+    stage.post(both(south="FORGED"), secret=OWN)
+    settings.MULTITENANT_ENABLED = False
+    assert ingest.replay(QuarantinedEvent.objects.get()) == "signed by another app"
+    assert not ConversationMessage.objects.filter(text="FORGED").exists()
+
+
+def test_what_nobody_signed_is_replayed_only_while_there_is_no_secret(stage: Stage, settings: Any) -> None:
+    """Without a secret (DEBUG), everything is accepted. That doesn't make it Meta's later."""
+    settings.WHATSAPP_APP_SECRETS = []
+    bad = text_message("unsigned", sender=None)
+    assert stage.post(delivery(change(messages=[bad])), secret=None).json() == {"ok": True}
+    stage.post(inbound(text_message("Hello")), secret=None)
+    assert ConversationMessage.objects.get().signed_by is None
+    event = QuarantinedEvent.objects.get()
+    assert event.signed_by is None
+    event.raw["entry"][0]["changes"][0]["value"]["messages"][0]["from"] = "79001112233"
+    event.save()
+    settings.WHATSAPP_APP_SECRETS = [SECRET]
+    assert ingest.replay(event) == "not signed"
+    settings.WHATSAPP_APP_SECRETS = []
+    assert ingest.replay(event) == ""
+    assert ConversationMessage.objects.filter(text="unsigned").exists()
+
+
+def test_an_inactive_account_gets_nothing_of_its_number(stage: Stage, north: WhatsAppAccount) -> None:
+    """It may be anyone's: entering a number proves nothing."""
+    account("777", is_active=False, waba_id="888")
+    stage.post(inbound(text_message("private"), phone_number_id="777"))
+    stage.post(delivery(change(field="account_update"), entry_id="888"))
+    stage.post(delivery(change(field="message_template_status_update", phone_number_id="777"), entry_id="888"))
+    assert set(QuarantinedEvent.objects.values_list("tenant", flat=True)) == {None}
+    assert QuarantinedEvent.objects.count() == 3
+    WhatsAppAccount.objects.filter(pk=north.pk).update(is_active=False)
+    assert stage.post(inbound(text_message(), phone_number_id=NORTH), secret=OWN).status_code == 403
+
+
+def test_the_rest_of_a_delivery_for_several_numbers_belongs_to_nobody(stage: Stage, north: WhatsAppAccount) -> None:
+    """It contains the whole body."""
+    many = [text_message(str(n), sender=f"7900{n % 10:07}") for n in range(1001)]
+    body = delivery(
+        change(messages=[text_message("for south")], phone_number_id=SOUTH),
+        change(messages=many, phone_number_id=NORTH),
+    )
+    WhatsAppAccount.objects.update(app_secret="")
+    stage.post(body)
+    assert QuarantinedEvent.objects.get().tenant is None
+    stage.post(inbound(*many, phone_number_id=NORTH, contacts=[]))
+    assert QuarantinedEvent.objects.latest("pk").tenant == north.tenant
+
+
+def test_what_an_own_app_may_deliver_per_minute_is_limited(stage: Stage, north: WhatsAppAccount, settings: Any) -> None:
+    settings.WEBHOOK_APP_RATE_LIMIT = 5
+    five = inbound(*(text_message(str(n)) for n in range(5)), phone_number_id=NORTH)
+    assert stage.post(five, secret=OWN).status_code == 200
+    refused = stage.post(inbound(text_message("late"), phone_number_id=NORTH), secret=OWN)
+    assert (refused.status_code, 1 <= int(refused["Retry-After"]) <= 60) == (429, True)
+    rejected = change(field="unknown", phone_number_id=NORTH)
+    assert stage.post(delivery(rejected), secret=OWN).status_code == 429, "rejected items count like messages"
+    assert not ConversationMessage.objects.filter(text="late").exists()
+    assert not QuarantinedEvent.objects.exists()
+    # The others aren't affected, nor is the next minute.
+    assert stage.post(inbound(text_message("ours"), phone_number_id=SOUTH)).status_code == 200
+    DeliveryWindow.objects.update(started_at=Now() - dt.timedelta(minutes=1))
+    assert stage.post(inbound(text_message("late"), phone_number_id=NORTH), secret=OWN).status_code == 200
+    assert ConversationMessage.objects.filter(text="late").exists()
+
+
+def test_the_size_of_what_an_own_app_delivers_counts(stage: Stage, north: WhatsAppAccount, settings: Any) -> None:
+    settings.WEBHOOK_APP_RATE_LIMIT = 2000
+    assert stage.post(inbound(text_message(FILLER), phone_number_id=NORTH), secret=OWN).status_code == 429
+    assert not ConversationMessage.objects.exists()
 
 
 def test_more_than_1000_items_are_one_quarantined_row_and_replayed_in_turn(stage: Stage) -> None:

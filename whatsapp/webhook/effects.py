@@ -15,7 +15,7 @@ from leads import capture
 from leads.capture import NewLead
 from whatsapp.media import fetching
 
-from .types import Echo, InboundMessage
+from .types import Echo, InboundMessage, Signer
 
 Message = InboundMessage | Echo
 
@@ -51,7 +51,7 @@ def contact(item: Message, tenant_id: int, now: dt.datetime) -> Contact:
     )
 
 
-def new_message(item: Message, conversation: ConversationRef, now: dt.datetime) -> NewMessage:
+def new_message(item: Message, conversation: ConversationRef, signer: Signer, now: dt.datetime) -> NewMessage:
     is_echo = isinstance(item, Echo)
     return NewMessage(
         conversation=conversation,
@@ -63,6 +63,7 @@ def new_message(item: Message, conversation: ConversationRef, now: dt.datetime) 
         kind=item.kind,
         sent_at=clamped(item.sent_at, now),
         reply_to=item.reply_to or item.target or "",
+        signed_by=signer.as_column,
     )
 
 
@@ -98,7 +99,8 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     if told:
         webhook_events.received(told)
     for deleted in corrections.apply([new.row for new in stored]):
-        capture.forget_text(deleted.conversation_id, deleted.texts)
+        if deleted.origin == "customer":  # what the business deletes isn't the customer's
+            capture.forget_text(deleted.conversation_id, deleted.texts)
     for new in stored:
         item = new.item
         if isinstance(item, InboundMessage) and (item.moved_to_phone or item.moved_to_user_id):

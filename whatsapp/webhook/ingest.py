@@ -13,9 +13,8 @@ from whatsapp.models import QuarantinedEvent
 from whatsapp.quarantine import store as quarantine
 
 from .parsing import parse
-from .routing import Signer
 from .storing import Batch, CommitUnknown, Locking, Outcome, RowLocked, SignedBody
-from .types import WebhookBody
+from .types import Signer, WebhookBody
 
 MAX_ROWS = 500  # per transaction, unless one delivery has more
 PATIENCE_SECONDS = 10.0  # Meta doesn't wait longer
@@ -38,7 +37,7 @@ def accept(body: WebhookBody, signer: Signer) -> None:
     if Meta has to deliver it again; what is already stored is then recognised.
     """
     signed = SignedBody(body, signer)
-    if not _group.add(signed, size=len(signed.items)).is_busy:
+    if not _group.add(signed, size=len(body.items)).is_busy:
         return
     with contextlib.suppress(RowLocked):
         _store_alone(signed, Locking.BRIEF)
@@ -58,8 +57,9 @@ def replay(event: QuarantinedEvent) -> str:
 
     Raises NotStored if the database is unavailable, RowLocked if its conversation is locked.
     """
-    signed = SignedBody(parse(event.raw), Signer(frozenset(event.signed_by)))
-    is_one = len(signed.items) == 1
+    signer = Signer(None if event.signed_by is None else frozenset(event.signed_by))
+    signed = SignedBody(parse(event.raw), signer)
+    is_one = len(signed.body.items) == 1
     # If only some of several items are rejected, they get rows of their own.
     outcome = _store_alone(signed, Locking.WAIT, quarantines=not is_one)
     if is_one and outcome.rejected:

@@ -52,7 +52,9 @@ def _parsed(data: object) -> WebhookBody:
     end = max(start, 0) + MAX_ITEMS
     found = list(islice(_items(data), max(start, 0), end + 1))
     if len(found) > MAX_ITEMS:
-        number = found.pop().phone_number_id
+        # The rest contains the whole body: it belongs to a number only if that's the only one in it.
+        first = found.pop()
+        number = first.phone_number_id if _has_one_change(data) else ""
         rest: Json = {"body": data, "start": end}
         found.append(Rejected(reason="more than 1,000 items", field="", phone_number_id=number, raw=rest))
     return WebhookBody(
@@ -61,6 +63,11 @@ def _parsed(data: object) -> WebhookBody:
         statuses=tuple(item for item in found if isinstance(item, StatusUpdate)),
         rejected=tuple(item for item in found if isinstance(item, Rejected)),
     )
+
+
+def _has_one_change(data: object) -> bool:
+    entries = as_list(as_dict(data).get("entry"))
+    return len(entries) == 1 and len(as_list(as_dict(entries[0]).get("changes"))) == 1
 
 
 def _items(data: object) -> Iterator[Item]:

@@ -15,14 +15,15 @@ from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
 
 from .signature import is_valid
-from .types import Item, Rejected
+from .types import Item, Rejected, Signer
 
 # The account's page shows when Meta last delivered, to the minute: not every delivery writes it.
 _ACCOUNTS = """
 SELECT phone_number_id, waba_id, last_delivery_at > statement_timestamp() - interval '1 minute' IS NOT TRUE,
-    id, tenant_id, is_active, app_secret <> ''
+    id, tenant_id, app_secret <> ''
 FROM whatsapp_accounts
-WHERE phone_number_id = ANY (%(numbers)s::text[]) OR (waba_id <> '' AND waba_id = ANY (%(wabas)s::text[]))
+WHERE is_active AND (
+    phone_number_id = ANY (%(numbers)s::text[]) OR (waba_id <> '' AND waba_id = ANY (%(wabas)s::text[])))
 """
 
 # The IDs that an unsigned body names: phone numbers, and WABAs (the IDs of its entries), because account and template
@@ -30,13 +31,6 @@ WHERE phone_number_id = ANY (%(numbers)s::text[]) OR (waba_id <> '' AND waba_id 
 _NAMED_ID = re.compile(rb'"(?:phone_number_id|id)"\s*:\s*"?([0-9A-Za-z_.\-]{1,64})[",\s}]')
 MAX_IDS = 100
 MAX_SECRETS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """The app that signed a delivery: that of these accounts, or the installation's if there are none."""
-
-    accounts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +45,16 @@ class Route:
 class _Account:
     id: int
     tenant_id: int
-    is_active: bool
     has_own_app: bool
 
     def accepts(self, signer: Signer) -> bool:
         """A number with an app secret of its own accepts only what that app signed, and no other number does."""
-        return self.id in signer.accounts if self.has_own_app else not signer.accounts
+        return self.id in (signer.accounts or ()) if self.has_own_app else not signer.accounts
 
 
 def authenticate(body: bytes, header: str | None) -> Signer | None:
     """Who signed these bytes. None if it's no one we know, and the body must be refused. Without any secret (DEBUG
-    only), everything is accepted.
+    only), everything is accepted, as signed by nobody.
 
     What a refusal costs doesn't depend on the number of accounts: only a few secrets are tried, those of the accounts
     that the body names.
@@ -72,7 +65,7 @@ def authenticate(body: bytes, header: str | None) -> Signer | None:
         for secret in islice(_own_secrets(body, MAX_IDS), MAX_SECRETS):
             if is_valid(body, header, [secret]):
                 return Signer(frozenset(_own_secrets(body, None)[secret]))
-    return None if settings.WHATSAPP_APP_SECRETS else Signer()
+    return None if settings.WHATSAPP_APP_SECRETS else Signer(None)
 
 
 def _own_secrets(body: bytes, limit: int | None) -> dict[str, list[int]]:
@@ -100,8 +93,11 @@ class Router:
             self._load(list(items))
 
     def route(self, item: Item, signer: Signer) -> Route:
+        """Only the owners of an active account see its number's items: an inactive one may not be theirs."""
+        if signer.accounts is None and settings.WHATSAPP_APP_SECRETS:
+            return Route(error="not signed")
         if self._single is not None:
-            return Route(self._single)
+            return Route(error="signed by another app") if signer.accounts else Route(self._single)
         account = self._by_number.get(item.phone_number_id)
         if account is None and isinstance(item, Rejected):
             return self._route_of_waba(_waba_id(item), signer)
@@ -109,7 +105,7 @@ class Router:
             return Route(error="unknown phone_number_id")
         if not account.accepts(signer):
             return Route(error="signed by another app")
-        return Route(account.tenant_id, error="" if account.is_active else "unknown phone_number_id")
+        return Route(account.tenant_id)
 
     def note_deliveries(self, items: Iterable[tuple[Item, Route]]) -> None:
         """Record on the accounts of these items that Meta delivered. Call it in a transaction."""

@@ -26,9 +26,9 @@ from whatsapp.quarantine.store import Quarantined
 from . import effects, status_updates
 from .effects import Stored
 from .parsing import as_body
-from .routing import Route, Router, Signer
+from .routing import Route, Router
 from .status_updates import Found
-from .types import Echo, InboundMessage, Item, Rejected, StatusUpdate, WebhookBody
+from .types import Echo, InboundMessage, Item, Rejected, Signer, StatusUpdate, WebhookBody
 
 logger = logging.getLogger(__name__)
 
@@ -91,10 +91,6 @@ class SignedBody:
     body: WebhookBody
     signer: Signer
 
-    @property
-    def items(self) -> tuple[Item, ...]:
-        return (*self.body.messages, *self.body.echoes, *self.body.statuses, *self.body.rejected)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -142,7 +138,7 @@ class Batch:
         self._bodies = bodies
         self._locking = locking
         self._quarantines = quarantines
-        self._router = Router(item for body in bodies for item in body.items)
+        self._router = Router(item for signed in bodies for item in signed.body.items)
         self._busy: set[int] = set()
         self._rejected: defaultdict[int, list[Rejected]] = defaultdict(list)
         self._is_due = False
@@ -152,7 +148,7 @@ class Batch:
 
         Raises RowLocked (unless locked rows are skipped), CommitUnknown, or the database's error if it's unavailable.
         """
-        self._store([self._routed(item, at) for at, body in enumerate(self._bodies) for item in body.items])
+        self._store([self._routed(item, at) for at, each in enumerate(self._bodies) for item in each.body.items])
         if self._is_due:
             _notify()
         return [Outcome(at in self._busy, tuple(self._rejected[at])) for at in range(len(self._bodies))]
@@ -236,9 +232,7 @@ class Batch:
         status_updates.apply([statuses[routed] for routed in ready if routed in statuses], now)
         rejected = [(routed, routed.item) for routed in [*ready, *foreign] if isinstance(routed.item, Rejected)]
         if self._quarantines:
-            quarantine.keep(
-                Quarantined(item, routed.route.tenant_id, routed.signer.accounts) for routed, item in rejected
-            )
+            quarantine.keep(Quarantined(item, routed.route.tenant_id, routed.signer) for routed, item in rejected)
         self._router.note_deliveries((routed.item, routed.route) for routed in ready)
         return _Written(stored, rejected, busy, is_due)
 
@@ -256,13 +250,13 @@ def _store_messages(
     ours = [contact for contact in messages.values() if not locks.known[contact].is_foreign_to(contact.tenant_id)]
     saved = contacts.save(ours, locks.known)
     foreign = [routed.rejected("conversation of another tenant") for routed, c in messages.items() if c not in saved]
-    pairs = [
-        (routed.item, saved[contact])
+    found = [
+        (routed.item, saved[contact], routed.signer)
         for routed, contact in messages.items()
         if contact in saved and isinstance(routed.item, InboundMessage | Echo)
     ]
-    rows = history.store([effects.new_message(item, conversation, now) for item, conversation in pairs])
-    return [Stored(item, row) for (item, _), row in zip(pairs, rows, strict=True) if row], foreign
+    rows = history.store([effects.new_message(*each, now) for each in found])
+    return [Stored(item, row) for (item, *_), row in zip(found, rows, strict=True) if row], foreign
 
 
 def _notify() -> None:

@@ -1,4 +1,4 @@
-"""The contents of a webhook body, as frozen values. `whatsapp.webhook.parsing` creates them."""
+"""The contents of a webhook body and who signed it, as frozen values. `whatsapp.webhook.parsing` creates them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,6 +81,20 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Signer:
+    """The app that signed a delivery: that of these accounts, or the installation's if there are none. None: nobody,
+    which is accepted only while no app secret is set (DEBUG).
+    """
+
+    accounts: frozenset[int] | None = frozenset()
+
+    @property
+    def as_column(self) -> list[int] | None:
+        """The value of the column `signed_by`."""
+        return None if self.accounts is None else sorted(self.accounts)
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookBody:
     """Everything in one webhook body, each kind in the order it came."""
 
@@ -88,6 +102,10 @@ class WebhookBody:
     echoes: tuple[Echo, ...] = ()
     statuses: tuple[StatusUpdate, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+
+    @property
+    def items(self) -> "tuple[Item, ...]":
+        return (*self.messages, *self.echoes, *self.statuses, *self.rejected)
 
 
 Item = InboundMessage | Echo | StatusUpdate | Rejected

@@ -14,7 +14,7 @@ from runtime import crashpoints
 from runtime.database import retry_on_new_connection
 from runtime.group_commit import NotStored
 
-from . import ingest, parsing, routing
+from . import ingest, parsing, quota, routing
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,15 @@ class WebhookView(APIView):
             if signer is None:
                 logger.warning("[WA] refused a delivery with a missing or wrong signature")
                 return _error("missing or wrong signature", 403)
-            ingest.accept(parsing.read(request.body), signer)
+            quota.spend(signer, len(request.body) // 1024)
+            body = parsing.read(request.body)
+            quota.spend(signer, len(body.items))
+            ingest.accept(body, signer)
+        except quota.QuotaExceeded as error:
+            logger.warning("[WA] an app has delivered too much: %s", error)
+            response = _error("too many deliveries, deliver it again", 429)
+            response["Retry-After"] = str(error.seconds)
+            return response
         except (NotStored, DatabaseError, InterfaceError) as error:
             logger.error("a delivery was not stored; Meta will deliver it again: %s", error, exc_info=error.__cause__)
             return _error("not stored, deliver it again", 503)

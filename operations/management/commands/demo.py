@@ -67,7 +67,7 @@ def _ensure_business(admin: User) -> None:
     Membership.objects.get_or_create(user=admin, tenant=tenant, defaults={"role": Membership.Role.OWNER})
     Assistant.objects.get_or_create(tenant=tenant)
     WhatsAppAccount.objects.get_or_create(
-        phone_number_id=PHONE_NUMBER_ID, defaults={"tenant": tenant, "display_phone_number": "+1 555 010 0001"}
+        phone_number_id=PHONE_NUMBER_ID, tenant=tenant, defaults={"display_phone_number": "+1 555 010 0001"}
     )
 
 
