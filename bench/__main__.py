@@ -33,6 +33,10 @@ PARTS = {
     "growth": "growth.run",
     "desk": "desk.run",
     "cost": "cost.run",
+    "slow-clients": "attacks.slow_clients",
+    "heavy": "attacks.heavy",
+    "refused": "attacks.refused",
+    "neighbour": "attacks.neighbour",
 }
 
 

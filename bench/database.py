@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import ProgrammingError, connection
 from django.db.models import Manager, Model
 
-from .stack import NUMBERS
+from .stack import DATA, NUMBERS
 
 Value = str | int | float | None
 
@@ -53,10 +53,18 @@ def empty() -> None:
         add_business(number)
 
 
-def add_business(number: str) -> Model:
+def add_business(number: str, app_secret: str = "") -> Model:
     tenant = objects("tenants").create(name=f"Bench {number}", slug=f"bench-{number}")
-    objects("whatsapp_accounts").create(tenant=tenant, phone_number_id=number, access_token="token")
+    objects("whatsapp_accounts").create(
+        tenant=tenant, phone_number_id=number, access_token="token", app_secret=app_secret
+    )
     return tenant
+
+
+def server_pids() -> list[int]:
+    """The embedded PostgreSQL's process, or none if the server is elsewhere."""
+    file = DATA / "postgres" / "postmaster.pid"
+    return [int(file.read_text().split()[0])] if file.exists() else []
 
 
 def libpq() -> dict[str, str]:

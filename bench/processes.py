@@ -30,6 +30,12 @@ def peak(pid: int) -> float:
     return sum(_status(member, "VmHWM") for member in tree(pid))
 
 
+def forget_peak(pid: int) -> None:
+    """From now on, `peak` starts at what they hold now."""
+    for member in tree(pid):
+        Path(f"/proc/{member}/clear_refs").write_text("5")
+
+
 def _stat(pid: int) -> list[str]:
     """Everything after the name: the state, the parent, …; zeros when the process has ended."""
     try:

@@ -41,6 +41,7 @@ class Counts:
     refused: int = 0
     added: list[float] = field(default_factory=list)  # seconds from a message's departure to the model's request
     first: dict[int, float] = field(default_factory=dict)  # customer -> seconds from the first message to a reply
+    replied: list[float] = field(default_factory=list)  # seconds from each message's departure to its reply
 
 
 @dataclass
@@ -53,6 +54,7 @@ class StandIn:
     customers: int = 0
     sent: dict[str, float] = field(default_factory=dict)  # mark of a text -> when it left
     began: dict[int, float] = field(default_factory=dict)  # customer -> when the first message left
+    left: dict[int, float] = field(default_factory=dict)  # customer -> when the unanswered message left
     connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -98,6 +100,7 @@ class StandIn:
         self.think, self.customers, self.counts = think, count, Counts()
         self.sent.clear()
         self.began.clear()
+        self.left.clear()
         for customer in range(count):
             self.write(customer, think * customer / count)
 
@@ -118,6 +121,8 @@ class StandIn:
         self.counts.graph += 1
         if customer in self.began:
             self.counts.first.setdefault(customer, time.monotonic() - self.began[customer])
+        if customer in self.left:
+            self.counts.replied.append(time.monotonic() - self.left.pop(customer))
         if 0 <= customer < self.customers:
             self.write(customer, self.think)
 
@@ -132,6 +137,7 @@ class StandIn:
         body = delivery(1, serial, serial, NUMBERS[customer % len(NUMBERS)], [str(FIRST + customer)])
         self.sent[f"{serial}.0"] = now = time.monotonic()
         self.began.setdefault(customer, now)
+        self.left[customer] = now
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             if await self.post(body) == 200:
                 return

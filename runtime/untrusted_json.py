@@ -10,6 +10,9 @@ Json = dict[str, object]
 
 MAX_DEPTH = 64  # Meta's bodies are about a dozen levels deep
 MAX_DIGITS = 40
+# Objects, lists and commas. 3 MB of ordinary messages or statuses have about 100,000; millions take seconds, and much
+# memory.
+MAX_PARTS = 300_000
 _TOO_LARGE = 1e300  # and Python refuses to write out an integer of more than 4,300 digits
 TOO_DEEP = "[nested too deeply]"
 
@@ -17,6 +20,8 @@ TOO_DEEP = "[nested too deeply]"
 _NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
 # Without these bytes, decoded text can't contain either. Also matches the valid pairs of an escaped emoji.
 _SUSPICIOUS_ESCAPE = re.compile(rb"\x00|\\u(?:0000|[dD][89a-fA-F])")
+_NEITHER_PART_NOR_QUOTE = bytes(set(range(256)) - set(b'{[,"'))
+_PARTS_IN_A_STRING = re.compile(rb'"[^"]*"')
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Characters that can't be seen, or that change the direction of the text around them. Emoji and several scripts need
@@ -41,7 +46,7 @@ class UnreadableJson(ValueError):
 
 
 def loads(body: bytes) -> object:
-    """The body as cleaned JSON. Raises UnreadableJson if it's empty, not JSON, or nested too deeply.
+    """The body as cleaned JSON. Raises UnreadableJson if it's empty, not JSON, too deep, or has too many parts.
 
     What Python reads but PostgreSQL refuses is repaired, so that one odd value doesn't cost its neighbours: NaN and
     infinities (1e999 reads as one) become null, an integer of more than 40 digits becomes text, bytes that can't be
@@ -50,6 +55,8 @@ def loads(body: bytes) -> object:
     text = body.decode(json.detect_encoding(body), "replace")
     if not text.strip():
         raise UnreadableJson("empty body")
+    if _has_too_many_parts(text):
+        raise UnreadableJson("too many parts")
     try:
         value = json.loads(
             text, strict=False, parse_constant=lambda _: None, parse_int=_bounded_int, parse_float=_bounded_float
@@ -136,6 +143,16 @@ def _words(answer: object) -> Iterator[str]:
             yield from _words(part)
     elif isinstance(answer, str):
         yield " ".join(html.unescape(_MARKUP.sub(" ", answer[:_MOST_READ])).split())
+
+
+def _has_too_many_parts(text: str) -> bool:
+    """What is inside strings doesn't count, but most bodies are fine even if it's counted."""
+    if sum(map(text.count, "{[,")) <= MAX_PARTS:
+        return False
+    # Without escaped quotes and everything else that isn't of interest; then without the strings.
+    parts = text.encode("utf-8", "replace").replace(b"\\\\", b"").replace(b'\\"', b"")
+    parts = parts.translate(None, _NEITHER_PART_NOR_QUOTE).replace(b'""', b"")
+    return len(parts) - sum(len(string[0]) for string in _PARTS_IN_A_STRING.finditer(parts)) > MAX_PARTS
 
 
 def _is_clean(body: bytes) -> bool:

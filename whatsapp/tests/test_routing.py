@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hmac
+import json
 from typing import Any
 
 import pytest
@@ -9,13 +10,14 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
+from bench.parts.attacks import heavy_bodies
 from conversations.history.messages import add_conversation_message
 from conversations.models import Conversation, ConversationMessage
 from tenants.models import Tenant
 from tests.stage import SECRET, Stage
 from whatsapp.models import DeliveryWindow, QuarantinedEvent, WhatsAppAccount
 from whatsapp.tests.factories import Json, change, contact, delivery, echo, inbound, text_message
-from whatsapp.webhook import ingest, routing
+from whatsapp.webhook import ingest, parsing, routing
 from whatsapp.webhook.signature import sign
 
 NORTH, SOUTH = "1001", "2002"
@@ -241,6 +243,35 @@ def test_more_than_1000_items_are_one_quarantined_row_and_replayed_in_turn(stage
 def test_a_body_of_a_million_entries_is_a_thousand_rows(stage: Stage) -> None:
     assert stage.post(b'{"entry":[' + b"1," * 1_000_000 + b"1]}").status_code == 200
     assert QuarantinedEvent.objects.count() <= 1001
+
+
+def test_a_delivery_of_3_mb_never_becomes_many_times_as_much() -> None:
+    for name, body in heavy_bodies():
+        assert 3e6 < len(body) <= 3 * 1024 * 1024, name
+        found = parsing.read(body)
+        assert len(found.items) <= 1001, name
+        assert sum(len(json.dumps(item.raw)) for item in found.items) < 5 * len(body), name
+
+
+def test_a_body_of_a_million_parts_is_one_row_with_its_text(stage: Stage) -> None:
+    body = b'{"entry":[' + b"{}," * 1_000_000 + b"{}]}"
+    assert stage.post(body).status_code == 200
+    event = QuarantinedEvent.objects.get()
+    assert (event.reason, event.raw) == ("too many parts", {"body": body.decode()})
+
+
+def test_a_customer_who_sends_nothing_but_commas_costs_nobody_a_message(stage: Stage) -> None:
+    """What's inside texts doesn't count as parts."""
+    odd = [text_message('\\",[{' * 1000, sender=f"7900{n:07}") for n in range(400)]
+    assert stage.post(inbound(*odd, text_message("Hello"), contacts=[])).status_code == 200
+    assert ConversationMessage.objects.count() == 401
+
+
+def test_a_long_contact_does_not_cost_the_other_customers_their_messages(stage: Stage) -> None:
+    long = contact(name="x" * 10_000)
+    stage.post(inbound(text_message("mine"), text_message("theirs", sender="79007777777"), contacts=[long]))
+    assert ConversationMessage.objects.count() == 2
+    assert not QuarantinedEvent.objects.exists()
 
 
 def test_the_expected_signature_of_a_named_account_is_not_revealed(

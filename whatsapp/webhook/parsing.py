@@ -4,17 +4,19 @@ Source: Meta, "WhatsApp Cloud API > Webhooks > Reference" (messages, statuses, s
 `read` starts from the raw bytes, `parse` from a JSON value. Neither raises, whatever a delivery contains.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean, clean_text, loads
 
-from .items import CUSTOMER, MAX_ID, MAX_LABEL, Change, ItemRejected, echo, inbound, status
+from .items import CUSTOMER, MAX_ID, MAX_LABEL, MAX_NAME, Change, ItemRejected, echo, inbound, status
 from .rendering import error_text
 from .types import ChatMessage, Echo, InboundMessage, Item, Rejected, StatusUpdate, WebhookBody
 
 OBJECT = "whatsapp_business_account"
 MAX_ITEMS = 1000  # per delivery; what comes after them is quarantined as one
+MAX_AROUND = 4000  # characters of JSON beside the items of a change: each rejected item is kept with a copy
 
 
 def read(body: bytes) -> WebhookBody:
@@ -92,8 +94,10 @@ def _entry(entry: object) -> Iterator[Item]:
     if not changes:
         reason = "no content" if isinstance(entry, dict) else "not an object"
         yield Rejected(reason=reason, field="", phone_number_id="", raw={"object": OBJECT, "entry": [entry]})
+    given = as_dict(entry).get("id")
+    entry_id = given if _size(given) <= MAX_AROUND else None
     for change in changes:
-        yield from _change(as_dict(entry).get("id"), change)
+        yield from _change(entry_id, change)
 
 
 def _change(entry_id: object, change: object) -> Iterator[Item]:
@@ -101,6 +105,9 @@ def _change(entry_id: object, change: object) -> Iterator[Item]:
     here = _context(entry_id, _field(change, value), value)
     lists = {key: as_list(value.get(key)) for key in _MAKERS.get(here.field, ())}
     has_items = any(lists.values())
+    if has_items and _is_heavy(here, value):  # kept whole, once
+        yield _rejected("too much beside the items", here, _body_of(entry_id, change))
+        return
     if reason := _change_error(here, as_dict(change).get("value"), has_items):
         rest = {**as_dict(change), "value": _without_items(value)} if has_items else change
         yield _rejected(reason, here, _body_of(entry_id, rest))
@@ -122,6 +129,24 @@ def _change_error(here: Change, value: object, has_items: bool) -> str:
     return "" if has_items else "no content"
 
 
+def _is_heavy(here: Change, value: Json) -> bool:
+    """Whether a thousand copies of what's beside the items would be a burden."""
+    return _size([here.field, *(value.get(key) for key in ("messaging_product", "metadata", "errors"))]) > MAX_AROUND
+
+
+def _light(contact: Json) -> Json:
+    """The contact; if it's long, only what we read of it."""
+    if _size(contact) <= MAX_AROUND:
+        return contact
+    profile = as_dict(contact.get("profile"))
+    names = {key: as_text(profile.get(key))[:MAX_NAME] for key in ("name", "username")}
+    return {"profile": names, **{key: as_text(contact.get(key))[: MAX_ID + 1] for key in ("wa_id", "user_id")}}
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value))
+
+
 def _without_items(value: Json) -> Json:
     return {key: part for key, part in value.items() if key not in CUSTOMER}
 
@@ -135,7 +160,7 @@ def _field(change: object, value: Json) -> str:
 
 def _context(entry_id: object, field: str, value: Json) -> Change:
     given = as_list(value.get("contacts"))[: MAX_ITEMS + 1]
-    contacts = [contact for contact in given if isinstance(contact, dict)]
+    contacts = [_light(contact) for contact in given if isinstance(contact, dict)]
     by_id = {as_text(contact.get(key)): contact for key in ("user_id", "wa_id") for contact in contacts}
     # With two customers in one change, an unmatched contact could belong to either. It's ignored then, because
     # giving one customer's user ID to another would merge their conversations.

@@ -3,13 +3,14 @@
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages", one page per kind.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
-from runtime.untrusted_json import Json, as_dict, as_list, as_text, clean_text
+from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean_text, loads
+
+MAX_LISTED = 1000  # contacts, products, …: more than WhatsApp allows; the raw message keeps all of them
 
 # Meta's flow builder names fields screen_0_Name_1; only the middle is meaningful to a reader.
 _FLOW_FIELD = re.compile(r"screen_\d+_(.+)_\d+")
@@ -114,8 +115,8 @@ def _form(reply: Json) -> str:
     """A flow's answers, or the postal address in an address message, which is one level deeper."""
     given = reply.get("response_json")
     try:
-        answers = as_dict(json.loads(given) if isinstance(given, str) else given)
-    except (ValueError, RecursionError):
+        answers = as_dict(loads(given.encode("utf-8", "replace")) if isinstance(given, str) else given)
+    except UnreadableJson:
         answers = {}
     lines = [f"{_field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
     return _labelled("form", ", ".join(lines) or as_text(reply.get("body")))
@@ -227,7 +228,7 @@ def _joined(separator: str, parts: Iterable[object]) -> str:
 
 
 def _objects(parent: Json, key: str) -> list[Json]:
-    return [item for item in as_list(parent.get(key)) if isinstance(item, dict)]
+    return [item for item in as_list(parent.get(key))[:MAX_LISTED] if isinstance(item, dict)]
 
 
 Renderer = Callable[[Json], str]

@@ -1,0 +1,274 @@
+"""What one client, one delivery or one business can cost the others."""
+
+import contextlib
+import http.client
+import json
+import selectors
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from bench import conversing, database, load, processes, stack
+from bench.stack import NUMBER, Scale
+from bench.tables import Goal, goal, percentile, print_table, ratio
+
+SLOW_CLIENTS = 200
+BYTE_SECONDS = 2  # a slow client sends a byte this often
+CLOSED_SECONDS = 60  # how long to wait for the server to close the last of them
+SIZE = 3 * 1024 * 1024  # the largest delivery
+PARTS = 290_000  # objects, lists and commas: few more, and Parley wouldn't look into it
+ACCOUNTS = 1000
+FORGERIES = 20
+CUSTOMERS, BURST = 20, 2000
+OTHER = "100000000000099"  # the number of the business with the burst
+
+
+# --- slow connections ---
+
+
+class SlowClients:
+    """Connections whose requests never end: a head, a body, a chunk and a form, a byte at a time."""
+
+    def __init__(self, count: int) -> None:
+        host, port = urlsplit(stack.WEBHOOK).hostname, urlsplit(stack.WEBHOOK).port
+        begun = [
+            "POST /api/whatsapp/webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+            "POST /api/whatsapp/webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n",
+            "POST /api/whatsapp/webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n",
+            "POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n",
+        ]
+        self.closed_after: list[float] = []
+        self.open: dict[socket.socket, float] = {}
+        self._selector = selectors.DefaultSelector()
+        for n in range(count):
+            client = socket.create_connection((host, port))
+            self.open[client] = time.monotonic()
+            client.sendall(begun[n % len(begun)].encode())
+            client.setblocking(False)
+            self._selector.register(client, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._trickle, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        self._thread.join(CLOSED_SECONDS)
+
+    def _trickle(self) -> None:
+        sent_at = time.monotonic()
+        while self.open:
+            for key, _ in self._selector.select(timeout=0.2):
+                self._read(key.fileobj)  # type: ignore[arg-type]
+            if time.monotonic() - sent_at >= BYTE_SECONDS:
+                sent_at = time.monotonic()
+                for client in self.open:
+                    with contextlib.suppress(OSError):
+                        client.send(b"x")
+
+    def _read(self, client: socket.socket) -> None:
+        with contextlib.suppress(ConnectionError):
+            if client.recv(4096):
+                return  # the refusal, before the end
+        self._selector.unregister(client)
+        self.closed_after.append(time.monotonic() - self.open.pop(client))
+        client.close()
+
+
+def slow_clients(scale: Scale) -> list[Goal]:
+    database.empty()
+    with stack.web():
+        alone = load.webhook(scale.seconds)
+        slow = SlowClients(SLOW_CLIENTS)
+        beside = load.wrk(load.prepare(scale.seconds * 4000), scale.seconds)
+        still_open = len(slow.open)
+        slow.wait()
+    last = max(slow.closed_after, default=0.0)
+    left = SLOW_CLIENTS - len(slow.closed_after)
+    print_table(
+        f"The webhook beside {SLOW_CLIENTS} slow connections",
+        ["", "per second", "p50 ms", "p95 ms", "errors", "connections open at the end", "last one closed after s"],
+        [
+            ["alone", alone.rate, alone.p50, alone.p95, alone.errors, "", ""],
+            ["beside them", beside.rate, beside.p50, beside.p95, beside.errors, still_open, last],
+        ],
+    )
+    return [
+        goal(
+            f"webhook's p95 beside {SLOW_CLIENTS} slow connections",
+            f"{beside.p95:.0f} ms",
+            "under 250 ms",
+            beside.p95 < 250 and not beside.errors,
+        ),
+        goal(
+            "slow connections closed",
+            f"all within {last:.0f} s" if not left else f"{left} left",
+            "within 30 s",
+            not left and last <= 30,
+        ),
+    ]
+
+
+# --- heavy deliveries ---
+
+
+def heavy_bodies() -> Iterator[tuple[str, bytes]]:
+    """Deliveries of 3 MB, each the worst of its kind."""
+    value = (
+        f'{{"entry":[{{"id":"1","changes":[{{"field":"messages","value":{{"metadata":{{"phone_number_id":"{NUMBER}"}},'
+    )
+    end = "}}]}]}"
+    text = '{"from":"79001234567","type":"text","text":{"body":"a"}}'
+    long = "x" * (SIZE // 2)
+    shapes = {
+        "messages": (f'{value}"messages":[', f"{text},", f"{text}]{end}"),
+        "statuses": (f'{value}"statuses":[', '{"id":"a","status":"sent"},', f'{{"id":"a","status":"sent"}}]{end}'),
+        "messages that can't be read": (f'{value}"messages":[', '{"from":"7"},', f"1]{end}"),
+        "unread messages beside a long contact": (
+            f'{value}"contacts":[{{"wa_id":"7","x":"{long}"}}],"messages":[',
+            '{"from":"7"},',
+            f"1]{end}",
+        ),
+        "unread messages beside long errors": (f'{value}"errors":["{long}"],"messages":[', '{"from":"7"},', f"1]{end}"),
+        "changes beside a long ID": (f'{{"entry":[{{"id":"{long}","changes":[', "{},", "1]}]}"),
+        "contacts": (f'{value}"messages":[{text}],"contacts":[', '{"wa_id":"1"},', f"1]{end}"),
+        "numbers": ('{"entry":[', "1,", "1]}"),
+        "empty objects": ('{"entry":[', "{},", "1]}"),
+        "lists in one message": (f'{value}"messages":[{text[:-1]},"x":[', "[0],", f"1]}}]{end}"),
+        "contacts in one message": (
+            f'{value}"messages":[{{"from":"7","type":"contacts","contacts":[',
+            '{"phones":[{}]},',
+            f"1]}}]{end}",
+        ),
+        "a text of emoji": (f'{value}"messages":[{text[:-3]}', "\U0001f600", f'"}}}}]{end}'),
+        "a text of NULs": (f'{value}"messages":[{text[:-3]}', "\\u0000", f'"}}}}]{end}'),
+        "digits": ('{"entry":[', "1", "]}"),
+    }
+    for name, parts in shapes.items():
+        yield name, filled(*(part.encode() for part in parts), parts=PARTS)
+    keys = ",".join(f'"{n:06x}":1' for n in range(SIZE // 11 - 100))
+    yield "keys", f"{value}{keys}{end}".encode()
+    yield "a million objects", filled(b'{"entry":[', b"{},", b"1]}", parts=SIZE)
+    yield "nesting", b"[" * SIZE
+
+
+def filled(head: bytes, unit: bytes, tail: bytes, *, parts: int) -> bytes:
+    """3 MB of this unit, but only so often that there are at most so many objects, lists and commas."""
+    most = parts // max(1, sum(unit.count(part) for part in (b"{", b"[", b",")))
+    body = head + unit * min(most, (SIZE - len(head) - len(tail)) // len(unit)) + tail
+    return body.ljust(SIZE)
+
+
+def heavy(scale: Scale) -> list[Goal]:
+    rows: list[list[object]] = []
+    for name, body in heavy_bodies():
+        database.empty()
+        with stack.web() as pid:
+            load.post(load.delivery(1, 0, load.new_run()))
+            watched = [pid, *database.server_pids()]
+            spent, memory = [processes.cpu(each) for each in watched], processes.resident(pid)
+            processes.forget_peak(pid)
+            began = time.monotonic()
+            load.post(body)
+            took = time.monotonic() - began
+            web, *server = (processes.cpu(each) - before for each, before in zip(watched, spent, strict=True))
+            grown = (processes.peak(pid) - memory) / 1024
+            stored = database.one(
+                "SELECT (SELECT count(*) FROM conversation_messages) + (SELECT count(*) FROM quarantined_events)"
+            )
+        rows.append([name, len(body) / 1e6, web, sum(server), took * 1000, grown, stored - 1])
+    heads = ["3 MB of", "MB", "CPU ms, web", "CPU ms, PostgreSQL", "response ms", "memory MB", "rows"]
+    print_table("One delivery of 3 MB", heads, rows)
+    most_cpu, most_memory = (max(row[at] for row in rows) for at in (2, 5))  # type: ignore[type-var]
+    return [
+        goal("CPU of any 3 MB delivery, web process", f"{most_cpu:.0f} ms", "under 1,000 ms", most_cpu < 1000),  # type: ignore[operator]
+        goal("memory of any 3 MB delivery", f"{most_memory:.0f} MB", "under 100 MB", most_memory < 100),  # type: ignore[operator]
+    ]
+
+
+# --- refused deliveries ---
+
+
+def refused(scale: Scale) -> list[Goal]:
+    rows: list[list[object]] = []
+    text = {"type": "text", "from": "79001234567", "text": {"body": "x" * (SIZE - 200_000)}}
+    numbers = [f"7{n:014}" for n in range(ACCOUNTS)]
+    changes = [
+        {"field": "messages", "value": {"metadata": {"phone_number_id": number}, "messages": []}} for number in numbers
+    ]
+    changes[-1]["value"]["messages"] = [text]  # type: ignore[index]
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}).encode()
+    for accounts in (1, ACCOUNTS):
+        database.empty()
+        for n, number in enumerate(numbers[:accounts]):
+            database.add_business(number, app_secret=f"secret of the app {n}")
+        with stack.web() as pid:
+            forge(body)
+            spent = processes.cpu(pid)
+            times = [forge(body) for _ in range(FORGERIES)]
+            cpu = (processes.cpu(pid) - spent) / FORGERIES
+        rows.append([accounts, statistics.median(times), percentile(times, 95), cpu])
+    heads = ["accounts with an app of their own", "median ms", "p95 ms", "CPU ms"]
+    print_table("A forged delivery of 3 MB that names all accounts", heads, rows)
+    median = rows[-1][1]
+    what = f"refusing a delivery with {ACCOUNTS:,} accounts"
+    return [goal(what, f"{median:.0f} ms", "under 50 ms", median < 50)]  # type: ignore[operator]
+
+
+def forge(body: bytes) -> float:
+    """Post a delivery with a wrong signature on a new connection; the answer must be 403. Milliseconds."""
+    address = urlsplit(stack.WEBHOOK)
+    client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+    began = time.monotonic()
+    client.request("POST", address.path, body, {"X-Hub-Signature-256": "sha256=" + "0" * 64})
+    status = client.getresponse().status
+    took = (time.monotonic() - began) * 1000
+    client.close()
+    if status != 403:
+        raise SystemExit(f"the forged delivery was answered with {status}")
+    return took
+
+
+# --- a neighbour's burst ---
+
+
+def neighbour(scale: Scale) -> list[Goal]:
+    """20 customers of four businesses talk, while 2,000 customers write to a fifth one at once."""
+    burst = BURST // scale.divisor
+    database.empty()
+    database.add_business(OTHER)
+    with stack.stand_in(conversing.MODEL_SECONDS, conversing.GRAPH_SECONDS), stack.web(), stack.worker():
+        conversing.warm_up()
+        conversing.begin(CUSTOMERS, think=1)
+        time.sleep(scale.seconds * 4)
+        quiet = conversing.counts()["replied"]
+        conversing.begin(CUSTOMERS, think=1)
+        began = time.monotonic()
+        for part in range(0, burst, 1000):
+            load.post(load.delivery(min(1000, burst - part), part, load.new_run(), OTHER, customers=senders(part)))
+        while replies_of_the_burst() < burst and time.monotonic() - began < conversing.LONGEST:
+            time.sleep(0.2)
+        took = time.monotonic() - began
+        during = conversing.counts()["replied"]
+    rows = [
+        [name, len(times), percentile(times, 50), percentile(times, 95)]
+        for name, times in (("quiet", quiet), (f"during the burst, which took {took:.0f} s", during))
+    ]
+    heads = ["the neighbours' replies", "replies", "p50 s", "p95 s"]
+    print_table(f"Replies while {burst:,} customers write to another business", heads, rows)
+    times = ratio(percentile(during, 95), percentile(quiet, 95))
+    what = f"neighbour's p95 reply time during a burst of {burst:,} customers"
+    return [goal(what, f"{times:.1f} × of quiet", "at most 2 ×", times <= 2)]
+
+
+def senders(first: int) -> list[str]:
+    return [str(78_000_000_000 + first + n) for n in range(1000)]
+
+
+def replies_of_the_burst() -> int:
+    found = database.one(
+        "SELECT count(*) FROM turns t JOIN conversations c ON c.id = t.conversation_id"
+        " WHERE c.phone_number_id = %s AND t.state = 'replied'",
+        OTHER,
+    )
+    return int(found)
