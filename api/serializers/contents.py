@@ -107,7 +107,7 @@ class NewMessageSerializer(serializers.Serializer[None]):
 def templates_of(conversation: Conversation) -> list[known_templates.MessageTemplate]:
     """The templates we can send in this conversation, fetched from Meta. Raises Unavailable."""
     try:
-        templates = catalogue.approved_templates(conversation.phone_number_id)
+        templates = catalogue.approved_templates(conversation)
     except catalogue.TemplatesUnavailable as error:
         raise Unavailable(str(error)) from error
     return [template for template in templates if not template.unsupported_reason]

@@ -22,7 +22,7 @@ from whatsapp.message_templates.template import MessageTemplate, Placeholder
 def template_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     templates: list[MessageTemplate] = []
     try:
-        templates = catalogue.approved_templates(conversation.phone_number_id)
+        templates = catalogue.approved_templates(conversation)
         failure = "" if templates else "This number has no approved templates."
     except TemplatesUnavailable as error:
         failure = str(error)

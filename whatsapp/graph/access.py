@@ -23,6 +23,7 @@ class SendingAccess:
     phone_number_id: str
     token: str = ""
     waba_id: str = ""
+    tenant_id: int | None = None  # the business whose number it is; None: the only one
     app: str = ""  # the hash of the app's secret, if the account belongs to another Meta app
     problem: str = ""
     pauses: tuple[Pause, ...] = ()  # of its scopes, including expired ones: their step determines the next wait
@@ -33,6 +34,10 @@ class SendingAccess:
         if kind == "app":
             return f"app:{self.app}" if self.app else "app"
         return f"waba:{self.waba_id}" if kind == "waba" and self.waba_id else f"number:{self.phone_number_id}"
+
+    def is_of(self, tenant_id: int | None) -> bool:
+        """Whether this business may use it. A number's earlier owner keeps the conversations, not the number."""
+        return self.tenant_id in (None, tenant_id)
 
     @property
     def scopes(self) -> set[str]:
@@ -82,9 +87,9 @@ def _accounts(phone_number_ids: Collection[str]) -> dict[str, SendingAccess]:
 def _of_account(account: WhatsAppAccount) -> SendingAccess:
     number, token = account.phone_number_id, account.token.strip()
     if not account.is_active:
-        return SendingAccess(number, problem=f"the WhatsApp account {account} is switched off")
+        return SendingAccess(number, problem=f"the WhatsApp account {number} is not active")
     problem = _token_problem(token) if token else f"the WhatsApp account {account} has no access token"
-    return SendingAccess(number, token, account.waba_id, fingerprint(account.app_secret), problem)
+    return SendingAccess(number, token, account.waba_id, account.tenant_id, fingerprint(account.app_secret), problem)
 
 
 def _single(phone_number_id: str) -> SendingAccess:

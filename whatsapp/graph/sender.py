@@ -36,6 +36,8 @@ class WhatsAppSender:
     async def send(self, outbound: Outbound) -> str:
         """Send one message and return its wamid. Only raises SendFailed."""
         way = await self._access_of(outbound.phone_number_id)
+        if not way.is_of(outbound.tenant_id):
+            raise SendFailed("This number belongs to another business now.", Policy.FAIL)
         _check(way)
         try:
             return await self._send(outbound, way)

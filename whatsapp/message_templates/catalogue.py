@@ -10,6 +10,7 @@ from urllib.parse import quote
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
+from conversations.models import Conversation
 from runtime import http
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 from whatsapp.graph import access, client
@@ -26,9 +27,12 @@ class TemplatesUnavailable(Exception):
     """The templates couldn't be fetched. The message says why, for the user."""
 
 
-def approved_templates(phone_number_id: str) -> list[MessageTemplate]:
-    """The approved templates of this number's account, by name. Raises TemplatesUnavailable."""
+def approved_templates(conversation: Conversation) -> list[MessageTemplate]:
+    """The approved templates of the number's account, by name. Raises TemplatesUnavailable."""
+    phone_number_id = conversation.phone_number_id
     way = access.sending_access([phone_number_id])[0]
+    if not way.is_of(conversation.tenant_id):
+        raise TemplatesUnavailable("This number belongs to another business now.")
     waba_id = way.waba_id or _waba_id(phone_number_id)
     if way.problem:
         raise TemplatesUnavailable(f"Can't fetch the templates: {way.problem}.")

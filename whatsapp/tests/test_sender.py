@@ -77,7 +77,7 @@ def test_it_sends_with_the_token_of_the_numbers_account(fake_graph: Fake, accoun
     ("change", "said"),
     [
         ({"phone_number_id": "999"}, "no WhatsApp account has the phone number ID"),
-        ({"is_active": False}, "is switched off"),
+        ({"is_active": False}, "is not active"),
         ({"access_token": ""}, "has no access token"),
         ({"access_token": "two words"}, "paste it again"),
         ({"access_token": "EAA\nEAA"}, "paste it again"),

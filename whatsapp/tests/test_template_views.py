@@ -84,6 +84,16 @@ def test_it_lists_approved_templates(meta: Meta, businesses: TwoBusinesses, ours
     assert meta.asked == ["/v24.0/707/message_templates Bearer our-token"]
 
 
+def test_the_templates_of_a_number_that_went_to_another_business_are_not_shown(
+    meta: Meta, businesses: TwoBusinesses, ours: Conversation, settings: Any
+) -> None:
+    settings.MULTITENANT_ENABLED = True
+    WhatsAppAccount.objects.update(tenant=businesses.theirs)
+    shown = businesses.browser("operator").get(page(ours)).content.decode()
+    assert "belongs to another business now" in shown
+    assert meta.asked == []
+
+
 def test_sending_takes_over_the_conversation(meta: Meta, businesses: TwoBusinesses, ours: Conversation) -> None:
     form = {"name": "headed", "language": "en", "value": ["17", "Ann", "17"]}
     assert businesses.browser("operator").post(page(ours), form).status_code == 302

@@ -7,6 +7,7 @@ import pytest
 from assistant.models import Assistant, Turn
 from conversations.history.messages import get_or_create_conversation
 from conversations.models import Conversation, ConversationMessage
+from conversations.outbox import queue as outbox
 from leads.models import Lead
 from tenants.models import Tenant
 from tests.stage import SECRET, Stage
@@ -134,6 +135,18 @@ def test_a_number_that_went_to_another_tenant_does_not_bring_the_old_conversatio
     assert reasons() == ["conversation of another tenant"]
     with pytest.raises(Conversation.DoesNotExist):
         get_or_create_conversation(south.tenant_id, "1001", Conversation.objects.get().external_id)
+
+
+def test_the_earlier_owner_of_a_number_cannot_send_from_it(
+    stage: Stage, north: WhatsAppAccount, south: WhatsAppAccount
+) -> None:
+    stage.converse(inbound(text_message("for north"), phone_number_id="1001"))
+    WhatsAppAccount.objects.filter(pk=north.pk).update(tenant=south.tenant)
+    outbox.send(Conversation.objects.get(), "Are you still there?")
+    stage.work()
+    assert stage.wire.texts == ["Answer to for north"]
+    late = ConversationMessage.objects.latest("pk")
+    assert (late.status, late.error_detail) == ("failed", "This number belongs to another business now.")
 
 
 def test_a_delivery_does_not_adopt_a_conversation_without_a_tenant(stage: Stage, north: WhatsAppAccount) -> None:
