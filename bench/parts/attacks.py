@@ -9,6 +9,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bench import conversing, database, load, processes, stack
@@ -160,30 +161,49 @@ def filled(head: bytes, unit: bytes, tail: bytes, *, parts: int) -> bytes:
 
 
 def heavy(scale: Scale) -> list[Goal]:
-    rows: list[list[object]] = []
-    for name, body in heavy_bodies():
-        database.empty()
-        with stack.web() as pid:
-            load.post(load.delivery(1, 0, load.new_run()))
-            watched = [pid, *database.server_pids()]
-            spent, memory = [processes.cpu(each) for each in watched], processes.resident(pid)
-            processes.forget_peak(pid)
-            began = time.monotonic()
-            load.post(body)
-            took = time.monotonic() - began
-            web, *server = (processes.cpu(each) - before for each, before in zip(watched, spent, strict=True))
-            grown = (processes.peak(pid) - memory) / 1024
-            stored = database.one(
-                "SELECT (SELECT count(*) FROM conversation_messages) + (SELECT count(*) FROM quarantined_events)"
-            )
-        rows.append([name, len(body) / 1e6, web, sum(server), took * 1000, grown, stored - 1])
-    heads = ["3 MB of", "MB", "CPU ms, web", "CPU ms, PostgreSQL", "response ms", "memory MB", "rows"]
+    with stack.web() as pid:
+        found = [cost_of(name, body, pid) for name, body in heavy_bodies()]
+    heads = ["3 MB of", "CPU ms, web", "CPU ms, PostgreSQL", "response ms", "memory MB", "rows"]
+    rows = [[each.name, each.web, each.postgres, each.milliseconds, each.megabytes, each.rows] for each in found]
     print_table("One delivery of 3 MB", heads, rows)
-    most_cpu, most_memory = (max(row[at] for row in rows) for at in (2, 5))  # type: ignore[type-var]
+    cpu, memory = max(each.web + each.postgres for each in found), max(each.megabytes for each in found)
     return [
-        goal("CPU of any 3 MB delivery, web process", f"{most_cpu:.0f} ms", "under 1,000 ms", most_cpu < 1000),  # type: ignore[operator]
-        goal("memory of any 3 MB delivery", f"{most_memory:.0f} MB", "under 100 MB", most_memory < 100),  # type: ignore[operator]
+        goal("CPU of any 3 MB delivery, PostgreSQL included", f"{cpu:,.0f} ms", "under 1,000 ms", cpu < 1000),
+        goal("memory of any 3 MB delivery", f"{memory:.0f} MB", "under 100 MB", memory < 100),
     ]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one delivery; CPU in ms. `rows`: messages and quarantined events."""
+
+    name: str
+    web: float
+    postgres: float
+    milliseconds: float
+    megabytes: float
+    rows: int
+
+
+def cost_of(name: str, body: bytes, pid: int) -> Cost:
+    database.empty()
+    load.post(load.delivery(1, 0, load.new_run()))
+    servers = database.server_pids()
+    web, postgres, memory = processes.cpu(pid), sum(map(processes.cpu, servers)), processes.resident(pid)
+    processes.forget_peak(pid)
+    began = time.monotonic()
+    load.post(body)
+    took = time.monotonic() - began
+    return Cost(
+        name,
+        processes.cpu(pid) - web,
+        sum(map(processes.cpu, servers)) - postgres,
+        took * 1000,
+        (processes.peak(pid) - memory) / 1024,
+        database.one("SELECT count(*) FROM conversation_messages")
+        - 1
+        + database.one("SELECT count(*) FROM quarantined_events"),
+    )
 
 
 # --- refused deliveries ---
