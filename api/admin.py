@@ -1,16 +1,20 @@
-"""API keys in the admin: owners generate, rename and revoke them."""
+"""API keys in the admin: owners generate, rename and revoke them. Superusers generate admin tokens for users."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from api import keys as api_keys
-from api.models import ApiKey
+from api.models import AdminToken, ApiKey
 from tenants.access import NOBODY, OWNERS
+from tenants.admin import UserAdmin
 from tenants.scoped_admin import TenantScopedAdmin
+from tenants.secret_fields import new_secrets_page
+from tenants.users import user_of
 
 
 @admin.register(ApiKey)
@@ -28,6 +32,10 @@ class ApiKeyAdmin(TenantScopedAdmin):
     actions = ["revoke"]
     read_only_fields = ["shown_prefix", "created_by", "created_at", "last_used_at", "state"]
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[ApiKey]":
+        keys: QuerySet[ApiKey] = super().get_queryset(request)
+        return keys.annotate(works=Exists(ApiKey.objects.valid().filter(pk=OuterRef("pk"))))
+
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         fields = ["tenant", "name", "scope"]
         return [(None, {"fields": [*fields, *self.read_only_fields] if obj else fields})]
@@ -36,20 +44,45 @@ class ApiKeyAdmin(TenantScopedAdmin):
         return ["tenant", "scope", *self.read_only_fields] if obj else []
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: "forms.ModelForm[ApiKey]", change: bool) -> None:
-        token = "" if change else api_keys.generate(obj, request.user)  # type: ignore[arg-type]
+        if not change:
+            api_keys.generate(obj, user_of(request))
         super().save_model(request, obj, form, change)
-        if token:
-            messages.warning(request, f"Copy your new API key “{obj}” now. You won't be able to see it again: {token}")
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        text = f"Copy your new API key “{obj}” now. You won't be able to see it again:"
+        return new_secrets_page(request, ApiKey, "New API key", [(text, obj.token)])
 
     @admin.display(description="key", ordering="prefix")
     def shown_prefix(self, key: ApiKey) -> str:
         return f"{key.prefix}_…"
 
     @admin.display(description="state", ordering="revoked_at")
-    def state(self, key: ApiKey) -> str:
-        return f"Revoked {key.revoked_at:%Y-%m-%d %H:%M} UTC" if key.revoked_at else "Active"
+    def state(self, key: Any) -> str:
+        if key.revoked_at:
+            return f"Revoked {key.revoked_at:%Y-%m-%d %H:%M} UTC"
+        return "Active" if key.works else "Off: its creator has no access, or the business is inactive"
 
     @admin.action(description="Revoke selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, keys: "QuerySet[ApiKey]") -> None:
         revoked = api_keys.revoke(keys)
         messages.success(request, f"{revoked} API key{'' if revoked == 1 else 's'} revoked.")
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class UserWithTokensAdmin(UserAdmin):
+    actions = ["generate_admin_token", "revoke_admin_token"]
+
+    @admin.action(description="Generate admin token (shown once; replaces the current token)")
+    def generate_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> HttpResponse:
+        days = api_keys.ADMIN_TOKEN_SECONDS // 86_400
+        text = "Copy the new admin token of {} now. You won't be able to see it again. It works for {} days:"
+        tokens = [(text.format(person, days), api_keys.generate_admin_token(person)) for person in people]
+        return new_secrets_page(request, User, "New admin token", tokens)
+
+    @admin.action(description="Revoke admin token")
+    def revoke_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
+        revoked = api_keys.revoke(AdminToken.objects.filter(user__in=people))
+        messages.success(request, f"{revoked} admin token{'' if revoked == 1 else 's'} revoked.")

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from api.models import ApiKey
+from api.models import AdminToken, ApiKey
 
 from . import rate_limit
 from .authentication import ApiKeyAuthentication, HasWriteScope
@@ -19,9 +19,13 @@ Query = TypeVar("Query", bound=Serializer[None])
 
 
 class TenantScopedView(GenericAPIView[Row]):
-    """A view whose rows belong to tenants, reached from the row by `tenant_path`. Other rows are not found (404)."""
+    """A view whose rows belong to tenants, reached from the row by `tenant_path`. Other rows are not found (404).
+
+    Each API key and each admin token has a rate limit of its own.
+    """
 
     tenant_path: ClassVar[str] = "tenant"
+    allowance: rate_limit.Allowance | None = None
 
     def visible(self, rows: "QuerySet[OtherRow]", tenant_path: str) -> "QuerySet[OtherRow]":
         """Of these rows, the ones this request can see."""
@@ -32,13 +36,24 @@ class TenantScopedView(GenericAPIView[Row]):
         # drf-spectacular generates the schema without a user or a key.
         return rows.none() if getattr(self, "swagger_fake_view", False) else self.visible(rows, self.tenant_path)
 
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        if isinstance(request.auth, ApiKey | AdminToken):
+            self.allowance = rate_limit.count(request.auth)
+            self.allowance.enforce()
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in (self.allowance.headers if self.allowance else {}).items():
+            response[name] = value
+        return response
+
 
 class ApiView(TenantScopedView[Row]):
-    """A view for API keys: one business, one rate limit."""
+    """A view for API keys: one business."""
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasWriteScope]
-    allowance: rate_limit.Allowance | None = None
 
     @property
     def key(self) -> ApiKey:
@@ -56,14 +71,3 @@ class ApiView(TenantScopedView[Row]):
     def paginated(self, rows: "QuerySet[Row]") -> Response:
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    def perform_authentication(self, request: Request) -> None:
-        super().perform_authentication(request)
-        self.allowance = rate_limit.count(self.key)
-        self.allowance.enforce()
-
-    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in (self.allowance.headers if self.allowance else {}).items():
-            response[name] = value
-        return response

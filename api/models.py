@@ -1,11 +1,14 @@
-"""API keys, the requests each key made in the current minute, and responses to idempotent requests."""
+"""API keys and admin tokens, the requests made in the current minute, and responses to idempotent requests."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from tenants.models import Tenant
+from tenants.models import Membership, Tenant
+
+MAX_KEYS = 20  # per business, because each has a rate limit of its own
 
 
 class KeyScope(models.TextChoices):
@@ -13,8 +16,23 @@ class KeyScope(models.TextChoices):
     WRITE = "write", "Read and write"
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def valid(self) -> "ApiKeyQuerySet":
+        """Keys that work: not revoked, of an active business, and created by someone who is still a member of it."""
+        membership = Membership.objects.filter(user=OuterRef("created_by"), tenant=OuterRef("tenant"))
+        return self.filter(
+            Exists(membership) | Q(created_by__is_superuser=True),
+            revoked_at=None,
+            created_by__is_active=True,
+            tenant__is_active=True,
+        )
+
+
 class ApiKey(models.Model):
-    """Gives a program access to one business. Only a hash is stored: the key itself is shown once."""
+    """Gives a program access to one business. Only a hash is stored: the key itself is shown once.
+
+    A key can do no more than the person who created it can do now.
+    """
 
     Scope = KeyScope
 
@@ -29,6 +47,9 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = ApiKeyQuerySet.as_manager()
+    token = ""  # only right after it was generated
+
     class Meta:
         db_table = "api_keys"
         verbose_name = "API key"
@@ -40,6 +61,32 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        in_use = ApiKey.objects.filter(tenant_id=self.tenant_id, revoked_at=None).exclude(pk=self.pk)
+        if in_use.count() >= MAX_KEYS:
+            raise ValidationError(f"This business has {MAX_KEYS} API keys. Revoke one that's no longer needed first.")
+
+
+class AdminToken(models.Model):
+    """Gives a program the rights of a staff user in the admin API. Only a hash is stored: the token is shown once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="admin_tokens")
+    hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "admin_tokens"
+        constraints = [
+            # Also finds the token of a request.
+            models.UniqueConstraint(fields=["hash"], name="admin_token_once_by_hash"),
+        ]
+
+    def __str__(self) -> str:
+        return f"token of {self.user}"
 
 
 class RateWindow(models.Model):
@@ -54,6 +101,25 @@ class RateWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.requests} requests with key {self.key_id}"
+
+
+class ClientWindow(models.Model):
+    """The same for an admin token ("token:1"), and for failed attempts from an IP address ("address:192.0.2.1")."""
+
+    name = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    requests = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "api_client_windows"
+        constraints = [models.UniqueConstraint(fields=["name"], name="client_window_once")]
+        indexes = [
+            # For deleting old rows.
+            models.Index(fields=["started_at"], name="client_window_by_age")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.requests} requests: {self.name}"
 
 
 class IdempotentResponse(models.Model):

@@ -19,7 +19,7 @@ DESCRIPTION = """Parley's REST API. There are two ways to authenticate:
 - **API key**, for a business's own systems. An owner of the business generates it in the admin, under *API keys*.
   Send it as `Authorization: Bearer prk_…`.
 - **Admin token**, for the endpoints under `/api/admin/`. A superuser generates it in the admin, under *Users*.
-  It grants what that user's role allows. Send it as `Authorization: Token …`.
+  It grants what that user's role allows. Send it as `Authorization: Token pra_…`.
 
 Requests and responses are JSON, except file uploads, which are forms."""
 ERROR: Json = {
@@ -35,13 +35,13 @@ VALIDATION_ERROR: Json = {
 }
 DESCRIPTIONS = {
     "400": "The request is invalid. The body lists the problems by field.",
-    "401": "The API key or admin token is missing, invalid or revoked.",
+    "401": "The API key or admin token is missing, invalid, expired or revoked.",
     "403": "The API key is read-only, or the user's role doesn't allow this.",
     "404": "The resource doesn't exist or belongs to another business.",
     "406": "Only `application/json` can be returned.",
     "409": "The conversation's state doesn't allow this, or the `Idempotency-Key` is in use. See `detail`.",
     "415": "The request's content type isn't supported.",
-    "429": "Rate limit exceeded. Wait for the number of seconds in `Retry-After`.",
+    "429": "Rate limit exceeded, or too many invalid keys from your IP address. Wait for the seconds in `Retry-After`.",
     "503": "The message templates couldn't be fetched from Meta. See `detail`.",
 }
 CALLS_META = {"templates_list", "messages_send"}
@@ -87,13 +87,8 @@ def complete_schema(result: Json, generator: SchemaGenerator, request: Request |
         for operation in operations.values():
             for status in _error_statuses(path, operation):
                 operation["responses"].setdefault(status, _error_response(status))
-            if _uses_api_key(operation):
-                _add_rate_limit_headers(operation)
+            _add_rate_limit_headers(operation)
     return result
-
-
-def _uses_api_key(operation: Json) -> bool:
-    return {"apiKey": []} in operation.get("security", [])
 
 
 def _error_statuses(path: str, operation: Json) -> list[str]:
@@ -108,7 +103,7 @@ def _error_statuses(path: str, operation: Json) -> list[str]:
         "406": True,
         "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
         "415": "requestBody" in operation,
-        "429": _uses_api_key(operation),
+        "429": True,
         "503": operation["operationId"] in CALLS_META,
     }
     return [status for status, does in applies.items() if does]

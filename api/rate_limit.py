@@ -1,21 +1,27 @@
-"""The rate limit: requests per minute and API key, counted in the database for all processes."""
+"""Limits per minute, counted in the database for all processes: requests of a key or an admin token, and failed
+attempts to authenticate from an IP address.
+"""
 
 import math
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 from rest_framework.exceptions import Throttled
 
-from api.models import ApiKey
+from api.models import AdminToken, ApiKey, ClientWindow
+from runtime.clock import ago
 
 _COUNT = """
-INSERT INTO api_rate_windows AS w (key_id, started_at, requests) VALUES (%s, clock_timestamp(), 1)
-ON CONFLICT (key_id) DO UPDATE SET
-    started_at = CASE WHEN w.started_at > clock_timestamp() - {0} THEN w.started_at ELSE clock_timestamp() END,
-    requests = CASE WHEN w.started_at > clock_timestamp() - {0} THEN w.requests + 1 ELSE 1 END
-RETURNING requests, EXTRACT(EPOCH FROM started_at + {0} - clock_timestamp())
-""".format("interval '1 minute'")
+INSERT INTO {table} AS w ({column}, started_at, requests) VALUES (%s, clock_timestamp(), 1)
+ON CONFLICT ({column}) DO UPDATE SET
+    started_at = CASE WHEN w.started_at > clock_timestamp() - {minute} THEN w.started_at ELSE clock_timestamp() END,
+    requests = CASE WHEN w.started_at > clock_timestamp() - {minute} THEN w.requests + 1 ELSE 1 END
+RETURNING requests, EXTRACT(EPOCH FROM started_at + {minute} - clock_timestamp())
+"""
+_OF_KEY = _COUNT.format(table="api_rate_windows", column="key_id", minute="interval '1 minute'")
+_OF_CLIENT = _COUNT.format(table="api_client_windows", column="name", minute="interval '1 minute'")
 
 
 class RateLimitExceeded(Throttled):
@@ -26,7 +32,7 @@ class RateLimitExceeded(Throttled):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a key has left in its current minute."""
+    """What is left in the current minute."""
 
     limit: int
     used: int
@@ -46,9 +52,30 @@ class Allowance:
             raise RateLimitExceeded(wait=self.resets_in)
 
 
-def count(key: ApiKey) -> Allowance:
+def count(credential: ApiKey | AdminToken) -> Allowance:
     """Count one request."""
+    if isinstance(credential, ApiKey):
+        return _count(_OF_KEY, credential.pk, settings.API_RATE_LIMIT)
+    return _count(_OF_CLIENT, f"token:{credential.pk}", settings.API_RATE_LIMIT)
+
+
+def count_failure(address: str | None) -> Allowance:
+    """Count one failed attempt to authenticate from this IP address."""
+    return _count(_OF_CLIENT, _name(address), settings.API_FAILURE_LIMIT)
+
+
+def blocked(address: str | None) -> "QuerySet[ClientWindow]":
+    """A row if this IP address has reached its limit of failed attempts."""
+    window = ClientWindow.objects.filter(name=_name(address), started_at__gt=ago(60))
+    return window.filter(requests__gte=settings.API_FAILURE_LIMIT)
+
+
+def _name(address: str | None) -> str:
+    return f"address:{address or 'unknown'}"
+
+
+def _count(statement: str, key: int | str, limit: int) -> Allowance:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [key.pk])
+        cursor.execute(statement, [key])
         used, seconds = cursor.fetchone()
-    return Allowance(settings.API_RATE_LIMIT, used, max(1, math.ceil(seconds)))
+    return Allowance(limit, used, max(1, math.ceil(seconds)))

@@ -14,6 +14,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
         ("Businesses", "storefront", "tenants.Tenant"),
         ("Members", "group", "tenants.Membership"),
+        ("Invitations", "mail", "tenants.Invitation"),
         ("API keys", "key", "api.ApiKey"),
         ("Webhooks", "webhook", "webhooks.WebhookEndpoint"),
     ],

@@ -3,14 +3,13 @@
 """
 
 import sys
-import tomllib
 from pathlib import Path
 
 import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config import admin_theme, env_file
+from config import admin_theme, api_schema, env_file
 from config.database import database
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
@@ -98,7 +97,6 @@ ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
-FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
 WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=400)
@@ -129,7 +127,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
@@ -176,13 +173,25 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-AXES_FAILURE_LIMIT = 10
+AXES_HANDLER = "tenants.sign_in.SignInLimits"
+AXES_FAILURE_LIMIT = 1  # the handler has limits of its own, and tells axes only whether one is reached
+AXES_CLIENT_IP_CALLABLE = "tenants.sign_in.client_ip"
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # what a successful sign-in resets
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_COOLOFF_MESSAGE = "Too many failed attempts to sign in. Try again in 15 minutes."
 AXES_ENABLED = not TESTING
 AXES_VERBOSE = False
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# --- Email: without a server, inviters pass links on themselves ------------------------------------------------------
+EMAIL_URL = env.str("EMAIL_URL", default="")
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="parley@localhost")
+EMAIL_TIMEOUT = 20
+if EMAIL_URL:
+    vars().update(env.email_url_config(EMAIL_URL))
 
 # --- The database -------------------------------------------------------------------------------------------
 if env.str("DATABASE_URL", default=""):
@@ -222,10 +231,13 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
 WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=False)
 # Items and KB per minute that the own app of one account may deliver.
 WEBHOOK_APP_RATE_LIMIT = env.int("WEBHOOK_APP_RATE_LIMIT", default=60_000)
-# Requests per minute and API key.
+# Requests per minute and API key or admin token.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
+# Invalid keys and tokens per minute and IP address.
+API_FAILURE_LIMIT = env.int("API_FAILURE_LIMIT", default=60)
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+    # Each base class of views names its own; a forgotten one lets no one in.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "api.exceptions.exception_handler",
@@ -234,26 +246,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "api.pagination.IdCursorPagination",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Parley",
-    "VERSION": tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
-    "SERVE_INCLUDE_SCHEMA": False,
-    # Two fields are called `kind`: of a message, and of a file.
-    "ENUM_NAME_OVERRIDES": {
-        "MessageKind": "conversations.choices.MessageKind",
-        "FileKind": "conversations.outbox.contents.FILE_KINDS",
-    },
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
-    # We serve Swagger's files ourselves: the page's content security policy allows nothing else.
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-}
-
+SPECTACULAR_SETTINGS = api_schema.SPECTACULAR_SETTINGS
 UNFOLD = admin_theme.UNFOLD
 
 # --- Security -----------------------------------------------------------------------------------------------
 # Behind a proxy that terminates TLS. No SSL redirect: Meta doesn't follow redirects.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None
+BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
+# How many proxies add to X-Forwarded-For. Anything before their entries was written by the client.
+PROXY_COUNT = env.int("PROXY_COUNT", default=int(BEHIND_TLS_PROXY))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG and not TESTING
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_HSTS_SECONDS = 0 if DEBUG or TESTING else 31_536_000

@@ -2,24 +2,16 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import PasswordResetConfirmView
-from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from tenants.invitations import FirstPasswordForm
+from tenants.invitations import pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path(
-        "set-password/<uidb64>/<token>/",
-        PasswordResetConfirmView.as_view(
-            template_name="tenants/set_password.html",
-            form_class=FirstPasswordForm,
-            success_url=reverse_lazy("admin:login"),
-        ),
-        name="set_password",
-    ),
+    path("invitation/<str:token>/", pages.open_link, name="invitation"),
+    path("invitations/<int:pk>/", pages.answer, name="answer_invitation"),
     path("", include("config.web.webhook_urls")),
     path("api/", include("api.urls")),
 ]

@@ -46,10 +46,10 @@ def reply_blocker(conversation: Conversation, person: User, content: str | Conte
         return "Enter a message first."
     if isinstance(content, str) and len(content) > MAX_LENGTH:
         return f"The message is too long: the limit is {MAX_LENGTH:,} characters."
-    if not has_role(person, OPERATORS, conversation.tenant_id):
-        return "You have read-only access. Only operators can reply."
     if conversation.tenant and not conversation.tenant.is_active:
         return "This business is switched off."
+    if not has_role(person, OPERATORS, conversation.tenant_id):
+        return "You have read-only access. Only operators can reply."
     if conversation.handled_by == Conversation.Handler.OPERATOR:
         operator = conversation.operator
         if operator and operator.pk != person.pk:

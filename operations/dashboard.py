@@ -14,6 +14,7 @@ from assistant.models import Turn
 from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage, Status
 from tenants.access import for_user
+from tenants.models import Invitation
 
 DAYS = 14
 MAX_ROWS = 8
@@ -64,6 +65,7 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
     waiting = for_user(Conversation.objects.exclude(needs_person=""), user, "tenant")
     by_day = days(messages, since.date())
     context["dashboard"] = {
+        "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
         "days": by_day,
         "replies": replies(turns),
         "by_tenant": by_tenant(turns),

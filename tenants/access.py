@@ -21,11 +21,13 @@ _CACHE = "_roles_in_tenants"
 
 
 def roles_of(person: Person) -> dict[int, MemberRole]:
-    """The person's roles by tenant ID. Reads the database once per request."""
-    if not person.is_authenticated:
+    """The person's roles by tenant ID, in active businesses. Reads the database once per request."""
+    if not (person.is_authenticated and person.is_active):
         return {}
     if not hasattr(person, _CACHE):
-        memberships = Membership.objects.filter(user_id=int(person.pk)).values_list("tenant_id", "role")
+        memberships = Membership.objects.filter(user_id=int(person.pk), tenant__is_active=True).values_list(
+            "tenant_id", "role"
+        )
         setattr(person, _CACHE, {tenant_id: MemberRole(role) for tenant_id, role in memberships})
     roles: dict[int, MemberRole] = getattr(person, _CACHE)
     return roles

@@ -8,17 +8,19 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from rest_framework.authtoken.models import Token, TokenProxy
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from . import deletion, invitations
-from .access import NOBODY, is_installation_admin, tenants_of
-from .models import Membership, OpeningHours, Tenant
-from .scoped_admin import SuperuserAdmin, TenantScopedAdmin
+from . import deletion
+from .access import NOBODY, OWNERS, has_role, is_installation_admin, tenants_of
+from .invitations import inviting
+from .invitations.forms import MemberForm
+from .models import Invitation, Membership, OpeningHours, Tenant
+from .scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
+from .secret_fields import new_secrets_page
+from .users import user_of
 
-# The stock page shows every admin token. Ours are generated on the users' page and shown once.
-admin.site.unregister([User, Group, TokenProxy])
+admin.site.unregister([User, Group])
 
 
 @admin.register(Tenant)
@@ -78,11 +80,10 @@ class MembershipAdmin(TenantScopedAdmin):
     search_fields = ["user__username", "user__email", "user__first_name", "user__last_name", "tenant__name"]
     ordering = ["tenant__name", "user__username"]
     fields = ["tenant", "user", "role"]
-    actions = ["make_link"]
 
     def get_form(self, request: HttpRequest, obj: Membership | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
-            kwargs["form"] = invitations.MemberForm
+            kwargs["form"] = type("MemberForm", (MemberForm,), {"invited_by": request.user})
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> Any:
@@ -92,30 +93,80 @@ class MembershipAdmin(TenantScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
         return ["tenant", "user"] if obj else []
 
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        if not change and form.cleaned_data.get("email"):
-            obj.user = invitations.user_for(form.cleaned_data["email"])
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Membership | Invitation:
+        """A membership, or an invitation if an email address was entered. Neither is saved yet."""
+        membership: Membership = super().save_form(request, form, change)
+        email = "" if change else form.cleaned_data["email"]
+        if not email:
+            return membership
+        return Invitation(tenant=membership.tenant, email=email, role=membership.role, invited_by=user_of(request))
+
+    def save_model(self, request: HttpRequest, obj: Membership | Invitation, form: Any, change: bool) -> None:
+        if isinstance(obj, Invitation):
+            if not has_role(request.user, self.may_add, obj.tenant_id):
+                raise PermissionDenied
+            obj.link = inviting.invite(obj)
+            return
         super().save_model(request, obj, form, change)
         if not obj.user.is_staff:  # only staff can sign in to the admin
             obj.user.is_staff = True
             obj.user.save(update_fields=["is_staff"])
-        if not change:
-            self._show_link(request, obj.user)
 
-    @admin.action(description="Create a link to set the first password", permissions=["change"])
-    def make_link(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
-        for membership in memberships.select_related("user"):
-            if not self._show_link(request, membership.user):
-                messages.info(
-                    request,
-                    f"No link created: {membership.user} already has a password or belongs to another business.",
-                )
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        if isinstance(obj, Invitation):
+            return new_secrets_page(request, Invitation, "Invitation", [(what_is_next(obj), obj.link)])
+        return super().response_add(request, obj, post_url_continue)
 
-    def _show_link(self, request: HttpRequest, user: User) -> bool:
-        link = invitations.link_for(user, request.user)
-        if link:
-            messages.success(request, f"Send this link to {user} to set a password: {link}")
-        return bool(link)
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Invitations that are open. Owners add them on the page of the members, renew them here, or delete them."""
+
+    may_view = may_change = OWNERS  # to renew them: the rows themselves are read-only
+    list_display = ["email", "tenant", "role", "invited_by", "state", "expires_at"]
+    list_filter = ["tenant", "role"]
+    list_select_related = ["tenant", "invited_by"]
+    search_fields = ["email", "tenant__name"]
+    ordering = ["-pk"]
+    actions = ["renew"]
+    fields = ["email", "tenant", "role", "invited_by", "state", "created_at", "expires_at"]
+    readonly_fields = ["state", "created_at", "expires_at"]
+    nothing_yet = "To invite someone, add a member."
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(OWNERS, request, obj)
+
+    @admin.display(description="state")
+    def state(self, invitation: Invitation) -> str:
+        if invitation.by_email:
+            return f"Emailed {invitation.emailed_at:%Y-%m-%d %H:%M} UTC" if invitation.emailed_at else "Being emailed"
+        return "Waiting for the link to be opened" if invitation.token_hash else "Waiting for them to sign in"
+
+    @admin.action(description="Renew (a new link replaces the old one)", permissions=["repeat"])
+    def renew(self, request: HttpRequest, invitations: QuerySet[Invitation]) -> HttpResponse:
+        renewed = []
+        for invitation in invitations:
+            invitation.invited_by = user_of(request)
+            invitation.link = inviting.renew(invitation)
+            renewed.append((what_is_next(invitation), invitation.link))
+        return new_secrets_page(request, Invitation, "Invitations", renewed)
+
+
+def what_is_next(invitation: Invitation) -> str:
+    """How the person that was just invited becomes a member, for whoever invited them."""
+    email = invitation.email
+    if inviting.account_of(email):
+        text = f"{email} already has an account. They become a member once they sign in and accept your invitation."
+        return f"{text} We're also sending them an email." if invitation.by_email else text
+    if invitation.by_email:
+        return f"We're sending a link to {email}. They become a member once they open it and choose a password."
+    text = f"Send this link to {email}. You won't be able to see it again. It works for a week, to create one account."
+    if User.objects.filter(username__iexact=email).exists():
+        text += (
+            f" Note that {email} already has an account, but whoever created it hasn't confirmed that the address is "
+            "theirs. The link creates another account, so make sure that it reaches the right person."
+        )
+    return text
 
 
 @admin.register(User)
@@ -126,27 +177,12 @@ class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
-    actions = ["generate_admin_token", "revoke_admin_token"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         if is_installation_admin(request.user):
             return super().get_queryset(request)
         colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
         return User.objects.filter(pk__in=colleagues)
-
-    @admin.action(description="Generate admin token (shown once; replaces the current token)")
-    def generate_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
-        Token.objects.filter(user__in=people).delete()
-        for person in people:
-            token = Token.objects.create(user=person).key
-            messages.warning(
-                request, f"Copy the new admin token of {person} now. You won't be able to see it again: {token}"
-            )
-
-    @admin.action(description="Revoke admin token")
-    def revoke_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> None:
-        revoked, _ = Token.objects.filter(user__in=people).delete()
-        messages.success(request, f"{revoked} admin token{'' if revoked == 1 else 's'} revoked.")
 
 
 @admin.register(Group)

@@ -6,15 +6,16 @@ from django.apps import AppConfig
 from django.apps import apps as current_apps
 from django.apps.registry import Apps
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 from .hours import OpeningHours
 
-__all__ = ["Membership", "OpeningHours", "Tenant"]
+__all__ = ["Invitation", "Membership", "OpeningHours", "Tenant"]
 
 SINGLE_NAME, SINGLE_SLUG = "My business", "my-business"
 
@@ -38,7 +39,11 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=80, db_index=False)
-    is_active = models.BooleanField("active", default=True, help_text="When off, messages are stored but not answered.")
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="When off, messages are stored but not answered, and only superusers have access.",
+    )
     is_single = models.BooleanField(default=False, db_default=False, editable=False)
     deletion_requested_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -92,3 +97,58 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant}"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def valid(self) -> "InvitationQuerySet":
+        """Invitations that can be accepted: of an active business, and from someone who could still invite today."""
+        owns = Membership.objects.filter(user=OuterRef("invited_by"), tenant=OuterRef("tenant"), role=MemberRole.OWNER)
+        return self.filter(
+            Exists(owns) | Q(invited_by__is_superuser=True),
+            invited_by__is_active=True,
+            tenant__is_active=True,
+            expires_at__gt=Now(),
+        )
+
+    def addressed_to(self, user: User | AnonymousUser) -> "InvitationQuerySet":
+        """The valid invitations of a user's confirmed email address."""
+        address = normalized(user.email) if isinstance(user, User) else ""
+        return self.valid().filter(email=address) if address else self.none()
+
+
+class Invitation(models.Model):
+    """An offer of a membership to one email address. Accepting, declining or withdrawing it deletes it and its link.
+
+    `User.email` is a confirmed address: only a superuser and links that were sent to the address set it. So a link that
+    the inviter passes on can't create an account that other businesses would take for the address's owner.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations", verbose_name="business")
+    email = models.EmailField("email address")
+    role = models.CharField(max_length=16, choices=MemberRole.choices)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    token_hash = models.CharField(max_length=64, null=True)  # null: there's no link
+    by_email = models.BooleanField("sent by email", default=False)
+    emailed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+
+    objects = InvitationQuerySet.as_manager()
+    link = ""  # to pass on; only right after it was created
+
+    class Meta:
+        db_table = "invitations"
+        constraints = [
+            models.UniqueConstraint(fields=["email", "tenant"], name="invitation_once"),
+            # Also finds the invitation of a link.
+            models.UniqueConstraint(fields=["token_hash"], name="invitation_once_by_link"),
+            models.CheckConstraint(condition=Q(role__in=MemberRole.values), name="invitation_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.tenant}"
+
+
+def normalized(email: str) -> str:
+    """An email address as invitations store and compare it."""
+    return email.strip().lower()

@@ -1,10 +1,14 @@
-"""Form fields for secrets. They can be set, but are never shown again."""
+"""Secrets in the admin: form fields that never show one again, and the page that shows a new one once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.db.models import Model
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.widgets import INPUT_CLASSES
 
 from .fields import EncryptedTextField
@@ -63,3 +67,18 @@ class SecretsForm(forms.ModelForm[Model]):
 def secret_names(model: type[Model]) -> list[str]:
     """The names of a model's encrypted columns."""
     return [field.name for field in model._meta.fields if isinstance(field, EncryptedTextField)]
+
+
+def new_secrets_page(
+    request: HttpRequest, model: type[Model], title: str, secrets: Sequence[tuple[str, str]]
+) -> TemplateResponse:
+    """A page with new secrets, each below its text. Unlike a message after a redirect, it's in no cookie or table."""
+    names = (model._meta.app_label, model._meta.model_name)
+    context = {
+        **admin.site.each_context(request),
+        "title": title,
+        "opts": model._meta,
+        "secrets": secrets,
+        "continue_url": reverse("admin:{}_{}_changelist".format(*names)),
+    }
+    return TemplateResponse(request, "tenants/new_secret.html", context)

@@ -1,5 +1,6 @@
 """One row of every model for our business and one for theirs, marked so that a leak is visible on any page."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -11,7 +12,7 @@ from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead, LeadField
-from tenants.models import Membership, OpeningHours, Tenant
+from tenants.models import Invitation, MemberRole, Membership, OpeningHours, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
@@ -23,6 +24,7 @@ SECRET = "hush-hush"  # in every secret of both
 def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     """By the path of the admin ("leads/lead"): one row that belongs to this tenant, its texts with the mark."""
     now = timezone.now()
+    member = Membership.objects.filter(tenant=tenant).order_by("pk")[0]
     talk = conversation(tenant, f"49{tenant.pk}", contact_name=f"{mark} customer", needs_person=f"{mark} asked")
     asked = message(talk, f"{mark} question", external_id=f"wamid.{mark}")
     reply = message(talk, f"{mark} answer", "assistant", status="failed", error_detail=f"{mark} failure")
@@ -51,10 +53,15 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
         "tenants/openinghours": OpeningHours.objects.create(tenant=tenant, holidays=f"{mark} closed"),
-        "tenants/membership": Membership.objects.filter(tenant=tenant).order_by("pk")[0],
-        "api/apikey": issue_key(Membership.objects.filter(tenant=tenant).order_by("pk")[0].user, tenant, f"{mark} key")[
-            0
-        ],
+        "tenants/membership": member,
+        "tenants/invitation": Invitation.objects.create(
+            tenant=tenant,
+            email=f"{mark}@invited.test",
+            role=MemberRole.VIEWER,
+            invited_by=member.user,
+            expires_at=now + dt.timedelta(days=1),
+        ),
+        "api/apikey": issue_key(member.user, tenant, f"{mark} key")[0],
         "conversations/conversation": talk,
         "conversations/conversationmessage": reply,
         "leads/lead": Lead.objects.create(

@@ -9,15 +9,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from django.contrib.auth.models import User
 from django.db.models import Model
 from django.forms.models import model_to_dict
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, resolve
-from rest_framework.authtoken.models import Token
 
 import api.urls
+from api.tests.clients import staff_client
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from tests.fake_network import FakeNetwork
@@ -33,6 +32,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/openinghours": (ALL, OWNER, OWNER, OWNER),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
+    "tenants/invitation": (OWNER, EVIDENCE, EVIDENCE, OWNER),
     "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
     "webhooks/webhookdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
@@ -93,9 +93,11 @@ OPEN = [
     "api/whatsapp/webhook",
     "healthz",
     "readyz",
-    "set-password/<uidb64>/<token>/",
+    "invitation/<str:token>/",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
+# tenants/tests/test_admin_invitations.py
+OF_AN_INVITEE = ["invitations/<int:pk>/"]
 # conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py and test_compose_views.py
 FILES = [
     f"{DESK}attachments/<int:attachment_id>/",
@@ -121,7 +123,17 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *FILES, *RESUME}
+    known |= {
+        *BUTTONS,
+        *BUTTONS_OF_SETTINGS,
+        *MIXED,
+        *OPEN,
+        *WITH_API_KEY,
+        *TESTED_BELOW,
+        *OF_AN_INVITEE,
+        *FILES,
+        *RESUME,
+    }
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
@@ -251,8 +263,7 @@ def _press_buttons(walk: Walk) -> None:
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "viewer", "operator", "owner", "superuser"])
 def test_walks_the_api(businesses: TwoBusinesses, who: str, isolation_report: Report) -> None:
     walk = Walk(businesses, who, rows_of(businesses.ours, "Ours"), rows_of(businesses.theirs, THEIRS))
-    key = "" if who == "anonymous" else Token.objects.create(user=User.objects.get(pk=businesses.people[who].pk)).key
-    walk.client = Client(headers={"Authorization": f"Token {key}"} if key else {})
+    walk.client = Client() if who == "anonymous" else staff_client(businesses.people[who])
     for route, (path, sees, adds, changes, deletes) in API.items():
         base = f"/{route}"
         walk.expect(walk.may(sees), base, walk.get(base))

@@ -6,11 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.access import OWNERS
 from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin, as_html
+from tenants.secret_fields import new_secrets_page
 
 from . import delivery as deliveries
 from . import signature
@@ -45,8 +46,11 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
         if not change:
             obj.secret = signature.new_secret()
         super().save_model(request, obj, form, change)
-        if not change:
-            self._show_secret(request, obj)
+
+    def response_add(
+        self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._show_secrets(request, [obj])
 
     @admin.display(description="events")
     def events(self, endpoint: WebhookEndpoint) -> str:
@@ -59,16 +63,17 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
         return f"Disabled automatically: {endpoint.disabled_reason}" if endpoint.disabled_reason else "Off"
 
     @admin.action(description="Generate new secret (shown once; replaces the current secret)", permissions=["change"])
-    def generate_secret(self, request: HttpRequest, endpoints: QuerySet[WebhookEndpoint]) -> None:
-        for endpoint in endpoints:
+    def generate_secret(self, request: HttpRequest, endpoints: QuerySet[WebhookEndpoint]) -> HttpResponse:
+        changed = list(endpoints)
+        for endpoint in changed:
             endpoint.secret = signature.new_secret()
             endpoint.save(update_fields=["secret"])
-            self._show_secret(request, endpoint)
+        return self._show_secrets(request, changed)
 
-    def _show_secret(self, request: HttpRequest, endpoint: WebhookEndpoint) -> None:
-        messages.warning(
-            request, f"Copy the secret of {endpoint} now. You won't be able to see it again: {endpoint.secret}"
-        )
+    def _show_secrets(self, request: HttpRequest, endpoints: list[WebhookEndpoint]) -> HttpResponse:
+        text = "Copy the secret of {} now. You won't be able to see it again:"
+        secrets = [(text.format(endpoint), endpoint.secret) for endpoint in endpoints]
+        return new_secrets_page(request, WebhookEndpoint, "New secret", secrets)
 
 
 @admin.register(WebhookDelivery)

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.viewsets import ModelViewSet
 
+from api.authentication import AdminTokenAuthentication
 from api.base import OtherRow, Row, TenantScopedView
 from tenants.access import ANYONE, OWNERS, Roles, for_user, has_role, has_role_anywhere, tenant_id_of
 from tenants.models import Tenant
@@ -15,6 +16,7 @@ from tenants.models import Tenant
 class StaffViewSet(TenantScopedView[Row], ModelViewSet[Row]):
     """Rows of the user's tenants, or of all tenants for superusers."""
 
+    authentication_classes = [AdminTokenAuthentication]
     lookup_value_converter = "int"
     may_view: ClassVar[Roles] = ANYONE
     may_add: ClassVar[Roles] = OWNERS

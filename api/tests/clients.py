@@ -49,6 +49,11 @@ def issue_key(user: User, tenant: Tenant | None, name: str, scope: str = "read")
     return key, token
 
 
+def staff_client(user: User) -> Client:
+    """A client with a new admin token of this user."""
+    return Client(headers={"Authorization": f"Token {keys.generate_admin_token(user)}"})
+
+
 def api_client(tenant: Tenant | None, user: User, scope: str = "write") -> ApiClient:
     _, token = issue_key(user, tenant, f"Shop ({scope})", scope)
     return ApiClient(token, Client())

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.usefixtures("meta")
 @pytest.fixture(autouse=True)
 def _a_folder(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = str(tmp_path)
+    settings.API_FAILURE_LIMIT = 1_000
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from django.db import close_old_connections, transaction
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from rest_framework.authtoken.models import Token
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
@@ -29,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api import urls
+from api.keys import generate_admin_token
 from api.tests.clients import Clients
 from api.tests.conftest import Meta
 from conversations.tests.rows import conversation, many_messages
@@ -76,7 +76,7 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
     Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
     third = Tenant.objects.create(id=ROW, name="Third", slug="third")
     WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
-    token = Token.objects.create(user=clients.businesses.people["superuser"]).key
+    token = generate_admin_token(clients.businesses.people["superuser"])
     bearer = f"Bearer {clients.writer.token}"
     return {"/api/admin/": {"Authorization": f"Token {token}"}, "/api/": {"Authorization": bearer}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
+from api.tests.clients import staff_client
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
 
@@ -12,13 +12,8 @@ pytestmark = pytest.mark.django_db
 LIST = "/api/admin/tenants"
 
 
-def staff_client(businesses: TwoBusinesses, who: str) -> Client:
-    key = Token.objects.get_or_create(user=businesses.people[who])[0].key
-    return Client(headers={"Authorization": f"Token {key}"})
-
-
 def test_a_superuser_can_list_create_update_and_delete(businesses: TwoBusinesses) -> None:
-    client = staff_client(businesses, "superuser")
+    client = staff_client(businesses.people["superuser"])
     data = {"name": "Third", "slug": "third"}
     created = client.post(LIST, data, content_type="application/json")
     assert created.status_code == 201
@@ -32,7 +27,7 @@ def test_a_superuser_can_list_create_update_and_delete(businesses: TwoBusinesses
 
 
 def test_a_member_can_only_read_their_own_business(businesses: TwoBusinesses) -> None:
-    client = staff_client(businesses, "owner")
+    client = staff_client(businesses.people["owner"])
     assert [row["slug"] for row in client.get(LIST).json()["results"]] == ["ours"]
     assert client.get(f"{LIST}/{businesses.theirs.pk}").status_code == 404
     url = f"{LIST}/{businesses.ours.pk}"

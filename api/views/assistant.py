@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.authentication import MayChangeSettings
 from api.base import ApiView
 from api.serializers.fields import FIELDS_OF_MODELS, SECRET, IsSetField
 from assistant.models import Assistant, Turn
@@ -53,6 +54,7 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
 
 
 class AssistantView(ApiView[Assistant]):
+    permission_classes = [MayChangeSettings]
     queryset = Assistant.objects.all()
     serializer_class = AssistantSerializer
     pagination_class = None

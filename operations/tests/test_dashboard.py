@@ -79,5 +79,5 @@ def test_the_number_of_queries_is_constant(businesses: TwoBusinesses, django_ass
     for seconds in range(5):
         talk(businesses.ours, seconds, 1)
         if seconds in (0, 4):
-            with django_assert_num_queries(11):
+            with django_assert_num_queries(12):
                 client.get("/admin/")

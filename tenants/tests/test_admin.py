@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
 from tenants.models import Membership, Tenant
 from tenants.scoped_admin import TenantScopedAdmin
@@ -121,16 +120,6 @@ def test_makes_a_new_member_staff(businesses: TwoBusinesses) -> None:
     assert newcomer.is_staff
 
 
-def test_shows_an_admin_token_once(businesses: TwoBusinesses) -> None:
-    owner = businesses.people["owner"]
-    client = businesses.browser("superuser")
-    data = {"action": "generate_admin_token", "_selected_action": [owner.pk]}
-    shown = client.post("/admin/auth/user/", data, follow=True).content.decode()
-    key = Token.objects.get(user=owner).key
-    assert key in shown
-    assert key not in text_of(client, "/admin/auth/user/")
-
-
 def test_lists_with_a_constant_number_of_queries(
     businesses: TwoBusinesses, django_assert_max_num_queries: object
 ) -> None:
@@ -139,6 +128,22 @@ def test_lists_with_a_constant_number_of_queries(
     client = businesses.browser("owner")
     with django_assert_max_num_queries(9):  # type: ignore[operator]
         client.get("/admin/tenants/membership/")
+
+
+def test_a_session_ends_with_the_membership_the_business_or_the_person(businesses: TwoBusinesses) -> None:
+    client, address = businesses.browser("operator"), "/admin/conversations/conversation/"
+    person, ours = businesses.people["operator"], Tenant.objects.filter(pk=businesses.ours.pk)
+    assert client.get(address).status_code == 200
+    ours.update(is_active=False)
+    assert client.get(address).status_code == 403
+    assert text_of(businesses.browser("superuser"), "/admin/tenants/tenant/").count("Business ours")
+    ours.update(is_active=True)
+    assert client.get(address).status_code == 200
+    User.objects.filter(pk=person.pk).update(is_active=False)
+    assert client.get(address).status_code == 302
+    User.objects.filter(pk=person.pk).update(is_active=True)
+    Membership.objects.filter(user=person).delete()
+    assert client.get(address).status_code == 403
 
 
 def test_all_our_admins_are_scoped() -> None:

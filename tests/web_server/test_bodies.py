@@ -10,7 +10,7 @@ from django.test import Client
 from api import keys
 from api.models import ApiKey
 from conversations.models import ConversationMessage
-from tenants.models import Tenant
+from tenants.models import Membership, Tenant
 from whatsapp.models import QuarantinedEvent
 from whatsapp.tests.factories import inbound, text_message
 
@@ -127,6 +127,7 @@ def test_a_person_who_has_signed_in_may_upload(connect: Clients, session: str) -
 def test_a_program_with_a_key_may_upload(connect: Clients) -> None:
     tenant = Tenant.objects.create(name="A", slug="a")
     maker = User.objects.create_user("maker")
+    Membership.objects.create(user=maker, tenant=tenant, role=Membership.Role.OWNER)
     key = ApiKey(tenant=tenant, name="n", scope=ApiKey.Scope.WRITE)
     token = keys.generate(key, maker)
     key.save()

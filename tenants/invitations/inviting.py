@@ -1,0 +1,134 @@
+"""Inviting someone to a business, and accepting it.
+
+An invitation is for one email address and one business. Whoever has an account with that address accepts after signing
+in. Anyone else opens a link, which creates a new account and never opens or changes an existing one. The link is sent
+to the address if email is configured; otherwise the inviter passes it on.
+"""
+
+import hashlib
+import secrets
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from runtime import jobs
+from runtime.clock import from_now
+from tenants.models import Invitation, Membership, normalized
+
+EMAIL_TASK = "tenants.tasks.email_invitation"
+VALID_SECONDS = 7 * 86_400
+USERNAME_LENGTH = 140  # of at most 150 characters: the rest makes it unique
+
+
+def account_of(email: str) -> User | None:
+    """The account whose confirmed address this is."""
+    # PostgreSQL's `iexact` also matches letters that only look like the same one in upper case, such as "ı" and "i".
+    found = User.objects.filter(email__iexact=email).order_by("pk")
+    return next((user for user in found if normalized(user.email) == email), None)
+
+
+def invite(invitation: Invitation) -> str:
+    """Save an invitation, in place of an earlier one. Returns the link to pass on; "" if there's none."""
+    Invitation.objects.filter(tenant=invitation.tenant, email=invitation.email).delete()
+    return renew(invitation)
+
+
+def renew(invitation: Invitation) -> str:
+    """Save an invitation with a new link and a new expiry date. Returns the link to pass on; "" if there's none.
+
+    With email configured, only the address's owner gets the link. An account's owner needs none.
+    """
+    account = account_of(invitation.email)
+    if account and not account.is_staff:  # only staff can sign in to the admin, where they accept
+        account.is_staff = True
+        account.save(update_fields=["is_staff"])
+    invitation.expires_at = from_now(VALID_SECONDS)
+    invitation.by_email, invitation.emailed_at = bool(settings.EMAIL_URL), None
+    link = "" if account or invitation.by_email else new_link(invitation)
+    if not link:
+        invitation.token_hash = None
+    invitation.save()
+    if invitation.by_email:
+        jobs.defer(EMAIL_TASK, {"invitation_id": invitation.pk})
+    return link
+
+
+def new_link(invitation: Invitation) -> str:
+    """The invitation's new link. It can't be recovered later."""
+    token = secrets.token_urlsafe(32)
+    invitation.token_hash = _hash(token)
+    return f"{settings.PUBLIC_URL}{reverse('invitation', args=[token])}"
+
+
+def new_email(invitation_id: int) -> EmailMessage | None:
+    """The email with a new link; None if the invitation is gone, expired or already sent."""
+    with transaction.atomic():
+        waiting = Invitation.objects.valid().filter(pk=invitation_id, by_email=True, emailed_at=None)
+        invitation = waiting.select_related("tenant").select_for_update(of=("self",)).first()
+        if invitation is None:
+            return None
+        link = new_link(invitation)
+        invitation.save(update_fields=["token_hash"])
+    return EmailMessage(
+        f"{invitation.tenant} invited you to Parley",
+        f"{invitation.tenant} invited you to its team on Parley.\n\nAccept the invitation within a week:\n{link}\n\n"
+        "If you didn't expect this, ignore this email.\n",
+        to=[invitation.email],
+    )
+
+
+def email_was_sent(invitation_id: int) -> None:
+    Invitation.objects.filter(pk=invitation_id).update(emailed_at=Now())
+
+
+def find(token: str) -> Invitation | None:
+    """The valid invitation of a link."""
+    return Invitation.objects.valid().select_related("tenant").filter(token_hash=_hash(token)).first()
+
+
+def free_username(email: str) -> str:
+    """The address itself, unless an account has that name: whoever created it didn't need to own the address."""
+    name = email[:USERNAME_LENGTH]
+    return f"{name}-{secrets.token_hex(3)}" if User.objects.filter(username__iexact=name).exists() else name
+
+
+def accept_with_new_account(token: str, user: User) -> bool:
+    """Save a new user, who becomes a member. False if the link no longer works, or the address has an account now."""
+    with transaction.atomic():
+        invitation = Invitation.objects.valid().select_for_update(of=("self",)).filter(token_hash=_hash(token)).first()
+        if invitation is None or account_of(invitation.email):
+            return False
+        user.username = free_username(invitation.email)
+        if invitation.by_email:
+            user.email = invitation.email
+        user.save()
+        _join(invitation, user)
+    return True
+
+
+def accept(invitation_id: int, user: User) -> Membership | None:
+    """Make the user a member. None if the invitation is gone or isn't addressed to them."""
+    with transaction.atomic():
+        mine = Invitation.objects.addressed_to(user).select_for_update(of=("self",))
+        invitation = mine.filter(pk=invitation_id).first()
+        return _join(invitation, user) if invitation else None
+
+
+def _join(invitation: Invitation, user: User) -> Membership:
+    if not user.is_staff:  # only staff can sign in to the admin
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+    membership, _ = Membership.objects.get_or_create(
+        user=user, tenant=invitation.tenant, defaults={"role": invitation.role}
+    )
+    invitation.delete()
+    return membership
+
+
+def _hash(token: str) -> str:
+    # A fast hash is enough: 256 random bits can't be guessed.
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -1,0 +1,58 @@
+"""The pages where an invitee accepts: behind a link, and after signing in."""
+
+from django.contrib import admin, messages
+from django.contrib.auth import login
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from tenants.models import Invitation
+from tenants.users import user_of
+
+from . import inviting
+from .forms import FirstPasswordForm
+
+
+@sensitive_post_parameters("new_password1", "new_password2")
+@never_cache
+def open_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A new account for someone who has none with this address. Others sign in and accept there."""
+    invitation = inviting.find(token)
+    context = {**admin.site.each_context(request), "invitation": invitation}
+    if invitation is None:
+        return render(request, "tenants/invitation.html", context, status=404)
+    if Invitation.objects.addressed_to(request.user).filter(pk=invitation.pk).exists():
+        return redirect("admin:index")
+    if inviting.account_of(invitation.email):
+        return render(request, "tenants/invitation.html", {**context, "has_account": True})
+    # The name is part of the password's check: it mustn't resemble it.
+    user = User(username=inviting.free_username(invitation.email), is_staff=True)
+    form = FirstPasswordForm(user, request.POST or None)
+    if form.is_valid():
+        user.set_password(form.cleaned_data["new_password1"])
+        if inviting.accept_with_new_account(token, user):
+            login(request, user, backend=f"{ModelBackend.__module__}.{ModelBackend.__qualname__}")
+            messages.success(request, f"Welcome to {invitation.tenant}. Your username is {user.get_username()}.")
+            return redirect("admin:index")
+        return redirect(request.path)
+    return render(request, "tenants/invitation.html", {**context, "form": form})
+
+
+@login_required
+@require_POST
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept or decline an invitation that is addressed to the signed-in user."""
+    user = user_of(request)
+    if request.POST.get("answer") == "accept":
+        membership = inviting.accept(pk, user)
+        if membership is None:
+            raise Http404
+        messages.success(request, f"You're a member of {membership.tenant} now.")
+    elif not Invitation.objects.addressed_to(user).filter(pk=pk).delete()[0]:
+        raise Http404
+    return redirect("admin:index")

@@ -1,0 +1,18 @@
+"""The job that sends invitations by email."""
+
+import asyncio
+
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from runtime.database import database_sync_to_async
+from tenants.invitations import inviting
+
+
+@app.task(queue="maintenance", name=inviting.EMAIL_TASK, retry=RetryStrategy(max_attempts=10, exponential_wait=3))
+async def email_invitation(invitation_id: int) -> None:
+    """Safe to run twice: the link in the newest email is the one that works."""
+    email = await database_sync_to_async(inviting.new_email)(invitation_id)
+    if email is not None:
+        await asyncio.to_thread(email.send)
+        await database_sync_to_async(inviting.email_was_sent)(invitation_id)
