@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 
 from api import keys as api_keys
@@ -73,7 +73,17 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class UserWithTokensAdmin(UserAdmin):
+    list_display = [*UserAdmin.list_display, "admin_token"]
     actions = ["generate_admin_token", "revoke_admin_token"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        until = AdminToken.objects.valid().filter(user=OuterRef("pk")).values("expires_at")[:1]
+        people: QuerySet[Any] = super().get_queryset(request)
+        return people.annotate(token_until=Subquery(until))
+
+    @admin.display(description="admin token")
+    def admin_token(self, person: Any) -> str:
+        return f"until {person.token_until:%Y-%m-%d}" if person.token_until else "-"
 
     @admin.action(description="Generate admin token (shown once; replaces the current token)")
     def generate_admin_token(self, request: HttpRequest, people: "QuerySet[User]") -> HttpResponse:

@@ -44,7 +44,7 @@ class AdminTokenAuthentication(BaseAuthentication):
         scheme, text = _authorization(request)
         if scheme != "token":
             return None
-        token = _valid(request, text, AdminToken.objects.all(), keys.find_admin_token)
+        token = _valid(request, text, AdminToken.objects.valid(), keys.find_admin_token)
         if token is None:
             raise AuthenticationFailed("Invalid admin token. It may have expired or been revoked.")
         return token.user, token

@@ -68,6 +68,12 @@ class ApiKey(models.Model):
             raise ValidationError(f"This business has {MAX_KEYS} API keys. Revoke one that's no longer needed first.")
 
 
+class AdminTokenQuerySet(models.QuerySet["AdminToken"]):
+    def valid(self) -> "AdminTokenQuerySet":
+        """Tokens that work. What they allow is up to their user's roles, which are read with each request."""
+        return self.filter(user__is_active=True, revoked_at=None, expires_at__gt=Now())
+
+
 class AdminToken(models.Model):
     """Gives a program the rights of a staff user in the admin API. Only a hash is stored: the token is shown once."""
 
@@ -77,6 +83,8 @@ class AdminToken(models.Model):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+    objects = AdminTokenQuerySet.as_manager()
 
     class Meta:
         db_table = "admin_tokens"

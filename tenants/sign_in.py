@@ -5,7 +5,9 @@ signed in to it before aren't subject to it: so nobody can lock someone else out
 """
 
 import datetime as dt
+import functools
 import ipaddress
+import logging
 
 from axes.attempts import get_cool_off_threshold
 from axes.handlers.database import AxesDatabaseHandler
@@ -15,6 +17,8 @@ from django.conf import settings
 from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils import timezone
+
+logger = logging.getLogger(__name__)
 
 # Failed attempts within `AXES_COOLOFF_TIME`.
 OF_ADDRESS_AND_ACCOUNT = 10
@@ -33,7 +37,17 @@ def client_ip(request: HttpRequest) -> str | None:
     given = [request.META.get("REMOTE_ADDR", "")]
     if 0 < count <= len(forwarded):
         given.insert(0, forwarded[-count])
+    elif count <= 0 and forwarded[0] and not settings.DEBUG:
+        _warn_once()
     return next(filter(None, map(_address, given)), None)
+
+
+@functools.cache
+def _warn_once() -> None:
+    logger.warning(
+        "A request has the header X-Forwarded-For, but PROXY_COUNT is 0. If it came through a proxy of yours, set "
+        "PROXY_COUNT: otherwise all its clients share the limits on failed sign-ins and invalid keys."
+    )
 
 
 def _address(text: str) -> str | None:

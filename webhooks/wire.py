@@ -12,6 +12,8 @@ from runtime.untrusted_json import words_in
 
 READ_AT_MOST = 2000  # of a response, in bytes
 SHOWN_AT_MOST = 300  # of a rejection's body, in characters
+UNREACHABLE = "No connection. The URL's host must have a public address and accept connections there."
+CERTIFICATE_ERRORS = ("ClientConnectorCertificateError", "ClientConnectorSSLError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,17 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
     except TimeoutError:
         return Answer(None, f"No complete response within {settings.WEBHOOK_SECONDS:g} seconds.")
     except http.RequestFailed as failure:
-        words = "No connection" if failure.before_a_byte else "The connection was lost"
-        return Answer(None, f"{words}: {failure.detail}"[:SHOWN_AT_MOST])
+        return Answer(None, _in_words(failure)[:SHOWN_AT_MOST])
+
+
+def _in_words(failure: http.RequestFailed) -> str:
+    """For the business, who mustn't learn which names exist in our own network, or where they lead."""
+    if not failure.before_a_byte:
+        return f"The connection was lost: {failure.detail}"
+    # A certificate is only looked at once a public address has been connected to.
+    if failure.kind is http.Kind.BAD_REQUEST or failure.detail.startswith(CERTIFICATE_ERRORS):
+        return f"No connection: {failure.detail}"
+    return UNREACHABLE
 
 
 async def _judge(response: http.OpenResponse) -> Answer:

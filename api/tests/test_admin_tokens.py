@@ -35,7 +35,9 @@ def test_a_token_is_shown_once_and_stored_as_a_hash(businesses: TwoBusinesses) -
     token = generate(businesses, "owner")
     assert len(token) > 40
     assert status(token) == 200
-    assert token not in businesses.browser("superuser").get(USERS).content.decode()
+    users = businesses.browser("superuser").get(USERS).content.decode()
+    assert token not in users
+    assert f"until {AdminToken.objects.get().expires_at:%Y-%m-%d}" in users
     assert token not in str(AdminToken.objects.values().get())
     assert "authtoken_token" not in connection.introspection.table_names()
 

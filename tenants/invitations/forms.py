@@ -35,6 +35,7 @@ class MemberForm(forms.ModelForm[Membership]):
         if "user" in self.fields:
             self.fields["user"].required = False
             self.fields["user"].help_text = "For someone who is already a member of one of your businesses."
+            self.fields["user"].label_from_instance = _name_of  # type: ignore[attr-defined]
 
     def clean_email(self) -> str:
         return normalized(self.cleaned_data["email"])
@@ -58,6 +59,12 @@ class MemberForm(forms.ModelForm[Membership]):
         return LogEntry.objects.filter(
             user=self.invited_by, content_type=kind, action_flag=ADDITION, action_time__gte=since
         ).count()
+
+
+def _name_of(user: User) -> str:
+    """Whoever created an account behind a link that was passed on didn't need to own the address in its name."""
+    name = user.get_username()
+    return f"{name} (address not confirmed)" if "@" in name and not user.email else name
 
 
 class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from runtime import jobs
 from runtime.clock import from_now
-from tenants.models import Invitation, Membership, normalized
+from tenants.models import Invitation, Membership, Tenant, normalized
 
 EMAIL_TASK = "tenants.tasks.email_invitation"
 VALID_SECONDS = 7 * 86_400
@@ -33,8 +33,10 @@ def account_of(email: str) -> User | None:
 
 def invite(invitation: Invitation) -> str:
     """Save an invitation, in place of an earlier one. Returns the link to pass on; "" if there's none."""
-    Invitation.objects.filter(tenant=invitation.tenant, email=invitation.email).delete()
-    return renew(invitation)
+    with transaction.atomic():
+        Tenant.objects.select_for_update(no_key=True).get(pk=invitation.tenant_id)  # the form may be sent twice
+        Invitation.objects.filter(tenant=invitation.tenant, email=invitation.email).delete()
+        return renew(invitation)
 
 
 def renew(invitation: Invitation) -> str:

@@ -115,3 +115,12 @@ def test_a_unix_socket_has_no_address(settings: Any) -> None:
 
 def test_no_single_client_reaches_an_accounts_limit() -> None:
     assert sign_in.OF_ADDRESS < sign_in.OF_ACCOUNT
+
+
+def test_a_forgotten_number_of_proxies_is_reported_once(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Without it, everyone behind the proxy shares one limit."""
+    settings.PROXY_COUNT = 0
+    sign_in._warn_once.cache_clear()
+    request = RequestFactory().get("/", headers={"X-Forwarded-For": "192.0.2.1"})
+    assert client_ip(request) == client_ip(request) == "127.0.0.1"
+    assert [record.name for record in caplog.records if "PROXY_COUNT" in record.getMessage()] == ["tenants.sign_in"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
+from tests.fake_network import FakeNetwork
 from webhooks import wire
 from webhooks.tests.receiver import Receiver
 from webhooks.wire import Answer
@@ -95,3 +96,13 @@ def test_plain_http_on_a_port_of_https_is_an_error_in_words(receiver: Receiver) 
     answer = async_to_sync(wire.post)(receiver.url.replace("http:", "https:"), b"{}", {})
     assert answer.code is None
     assert answer.error
+
+
+def test_the_error_does_not_tell_what_is_in_our_own_network(network: FakeNetwork, settings: Any) -> None:
+    """Whether a name exists there, and where it leads, reads the same as a name that doesn't exist."""
+    settings.WEBHOOKS_ALLOW_PRIVATE = False
+    network.away = {"93.184.216.34"}
+    inner = [["10.1.2.3"], ["127.0.0.1", "::1"], ["169.254.169.254"], ["10.1.2.3", "93.184.216.34"], []]
+    network.addresses = lambda host: inner[int(host[0])]
+    errors = {async_to_sync(wire.post)(f"https://{number}.corp.test/", b"{}", {}).error for number in range(len(inner))}
+    assert errors == {wire.UNREACHABLE}
