@@ -78,8 +78,8 @@ class UserWithTokensAdmin(UserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         until = AdminToken.objects.valid().filter(user=OuterRef("pk")).values("expires_at")[:1]
-        people: QuerySet[Any] = super().get_queryset(request)
-        return people.annotate(token_until=Subquery(until))
+        people: QuerySet[Any] = super().get_queryset(request).annotate(token_until=Subquery(until))
+        return people
 
     @admin.display(description="admin token")
     def admin_token(self, person: Any) -> str:
