@@ -45,6 +45,7 @@ class AssistantAdmin(ResumeViews, PromptTestViews, TenantScopedAdmin):
                 ]
             },
         ),
+        ("Replies", {"fields": ["fact_check", "allowed_hosts", "previews_links"]}),
         ("Images and voice notes", {"fields": ["sees_images", "transcription_language"]}),
         ("Automatic hand-back", {"fields": ["returns_after_minutes"]}),
         ("Waiting for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
@@ -108,7 +109,7 @@ def automatic_hand_back(conversation: Conversation) -> str:
 
 
 @extensions.register(extensions.message_info)
-def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, str]:
+def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, extensions.Info]:
     """The model, tokens, time and instructions of each of the assistant's replies on this page."""
     replies = [message for message in messages if message.origin == "assistant"]
     if not replies:
@@ -122,7 +123,8 @@ def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     info = {}
     for turn in turns:
         first, last = turn.first_reply_id or 0, turn.last_reply_id or turn.first_reply_id or 0
-        info.update({reply.pk: _describe(turn) for reply in replies if first <= reply.pk <= last})
+        about = extensions.Info(_describe(turn), turn.warning)
+        info.update({reply.pk: about for reply in replies if first <= reply.pk <= last})
     return info
 
 

@@ -94,6 +94,37 @@ class Assistant(models.Model):
         verbose_name="sees images",
         help_text="Send the customer's recent images to the model. Requires a vision model and uses additional tokens.",
     )
+
+    class FactCheck(models.TextChoices):
+        OFF = "off", "Off"
+        WARN = "warn", "Send the reply and warn the team"
+        ENFORCE = "enforce", "Don't send it: ask the model again, then hand over"
+
+    fact_check = models.CharField(
+        max_length=8,
+        choices=FactCheck.choices,
+        default=FactCheck.WARN,
+        db_default=FactCheck.WARN.value,
+        help_text="What to do with a reply that states a price, phone number, email address, date or code that is "
+        "neither in the instructions nor in the conversation. Sums, and dates counted from today, are fine.",
+    )
+    allowed_hosts = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        validators=[
+            RegexValidator(r"^\s*(?:[\w-]+(?:\.[\w-]+)+(?:\s+|\Z))*\Z", "Enter one host per line, such as example.com.")
+        ],
+        verbose_name="allowed hosts",
+        help_text="One per line, such as example.com, which includes its subdomains. Replies may link to these hosts "
+        "and to those that appear in the instructions or the conversation. Other links are removed.",
+    )
+    previews_links = models.BooleanField(
+        default=False,
+        db_default=False,
+        verbose_name="preview links",
+        help_text="Show a preview of the first link in a reply.",
+    )
     transcription_language = models.CharField(
         max_length=8,
         blank=True,
@@ -105,6 +136,11 @@ class Assistant(models.Model):
 
     class Meta:
         db_table = "assistants"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(fact_check__in=["off", "warn", "enforce"]), name="assistant_fact_check_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Assistant of {self.tenant}"
@@ -189,6 +225,9 @@ class Turn(models.Model):
         default="",
         db_default="",
         help_text="The paused model endpoint that it failed on. It's answered when that is resumed.",
+    )
+    warning = models.TextField(
+        blank=True, default="", db_default="", help_text="What the team should check in the reply."
     )
     first_reply = MessageLink(ConversationMessage, null=True, blank=True)
     last_reply = MessageLink(ConversationMessage, null=True, blank=True)

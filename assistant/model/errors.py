@@ -24,6 +24,7 @@ class Rule:
     halve_history: drop the older half of the messages and try again, once.
     stop_endpoint: make no more calls to this URL with this key for 15 minutes.
     more_room: ask again with a higher limit on output tokens.
+    objects: ask again, and tell the model what's wrong with its answer.
     tell_operators: log an error, with `advice`.
     cost_unknown: the model may have answered, and the answer may be billed, although we never received it.
     """
@@ -33,6 +34,7 @@ class Rule:
     halve_history: bool = False
     stop_endpoint: bool = False
     more_room: bool = False
+    objects: bool = False
     tell_operators: bool = False
     cost_unknown: bool = False
     advice: str = ""
@@ -80,6 +82,8 @@ RULES: dict[str, Rule] = {
     "unreadable": Rule(waits=(0.5,)),
     # 200 without text, because reasoning used all output tokens
     "no_room": Rule(waits=(0,), more_room=True),
+    # 200 with facts that nobody told the model, if the assistant's fact check is enforced
+    "invented": Rule(waits=(0,), objects=True),
     "content_filter": Rule(),
     # No call is made:
     "no_key": Rule(
@@ -102,6 +106,7 @@ class Completion:
     completion_tokens: int
     usage_estimated: bool
     seconds: float
+    warning: str = ""  # what the team should check in the text
 
     @property
     def tokens(self) -> int:

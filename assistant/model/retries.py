@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from assistant.models import Assistant
+from assistant.replies.checking import check
 from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
@@ -33,6 +34,12 @@ from .errors import (
 logger = logging.getLogger(__name__)
 
 MORE_ROOM, LEAST_ROOM = 4, 4096  # times the output tokens, and at least so many, for a model that reasons
+
+# Said to the model, not shown to anyone.
+OBJECTION = (
+    "(From the system, not from the customer:) Your reply wasn't sent: {}. Write it again without that. "
+    "If you don't know something, say so."
+)
 
 Messages = Sequence[dict[str, object]]
 
@@ -85,6 +92,7 @@ class ModelRequest:
     history_halved: bool = False
     cost_unknown: bool = False
     unused: list[Completion] = field(default_factory=list)
+    objection: Messages = ()
 
     async def run(self) -> Outcome:
         failure = await self._refused_beforehand()
@@ -123,10 +131,11 @@ class ModelRequest:
         self.attempts += 1
         try:
             async with asyncio.timeout(self._left()):
-                return await chat_with_gpt(self.messages, self.assistant)
+                completion = await chat_with_gpt([*self.messages, *self.objection], self.assistant)
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
+        return check(completion, self.assistant, self.messages)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""
@@ -138,6 +147,11 @@ class ModelRequest:
         if used >= len(failure.rule.waits):
             return False
         asked = failure.retry_after if failure.rule.postpone else None
+        if failure.rule.objects and failure.billed:
+            self.objection = [
+                {"role": "assistant", "content": failure.billed.text},
+                {"role": "user", "content": OBJECTION.format(failure.detail)},
+            ]
         if failure.rule.more_room:
             self.assistant = copy.copy(self.assistant)
             self.assistant.max_output_tokens = max(MORE_ROOM * self.assistant.max_output_tokens, LEAST_ROOM)

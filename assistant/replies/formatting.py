@@ -4,7 +4,6 @@ Code stays as it is, and so does text that is already formatted for WhatsApp. Li
 """
 
 import re
-from collections.abc import Callable
 
 from markdown_it.common.utils import normalizeReference
 
@@ -24,15 +23,13 @@ _CELL_END = re.compile(r"(?<!\\)\|")
 _MARKDOWN = {"markdown", "md"}
 
 
-def to_whatsapp(text: str, keeps: Callable[[str], bool] = lambda url: True) -> str:
-    """`keeps`: whether a link may stay. Without it, its text is left."""
-    converted = _Conversion(text, keeps).run()
+def to_whatsapp(text: str) -> str:
+    converted = _Conversion(text).run()
     return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", converted).strip()
 
 
 class _Conversion:
-    def __init__(self, text: str, keeps: Callable[[str], bool]) -> None:
-        self.keeps = keeps
+    def __init__(self, text: str) -> None:
         # An answer that uses ** for bold is Markdown, so its single stars are italic.
         self.stars_are_italic = "**" in text
         self.references: inline.References = {}
@@ -71,7 +68,7 @@ class _Conversion:
             self.done.append("")
         elif quote := _QUOTE.match(line):
             self._end_paragraph()
-            quoted = to_whatsapp(quote[1], self.keeps).split("\n")
+            quoted = to_whatsapp(quote[1]).split("\n")
             self.done += [f"> {each}".rstrip() for each in quoted]
         elif item := _ITEM.match(line):
             self._end_paragraph()
@@ -98,7 +95,7 @@ class _Conversion:
             end += 1
         code = self.lines[at + 1 : end]
         if fence[3].strip().lower() in _MARKDOWN:
-            self.done.append(to_whatsapp("\n".join(code), self.keeps))
+            self.done.append(to_whatsapp("\n".join(code)))
         else:
             self.done += [f"{fence[1]}```{fence[3]}", *code, f"{fence[1]}```"]
         return end + 1
@@ -125,4 +122,4 @@ class _Conversion:
         return at
 
     def _render(self, text: str, is_bold: bool = False) -> str:
-        return inline.render(text, self.references, self.keeps, self.stars_are_italic, is_bold)
+        return inline.render(text, self.references, self.stars_are_italic, is_bold)

@@ -4,7 +4,7 @@ https://faq.whatsapp.com/539178204879377
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from markdown_it.token import Token
@@ -42,7 +42,6 @@ class Run:
 class _Flattening:
     """Turns the parser's nested tokens into runs, line by line."""
 
-    keeps: Callable[[str], bool]
     stars_are_italic: bool
     marks: list[str]
     lines: list[list[Run]] = field(default_factory=lambda: [[]])
@@ -128,8 +127,7 @@ class _Flattening:
         if _bare(text) == _bare(url):
             del self.lines[-1][start:]
             text = ""
-        if self.keeps(url):
-            self.add(f": {url}" if text.strip() else url, marks=[] if text else None)
+        self.add(f": {url}" if text.strip() else url, marks=[] if text else None)
 
 
 def _bare(url: str) -> str:
@@ -139,13 +137,12 @@ def _bare(url: str) -> str:
 def render(
     source: str,
     references: References,
-    keeps: Callable[[str], bool],
     stars_are_italic: bool = False,
     is_bold: bool = False,
 ) -> str:
-    """The text of one block. `keeps`: whether a link may stay. stars_are_italic: what `*text*` means in this answer;
+    """The text of one block. stars_are_italic: what `*text*` means in this answer;
     in WhatsApp's own formatting it's bold."""
-    flattening = _Flattening(keeps, stars_are_italic, [BOLD] if is_bold else [])
+    flattening = _Flattening(stars_are_italic, [BOLD] if is_bold else [])
     for token in PARSER.parseInline(source, {"references": references})[0].children or []:
         flattening.take(token)
     while flattening.links:

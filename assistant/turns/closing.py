@@ -121,7 +121,7 @@ def _answer(batch: Batch, turn: Turn, finished: FinishedTurn, text: str) -> Endi
         turn.superseded += 1
         return _collect_again(batch, turn, _quiet_seconds(batch, turn, claim), Ending.SUPERSEDED)
     quoted = claim.quotable if claim.is_ambiguous or _is_unseen(turn, claim) else ""
-    if not _reply(batch, turn, text, quoted):
+    if not _reply(batch, turn, text, quoted, claim.assistant.previews_links):
         return None
     if finished.refused:
         batch.flags["The model's service refused a message. The reply leaves it out."].append(turn.conversation_id)
@@ -148,6 +148,7 @@ def record(turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
         turn.usage_estimated |= answer.usage_estimated
         turn.cost = prices.add(turn.cost, answer)
     turn.error = outcome.failure.detail if outcome.failure else ""
+    turn.warning = completion.warning if completion else ""
 
 
 def _suppress(batch: Batch, turn: Turn, silence: Silence) -> Ending:
@@ -172,9 +173,10 @@ def _finish(batch: Batch, turn: Turn, claim: ClaimedTurn, state: Turn.State, end
     return ending
 
 
-def _reply(batch: Batch, turn: Turn, text: str, quoted: str = "") -> bool:
+def _reply(batch: Batch, turn: Turn, text: str, quoted: str = "", previews_links: bool = False) -> bool:
     """False if nothing of the text can be sent."""
-    if messages := outbox.messages_for(turn.conversation, text, reply_to=quoted):
+    messages = outbox.messages_for(turn.conversation, text, reply_to=quoted, previews_links=previews_links)
+    if messages:
         batch.replies.append((turn, messages))
     return bool(messages)
 

@@ -5,7 +5,7 @@ Everything for a list or a transcript gets a whole page of rows, so that it need
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
@@ -17,8 +17,18 @@ Extension = TypeVar("Extension")
 FirstStep = Callable[[HttpRequest], EmptyState | None]
 # Beside the transcript: HTML about the conversation, or "".
 Panel = Callable[[Conversation], str]
-# In a message's details: one line each, by message ID.
-MessageInfo = Callable[[Sequence[ConversationMessage]], dict[int, str]]
+
+
+class Info(NamedTuple):
+    """About a message: a line in its details, and a warning that the team sees at once."""
+
+    details: str = ""
+    warning: str = ""
+
+
+NO_INFO = Info()
+# By message ID.
+MessageInfo = Callable[[Sequence[ConversationMessage]], dict[int, Info]]
 # In the list: one label each, by conversation ID.
 Badges = Callable[[Sequence[Conversation]], dict[int, str]]
 # Beside the name of the handler: what happens next, or "".
@@ -58,8 +68,8 @@ def first_step_for(request: HttpRequest) -> EmptyState | None:
     return next((found for first_step in first_steps if (found := first_step(request))), None)
 
 
-def message_info_for(messages: Sequence[ConversationMessage]) -> dict[int, str]:
-    return {pk: line for info in message_info for pk, line in info(messages).items()}
+def message_info_for(messages: Sequence[ConversationMessage]) -> dict[int, Info]:
+    return {pk: each for info in message_info for pk, each in info(messages).items()}
 
 
 def badges_for(conversations: Sequence[Conversation]) -> dict[int, list[str]]:

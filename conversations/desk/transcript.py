@@ -39,7 +39,7 @@ class Bubble:
     new_day: dt.date | None = None  # the date to show above it
     quote: ConversationMessage | None = None
     reactions: list[str] = field(default_factory=list)
-    info: str = ""  # how the assistant made it: model, tokens, cost
+    info: extensions.Info = extensions.NO_INFO  # how the assistant made it: model, tokens, cost
     attachments: list[Attachment] = field(default_factory=list)
 
     @property
@@ -147,7 +147,7 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
     for message in messages:
         if message.kind == "reaction" and message.reply_to in wamids:
             continue  # shown on the message it reacts to
-        bubble = Bubble(message, sender(conversation, message), info=info.get(message.pk, ""))
+        bubble = Bubble(message, sender(conversation, message), info=info.get(message.pk, extensions.NO_INFO))
         bubble.quote = quotes.get(message.reply_to) if message.reply_to else None
         bubble.attachments = files.get(message.pk, [])
         bubble.reactions = reactions.get(message.external_id or "", [])

@@ -96,6 +96,15 @@ class FileUpload:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewedText:
+    """A text with a preview of its first link."""
+
+    type: ClassVar = "previewed_text"
+    message_kind: ClassVar = "text"
+    as_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     id: str
     title: str
@@ -248,7 +257,7 @@ def _labelled(label: str, *parts: str) -> str:
     return " ".join([f"[{label}]", *filter(None, parts)])
 
 
-Content = FileLink | FileUpload | Buttons | ListMessage | LocationRequest | Template
+Content = FileLink | FileUpload | PreviewedText | Buttons | ListMessage | LocationRequest | Template
 _BY_TYPE: dict[str, type[Content]] = {content.type: content for content in get_args(Content)}
 _PARTS: dict[str, type[Button] | type[Row] | type[Parameter] | type[ButtonParameter]] = {
     "buttons": Button,

@@ -1,5 +1,7 @@
 """Queues outgoing messages as rows, which a worker finds: see `claiming` and `recording`."""
 
+import re
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
@@ -11,6 +13,8 @@ from runtime.notify import notify_workers_on_commit
 
 from . import contents, splitting
 from .contents import Content
+
+_LINK = re.compile(r"https?://\w", re.IGNORECASE)  # WhatsApp doesn't show previews of other links
 
 
 def send(
@@ -27,13 +31,23 @@ def send(
 
 
 def messages_for(
-    conversation: Conversation, text: str, author: User | None = None, reply_to: str = ""
+    conversation: Conversation,
+    text: str,
+    author: User | None = None,
+    reply_to: str = "",
+    previews_links: bool = False,
 ) -> list[ConversationMessage]:
-    """The rows of a text, not stored yet. The first one quotes `reply_to` (a wamid)."""
-    return [
+    """The rows of a text, not stored yet. The first one quotes `reply_to` (a wamid). The first one with a link shows a
+    preview of it if wanted.
+    """
+    rows = [
         _row(conversation, bubble, author, reply_to if position == 0 else "")
         for position, bubble in enumerate(splitting.split_text(text))
     ]
+    linking = next((row for row in rows if _LINK.search(row.text)), None)
+    if previews_links and linking:
+        linking.payload = contents.to_json(contents.PreviewedText(linking.text))
+    return rows
 
 
 def send_message(

@@ -16,6 +16,7 @@ from conversations.outbox.contents import (
     Location,
     LocationRequest,
     Parameter,
+    PreviewedText,
     Template,
 )
 
@@ -37,6 +38,11 @@ def _file(content: FileLink, media_id: str = "") -> Json:
 def _upload(content: FileUpload, media_id: str = "") -> Json:
     filename = content.filename if content.kind == "document" else ""
     return _of_kind(content.kind, {"id": media_id, "caption": content.caption, "filename": filename})
+
+
+@body.register
+def _previewed_text(content: PreviewedText, media_id: str = "") -> Json:
+    return _of_kind("text", {"body": content.as_text, "preview_url": True})
 
 
 @body.register
