@@ -61,6 +61,12 @@ REASONING = [
     ("<think>Secret.\n<answer>Hello!</answer>", "Hello!"),
     ("<think>I put it in <answer> tags. Secret", ""),
     ("<response>Hello!</response>", "Hello!"),
+    ("[thinking]Secret.[/thinking]Hello!", "Hello!"),
+    ("<|reasoning|>Secret.<|/reasoning|>Hello!", "Hello!"),
+    ("<|thought_begin|>Secret.<|thought_end|>Hello!", "Hello!"),
+    ("<|im_start|>think\nSecret.<|im_end|>\n<|im_start|>assistant\nHello!<|im_end|>", "Hello!"),
+    ("```thinking\nSecret.\n```\nHello!", "Hello!"),
+    ("**Thinking:** Secret.\n\n**Answer:** Hello!", "Hello!"),
     ("Thought: They want the hours.\nFinal Answer: We open at 9.", "We open at 9."),
     ("Thought: I must look.\nAction: find\nAction Input: {}\nObservation: Secret.\nFinal Answer: At 9.", "At 9."),
 ]
@@ -95,6 +101,15 @@ TOOLS = [
     ("<|tool_call>call:find{id:1}<tool_call|>", ""),
     ('<|START_ACTION|>[{"tool_name": "find"}]<|END_ACTION|>', ""),
     ("[find(id=3)]", ""),
+    ("<|tool_calls|>[{}]<|/tool_calls|>", ""),
+    ("<tool>find</tool>Hello!", "Hello!"),
+    ("{'name': 'find', 'arguments': {'id': 1}}", ""),
+    ('Hello! {"name": "find", "arguments": {}} Bye!', "Hello! Bye!"),
+    ('find_order {"id": 1}', ""),
+    ("TOOL_CALL: find(id=1)\nHello!", "Hello!"),
+    ('to=functions.find {"id": 1}', ""),
+    ('{"response": "Hello!"}', "Hello!"),
+    ('```json\n{"reply": "Hello!"}\n```', "Hello!"),
     ("find_order(id='3')", ""),
     ('functools[{"name": "find", "arguments": {}}]', ""),
 ]
@@ -120,6 +135,11 @@ CONTROL_TOKENS = [
     ("Hello<|vision_start|> there!", "Hello there!"),
     ("Hello! <|im_e", "Hello!"),
     ("Assistant: Hello!", "Hello!"),
+    ("assistant\nHello!", "Hello!"),
+    ("assistantHello!", "Hello!"),
+    ("### Response:\nHello!\n\n### Instruction:\nThanks", "Hello!"),
+    ("Human: Hi\nAssistant: Hello!", "Hello!"),
+    ("[gMASK]<sop>Hello!<EOS_TOKEN>", "Hello!"),
     ("Hello!\nUser: Thanks\nAssistant: Bye!", "Hello!"),
 ]
 
@@ -143,6 +163,10 @@ INNOCENT = [
     "a | b || c",
     "Thought: what a nice cake!",
     "x = {1, 2}\n[3, 4]",
+    "Reasoning: we're closed on Sundays.",
+    "We use the find_order page {beta}.",
+    "Our tool: a hammer. Tool call us any time.",
+    "Assistants and models welcome.",
 ]
 
 
