@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from assistant.model import context
-from assistant.models import Assistant
+from assistant.models import Assistant, Turn
 from conversations.history.messages import Window, windows_of
 from conversations.models import ConversationMessage
 from conversations.tests.rows import conversation, many_messages
@@ -68,6 +68,17 @@ def test_an_older_message_that_comes_after_the_reply_is_the_one_to_answer(stage:
     stage.converse(inbound(text_message("second", timestamp=str(at + 1))))
     stage.converse(inbound(text_message("first", timestamp=str(at))))
     assert asked(stage) == ["second", "Answer to second", "first"]
+
+
+def test_messages_that_the_model_is_not_shown_do_not_push_words_out_of_the_window(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4)
+    stage.converse(inbound(text_message("I'm allergic to nuts")))
+    stage.post(inbound(*(text_message(f"{n}", id=f"wamid.{n}") for n in range(6))))
+    Turn.objects.filter(state="collecting").delete()
+    stage.post(inbound(*(message("revoke", {"original_message_id": f"wamid.{n}"}) for n in range(5))))
+    ConversationMessage.objects.filter(external_id="wamid.5").update(refused="content_filter")
+    stage.converse(inbound(text_message("What may I eat?")))
+    assert asked(stage) == ["I'm allergic to nuts", "Answer to I'm allergic to nuts", "What may I eat?"]
 
 
 @pytest.mark.django_db

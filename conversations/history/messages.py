@@ -93,9 +93,9 @@ CROSS JOIN LATERAL (
         (SELECT created_at FROM conversation_messages WHERE id = wanted.first_id),
         COALESCE((
             SELECT created_at FROM (
-                SELECT created_at, id, kind FROM conversation_messages WHERE conversation_id = wanted.conversation_id
-                ORDER BY created_at DESC, id DESC LIMIT 1000) AS latest
-            WHERE kind <> ALL (%(uncounted)s)
+                SELECT created_at, id, kind, text, refused FROM conversation_messages
+                WHERE conversation_id = wanted.conversation_id ORDER BY created_at DESC, id DESC LIMIT 1000) AS latest
+            WHERE kind <> ALL (%(uncounted)s) AND text <> '' AND refused = ''
             ORDER BY created_at DESC, id DESC OFFSET wanted.number - 1 LIMIT 1), '-infinity'))
     ORDER BY created_at DESC, id DESC LIMIT 1000
 ) AS m
@@ -107,7 +107,8 @@ ORDER BY m.conversation_id, m.created_at, m.id
 def windows_of(windows: Iterable[Window], uncounted: Iterable[str]) -> dict[int, list[ConversationMessage]]:
     """These parts of conversations in one statement, by conversation ID, ordered like `get_last_messages`.
 
-    uncounted: kinds that are returned, but don't count towards a window's number.
+    uncounted: kinds that don't count towards a window's number. Neither do messages without a text, such as deleted
+    ones, and those that the model isn't shown.
     """
     found: defaultdict[int, list[ConversationMessage]] = defaultdict(list)
     if wanted := [asdict(window) for window in windows]:
