@@ -5,6 +5,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 Json = dict[str, object]
 
@@ -12,7 +13,7 @@ MAX_DEPTH = 64  # Meta's bodies are about a dozen levels deep
 MAX_DIGITS = 40
 # Objects, lists and commas. 3 MB of ordinary messages or statuses have about 100,000; millions take seconds, and much
 # memory.
-MAX_PARTS = 300_000
+MAX_PARTS = 250_000
 _TOO_LARGE = 1e300  # and Python refuses to write out an integer of more than 4,300 digits
 TOO_DEEP = "[nested too deeply]"
 
@@ -20,8 +21,8 @@ TOO_DEEP = "[nested too deeply]"
 _NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
 # Without these bytes, decoded text can't contain either. Also matches the valid pairs of an escaped emoji.
 _SUSPICIOUS_ESCAPE = re.compile(rb"\x00|\\u(?:0000|[dD][89a-fA-F])")
-_NEITHER_PART_NOR_QUOTE = bytes(set(range(256)) - set(b'{[,"'))
-_PARTS_IN_A_STRING = re.compile(rb'"[^"]*"')
+_STRING = re.compile(rb'"[^"]*"')  # once escaped quotes are gone
+_STEPS = dict(zip(b"{}[]", (1, -1, 1, -1), strict=True))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Characters that can't be seen, or that change the direction of the text around them. Emoji and several scripts need
@@ -61,7 +62,7 @@ def loads(body: bytes) -> object:
         value = json.loads(
             text, strict=False, parse_constant=lambda _: None, parse_int=_bounded_int, parse_float=_bounded_float
         )
-        return value if _is_clean(body) else clean(value)
+        return value if _is_clean(body, text) else clean(value)
     except RecursionError:
         raise UnreadableJson("nested too deeply") from None
     except ValueError:
@@ -149,15 +150,24 @@ def _has_too_many_parts(text: str) -> bool:
     """What is inside strings doesn't count, but most bodies are fine even if it's counted."""
     if sum(map(text.count, "{[,")) <= MAX_PARTS:
         return False
-    # Without escaped quotes and everything else that isn't of interest; then without the strings.
-    parts = text.encode("utf-8", "replace").replace(b"\\\\", b"").replace(b'\\"', b"")
-    parts = parts.translate(None, _NEITHER_PART_NOR_QUOTE).replace(b'""', b"")
-    return len(parts) - sum(len(string[0]) for string in _PARTS_IN_A_STRING.finditer(parts)) > MAX_PARTS
+    parts = _only(b'{[,"', text)
+    return len(parts) - sum(len(string[0]) for string in _STRING.finditer(parts)) > MAX_PARTS
 
 
-def _is_clean(body: bytes) -> bool:
-    """Whether a body that could be parsed needs no cleaning. True for the usual small delivery."""
-    return body.count(b"{") + body.count(b"[") <= MAX_DEPTH and not _SUSPICIOUS_ESCAPE.search(body)
+def _is_clean(body: bytes, text: str) -> bool:
+    """Whether a body that could be parsed needs no cleaning, which takes as long as parsing."""
+    if _SUSPICIOUS_ESCAPE.search(body):
+        return False
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return True
+    brackets = _STRING.sub(b"", _only(b'{}[]"', text))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) <= MAX_DEPTH
+
+
+def _only(kept: bytes, text: str) -> bytes:
+    """These characters, without escaped quotes and empty strings."""
+    found = text.encode("utf-8", "replace").replace(b"\\\\", b"").replace(b'\\"', b"")
+    return found.translate(None, bytes(set(range(256)) - set(kept))).replace(b'""', b"")
 
 
 def _clean_container(value: Json | list[object], depth: int) -> object:

@@ -96,3 +96,13 @@ def test_it_cleans_into_valid_json_and_cleans_nothing_twice(value: object) -> No
     assert "\\u0000" not in text.replace("\\\\", "")
     text.encode()
     assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize("around", ["", "]]]]}}}}" * 20, '\\"{[' * 200, "\\\\"])
+def test_it_cuts_deep_nesting_among_many_shallow_parts(around: str) -> None:
+    """The shortcut for bodies that need no cleaning isn't fooled by what strings contain."""
+    shallow = f'{{"a":["{around}"]}},' * 100
+    depth = MAX_DEPTH - 1  # of lists, in the outer one
+    fine, deep = ("[" * n + f'"{around}"' + "]" * n for n in (depth, depth + 1))
+    assert TOO_DEEP not in str(loads(f"[{shallow}{fine}]".encode()))
+    assert TOO_DEEP in str(loads(f"[{shallow}{deep}]".encode()))

@@ -30,7 +30,8 @@ WHERE is_active AND (
 # events have no phone number. All numbers in one delivery belong to one app, so few secrets can apply.
 _NAMED_ID = re.compile(rb'"(?:phone_number_id|id)"\s*:\s*"?([0-9A-Za-z_.\-]{1,64})[",\s}]')
 MAX_IDS = 100
-MAX_SECRETS = 4
+MAX_ACCOUNTS = 10
+MAX_SECRETS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +63,18 @@ def authenticate(body: bytes, header: str | None) -> Signer | None:
     if is_valid(body, header, settings.WHATSAPP_APP_SECRETS):
         return Signer()
     if settings.MULTITENANT_ENABLED and header:
-        for secret in islice(_own_secrets(body, MAX_IDS), MAX_SECRETS):
+        for secret in islice(_own_secrets(body, MAX_IDS, MAX_ACCOUNTS), MAX_SECRETS):
             if is_valid(body, header, [secret]):
-                return Signer(frozenset(_own_secrets(body, None)[secret]))
+                return Signer(frozenset(_own_secrets(body, None, None)[secret]))
     return None if settings.WHATSAPP_APP_SECRETS else Signer(None)
 
 
-def _own_secrets(body: bytes, limit: int | None) -> dict[str, list[int]]:
-    """The app secrets of the accounts that a body names, with the IDs of these accounts.
-
-    `limit`: how many names to look at, and how many accounts.
-    """
-    named = dict.fromkeys(islice((found[1].decode() for found in _NAMED_ID.finditer(body)), limit))
+def _own_secrets(body: bytes, most_ids: int | None, most_accounts: int | None) -> dict[str, list[int]]:
+    """The app secrets of the accounts that a body names, with the IDs of these accounts."""
+    named = dict.fromkeys(islice((found[1].decode() for found in _NAMED_ID.finditer(body)), most_ids))
     accounts = WhatsAppAccount.objects.filter(is_active=True).exclude(app_secret="").order_by("pk")
     secrets: dict[str, list[int]] = {}
-    for account in accounts.filter(Q(phone_number_id__in=named) | Q(waba_id__in=named))[:limit]:
+    for account in accounts.filter(Q(phone_number_id__in=named) | Q(waba_id__in=named))[:most_accounts]:
         secrets.setdefault(account.app_secret, []).append(account.pk)
     return secrets
 
