@@ -9,6 +9,7 @@ Locks come first: `lock` takes the rows that exist, in the order of their IDs, a
 import datetime as dt
 import json
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,26 @@ class Contact:
     @property
     def key(self) -> tuple[str, str]:
         return self.phone_number_id, self.external_id
+
+    @property
+    def other_form(self) -> str | None:
+        """The same phone number as it's also written, if there are two ways."""
+        long, short = _forms(self.phone or "")
+        return None if long == short else short if self.phone == long else long
+
+
+# Countries that put a digit before mobile numbers: Brazil (where landlines begin with 2 to 5), Mexico, Argentina.
+# Meta and people's address books write the same number with it or without it.
+_EXTRA_DIGIT = re.compile(r"(55\d\d)9?([016-9]\d{7})|(52)1?(\d{10})|(54)9?(\d{10})")
+
+
+def _forms(phone: str) -> tuple[str, str]:
+    """The number with the extra digit and without it; twice the same where there's none."""
+    found = _EXTRA_DIGIT.fullmatch(phone)
+    if found is None:
+        return phone, phone
+    start, rest = filter(None, found.groups())
+    return f"{start}{'1' if start == '52' else '9'}{rest}", f"{start}{rest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +118,13 @@ class Locks:
 # Subqueries, because a join on a young table without statistics would read all conversations of the number.
 _LOCK = """
 WITH found AS MATERIALIZED (
-    SELECT w.position, (
+    SELECT w.position, COALESCE((
         SELECT c.id FROM conversations c
-        WHERE c.channel = 'whatsapp' AND c.phone_number_id = w.number AND c.external_id = w.name) AS id
-    FROM unnest(%(numbers)s::text[], %(names)s::text[]) WITH ORDINALITY AS w(number, name, position)
+        WHERE c.channel = 'whatsapp' AND c.phone_number_id = w.number AND c.external_id = w.name), (
+        SELECT c.id FROM conversations c
+        WHERE c.channel = 'whatsapp' AND c.phone_number_id = w.number AND c.external_id = w.other)) AS id
+    FROM unnest(%(numbers)s::text[], %(names)s::text[], %(others)s::text[])
+        WITH ORDINALITY AS w(number, name, other, position)
     UNION ALL
     SELECT w.position, (
         SELECT c.id FROM conversations c
@@ -133,6 +157,7 @@ def lock(contacts: Iterable[Contact], ids: Iterable[int] = (), *, skip: bool) ->
         {
             "numbers": [contact.phone_number_id for contact in wanted],
             "names": [contact.external_id for contact in wanted],
+            "others": [contact.other_form for contact in wanted],
             "user_ids": [contact.user_id for contact in wanted],
             "ids": list(ids),
         },
@@ -154,7 +179,7 @@ def lock(contacts: Iterable[Contact], ids: Iterable[int] = (), *, skip: bool) ->
 def _known(contact: Contact, rows: Iterable[_Row]) -> Known:
     by_name = by_user_id = None
     for row in rows:
-        is_named = row.external_id == contact.external_id
+        is_named = row.external_id in (contact.external_id, contact.other_form)
         is_user = bool(contact.user_id) and row.user_id == contact.user_id
         if row.phone_number_id != contact.phone_number_id or not (is_named or is_user):
             raise Renamed
@@ -194,9 +219,19 @@ def save(contacts: Iterable[Contact], known: Mapping[Contact, Known]) -> dict[Co
     wanted = list(dict.fromkeys(contacts))
     if not wanted:
         return {}
+    written: dict[Contact, Contact] = {}
+    forms: dict[tuple[str, str], str] = {}
+    for contact in wanted:
+        row, phone = known.get(contact, Known()).by_name, contact.phone
+        if phone:  # as its conversation has it, or as it came first
+            form = forms.setdefault((contact.phone_number_id, _forms(phone)[0]), row.external_id if row else phone)
+            phone = row.external_id if row else form
+        written[contact] = replace(contact, phone=phone)
     # A customer whose message here has both names has one conversation for both.
-    phones = {(each.phone_number_id, each.user_id): each.phone for each in wanted if each.phone and each.user_id}
-    named = {contact: _named(contact, known.get(contact, Known()), phones) for contact in wanted}
+    phones = {
+        (each.phone_number_id, each.user_id): each.phone for each in written.values() if each.phone and each.user_id
+    }
+    named = {contact: _named(written[contact], known.get(contact, Known()), phones) for contact in wanted}
     merged: dict[tuple[str, str], Contact] = {}
     for contact in named.values():
         merged[contact.key] = _merge(merged[contact.key], contact) if contact.key in merged else contact
