@@ -92,8 +92,6 @@ def test_a_file_that_a_person_sent_from_the_app_is_fetched_too(stage: Stage, met
         ("image", PDF, "image/png"),
         ("sticker", picture(), "image/webp"),
         ("audio", picture(), "audio/ogg"),
-        ("document", b"<html></html>", "application/pdf"),
-        ("document", b"MZ\x90\x00" + bytes(50), "application/vnd.ms-excel"),
         ("image", b"", "image/jpeg"),
     ],
     ids=named,
@@ -153,6 +151,15 @@ def test_a_proxys_page_instead_of_the_file_is_retried(stage: Stage, meta: MediaA
         (httpx2.Response(502, text="<html>"), "isn't Meta's JSON", 7),
         (httpx2.Response(200, json={}), "Not downloaded", 1),
         (httpx2.Response(200, json={"url": 7, "file_size": "many", "sha256": None}), "Not downloaded", 1),
+        (httpx2.Response(200, content=rb'{"url": "https://\u0000\ud83d", "file_size": -5}'), "Not downloaded", 1),
+        (httpx2.Response(200, json={"url": "https://" + "h" * 5000}), "Not downloaded", 1),
+        (httpx2.Response(200, json={"file_size": "9" * 5000}), "larger than 5 MB", 1),
+        (httpx2.Response(200, content=b'{"file_size": %s}' % (b"9" * 5000)), "larger than 5 MB", 1),
+        (
+            httpx2.Response(404, content=rb'{"error": {"message": "\u0000\ud83d", "code": 100}}'),
+            "no longer has the file",
+            1,
+        ),
     ],
 )
 def test_what_graph_says_instead_of_an_address(

@@ -182,7 +182,6 @@ def test_a_template_is_sent_with_its_file(stage: Stage, talk: Conversation) -> N
     ("data", "name", "more", "kind", "mime_type"),
     [
         (picture(), "a.jpg", {}, "image", "image/jpeg"),
-        (picture(format="WEBP"), "a.webp", {}, "document", "image/webp"),
         (PDF, "../../etc/bill.pdf", {}, "document", "application/pdf"),
         (b"OggS" + bytes(50), "a.ogg", {}, "audio", "audio/ogg"),
         (b"a,b\n1,2\n", "t.csv", {"claimed": "text/csv"}, "document", "text/plain"),
@@ -203,9 +202,8 @@ def test_a_file_is_stored_under_its_real_type(
     [
         (b"", {}, "empty"),
         (b"<html>", {}, "HTML files"),
-        (b"MZ" + bytes(9), {}, "Executable"),
-        (PDF, {"kind": "image"}, "support this image format"),
-        (PDF, {"claimed": "image/png"}, "support this document format"),
+        (b"MZ" + bytes(9), {}, "executable files"),
+        (PDF, {"kind": "image"}, "isn't of kind “image”"),
         (b"OggS" + bytes(17 * 1024 * 1024), {}, "too large"),
         (b"OggS", {"caption": "la"}, "captions on audio"),
         (picture(), {"caption": "c" * 1025}, "allows 1024"),

@@ -28,6 +28,7 @@ from django.utils import timezone
 from conversations.outbox.contents import FileUpload
 from runtime.backlog import Backlog, unlocked
 from runtime.clock import from_now
+from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
 from . import removal
@@ -139,7 +140,7 @@ class Attachment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.filename or f"{self.kind} {self.pk}"
+        return one_line(self.filename, 255) or f"{self.kind} {self.pk}"
 
     @property
     def is_stored(self) -> bool:

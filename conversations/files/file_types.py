@@ -54,21 +54,32 @@ SIGNATURES: list[tuple[str, Callable[[bytes], bool]]] = [
     ("image/png", _starts(b"\x89PNG\r\n\x1a\n")),
     ("image/webp", _riff(b"WEBP")),
     ("image/gif", _starts(b"GIF87a", b"GIF89a")),
+    ("image/tiff", _starts(b"II*\x00", b"MM\x00*")),
+    ("image/bmp", lambda head: head[:2] == b"BM" and head[6:10] == bytes(4)),
     ("audio/ogg", _starts(b"OggS")),
+    ("audio/flac", _starts(b"fLaC")),
     ("audio/amr", _starts(b"#!AMR")),
     ("audio/wav", _riff(b"WAVE")),
     ("audio/aac", _is_aac),
     ("audio/mpeg", _is_mpeg),
     ("audio/mp4", _is_brand(b"M4A", b"M4B")),
     ("video/3gpp", _is_brand(b"3g")),
-    ("image/heic", _is_brand(b"hei", b"hev", b"mif1", b"avi")),
+    ("image/avif", _is_brand(b"avif", b"avis")),
+    ("image/heic", _is_brand(b"hei", b"hev", b"mif1", b"msf1")),
+    ("video/quicktime", _is_brand(b"qt")),
     ("video/mp4", _is_brand()),
     ("video/webm", _starts(b"\x1a\x45\xdf\xa3")),
-    ("application/pdf", _starts(b"%PDF-")),
+    ("video/x-msvideo", _riff(b"AVI ")),
+    ("application/pdf", lambda head: head.lstrip(b"\xef\xbb\xbf\x00\t\n\f\r ").startswith(b"%PDF-")),
+    ("application/rtf", _starts(b"{\\rtf")),
     ("application/zip", _starts(b"PK\x03\x04", b"PK\x05\x06")),
     ("application/x-ole-storage", _starts(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")),
+    ("application/x-rar", _starts(b"Rar!")),
+    ("application/x-7z", _starts(b"7z\xbc\xaf\x27\x1c")),
+    ("application/gzip", _starts(b"\x1f\x8b")),
     ("application/x-executable", _starts(b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"#!")),
     ("text/html", _is_html),
+    ("application/pdf", lambda head: b"%PDF-" in head[:1024]),  # after a few lines that don't belong to it
     ("text/plain", _is_text),
 ]
 
@@ -80,19 +91,14 @@ FITTING: dict[str, frozenset[str]] = {
         {"audio/ogg", "audio/amr", "audio/wav", "audio/aac", "audio/mpeg", "audio/mp4", "video/mp4", "video/3gpp"}
         | {"video/webm"}
     ),
-    "video": frozenset({"video/mp4", "video/3gpp", "video/webm", "audio/mp4"}),
+    "video": frozenset({"video/mp4", "video/quicktime", "video/3gpp", "video/webm", "audio/mp4"}),
 }
-# A document can be anything, but must be what it claims. By the beginning of the claimed type.
-CLAIMED: dict[str, frozenset[str]] = {
-    "application/pdf": frozenset({"application/pdf"}),
-    "application/vnd.openxmlformats-": frozenset({"application/zip"}),
-    "application/msword": frozenset({"application/x-ole-storage", "application/zip"}),
-    "application/vnd.ms-": frozenset({"application/x-ole-storage", "application/zip"}),
-    "image/": FITTING["image"] | {"image/gif", "image/heic"},
-    "audio/": FITTING["audio"],
-    "video/": FITTING["video"],
-    "text/": frozenset({"text/plain", "text/html"}),
-}
+# What the content alone doesn't say: these contain documents of many types, or are of a type we don't recognize.
+CONTAINERS = {"application/zip", "application/x-ole-storage", "application/octet-stream"}
+# A browser or the model would do something with these, so the content has to be of that type.
+_PROVEN = re.compile(r"(image|audio|video|text|font|model)/.*|application/(pdf|.*html.*|.*xml|.*script|x-executable)")
+_MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]*/[a-z0-9][a-z0-9.+_-]*")
+LONGEST_MIME_TYPE = 100
 EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -118,21 +124,24 @@ def sniffed(head: bytes) -> str:
 
 
 def real_type(kind: str, claimed: str, head: bytes) -> str | None:
-    """The real type of a file of this kind; None if it isn't what it claims to be."""
+    """The real type of a file of this kind; None if it isn't what it claims to be. A document may be anything."""
     found = sniffed(head)
-    if kind != "document":
-        return _of_kind(kind, found) if found in FITTING.get(kind, ()) else None
+    if kind == "document":
+        return _of_document(found, claimed)
+    return _of_kind(kind, found) if found in FITTING.get(kind, ()) else None
+
+
+def _of_document(found: str, claimed: str) -> str:
+    """The type found in the content. Only a container may be of the type that's claimed, such as a spreadsheet."""
     claimed = claimed.partition(";")[0].strip().lower()
-    wanted = next((types for beginning, types in CLAIMED.items() if claimed.startswith(beginning)), None)
-    if wanted is not None and found not in wanted:
-        return None
-    return found if found in EXTENSIONS else claimed or found
+    is_name = len(claimed) <= LONGEST_MIME_TYPE and _MIME_TYPE.fullmatch(claimed)
+    return claimed if found in CONTAINERS and is_name and not _PROVEN.fullmatch(claimed) else found
 
 
 def _of_kind(kind: str, found: str) -> str:
-    """The same container can be video or audio, depending on the message's kind."""
+    """The same container can be video or audio, depending on the message's kind. QuickTime's is that of MP4."""
     other = {"audio": ("video/", "audio/"), "video": ("audio/", "video/")}.get(kind)
-    return found.replace(*other) if other else found
+    return found.replace("quicktime", "mp4").replace(*other) if other else found
 
 
 def extension(mime_type: str) -> str:

@@ -9,35 +9,24 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from conversations.outbox.contents import FileUpload
+from runtime.untrusted_json import one_line
 
 from . import removal
 from .attachments import stored_name
-from .file_types import HEAD, real_type, sniffed
-
-# What Meta accepts from a business. Everything else is sent as a document.
-# https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
-KINDS = {
-    **dict.fromkeys(("image/jpeg", "image/png"), "image"),
-    **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), "audio"),
-    **dict.fromkeys(("video/mp4", "video/3gpp"), "video"),
-}
-REFUSED = ("text/html", "application/x-executable")
+from .file_types import HEAD, sniffed
+from .sendable import KINDS, sendable_type
 
 
 def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = "") -> FileUpload:
     """Store a file for `outbox.send_message`. If no message owns it within an hour, it's removed.
 
     claimed: the MIME type according to the sender. kind: image, audio, video or document; empty: detected.
-    Raises ValueError, with a message for the sender, if WhatsApp rejects it. Call it outside a transaction.
+    Raises ValueError, with a message for the sender, if WhatsApp doesn't accept it. Call it outside a transaction.
     """
     head = file.read(HEAD)
     kind = kind or KINDS.get(sniffed(head), "document")
     _check_size(file, kind)
-    mime_type = real_type(kind, claimed, head)
-    if mime_type is None or (kind != "document" and KINDS.get(mime_type) != kind):
-        raise ValueError(f"WhatsApp doesn't support this {kind} format.")
-    if sniffed(head) in REFUSED:  # whatever type the sender claims
-        raise ValueError("Executable and HTML files can't be sent.")
+    mime_type = sendable_type(kind, claimed, head, _name(file))
     name = stored_name(mime_type)
     upload = FileUpload(
         kind=kind,
@@ -82,4 +71,4 @@ def _digest(file: "File[bytes]") -> str:
 
 def _name(file: "File[bytes]") -> str:
     name = (file.name or "").replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in name if letter.isprintable())[:240]
+    return one_line(name, 240)

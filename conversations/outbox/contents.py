@@ -9,6 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, get_args
+from urllib.parse import urlsplit
+
+from conversations.files.sendable import check_ending
 
 FILE_KINDS = ("image", "video", "audio", "document")
 MAX_BUTTONS, MAX_ROWS = 3, 10
@@ -58,6 +61,7 @@ class FileLink:
         if not self.link.startswith("https://"):
             raise ValueError("The file URL must start with https://.")
         _check_file(self.kind, self.caption)
+        check_ending(urlsplit(self.link).path)
         if self.filename and self.kind != "document":
             raise ValueError("Only documents can have a file name.")
 

@@ -138,7 +138,7 @@ def test_an_uploaded_file_becomes_the_header_and_is_shown(
 @pytest.mark.parametrize(
     ("form", "reason"),
     [
-        (bill_form(b"<html>"), "support this document format"),
+        (bill_form(b"<html>"), "accept HTML files"),
         (bill_form(b"%PDF-1.7\n", order=" "), "value for 2 is missing"),
         ({"name": "bill", "language": "en", "value": ["", "Ann", "17"]}, "value for header document is missing"),
     ],
