@@ -104,13 +104,13 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     @display(header=True, description="contact", ordering="contact_name")  # type: ignore[untyped-decorator]
     def contact(self, conversation: Conversation) -> tuple[str, str]:
         number = f"+{conversation.phone}" if conversation.phone else "no phone number"
-        return conversation.contact_name or number, number if conversation.contact_name else ""
+        return (str(conversation), number) if conversation.contact_name else (number, "")
 
     @admin.display(description="last message")
     def snippet(self, conversation: Listed) -> str:
         count = conversation.row.unread_label
         unread = format_html('<span class="desk-unread" title="unread">{}</span>', count) if count else ""
-        return format_html('<span class="desk-snippet">{}{}</span>', unread, conversation.row.snippet)
+        return format_html('<span class="desk-snippet">{}<bdi>{}</bdi></span>', unread, conversation.row.snippet)
 
     @admin.display(description="labels")
     def labels(self, conversation: Listed) -> str:
@@ -124,7 +124,7 @@ class ConversationAdmin(AttachmentViews, DeskViews, TenantScopedAdmin):
     def handler(self, conversation: Conversation) -> str:
         if conversation.handled_by == Conversation.Handler.OPERATOR:
             return display_name(conversation.operator) if conversation.operator else "Team"
-        return "Assistant" if conversation.is_active else "Off"
+        return "Assistant" if conversation.is_active and not conversation.is_group else "Off"
 
     @admin.display(description="needs attention", ordering="needs_person_since", empty_value="")
     def person_needed(self, conversation: Conversation) -> str:

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+GROUP = "group:"  # a conversation's external and user ID in a group begin with it; the rest is the channel's group ID
+
 
 class ConversationHandler(models.TextChoices):
     ASSISTANT = "assistant", "Assistant"

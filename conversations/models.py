@@ -30,9 +30,10 @@ from conversations.desk.notes import ConversationNote
 from conversations.files.attachments import Attachment
 from conversations.files.removal import FileToRemove
 from conversations.outbox.pauses import Pause
+from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
-from .choices import ConversationHandler, MessageKind, MessageOrigin, MessageRole, Status
+from .choices import GROUP, ConversationHandler, MessageKind, MessageOrigin, MessageRole, Status
 
 __all__ = [
     "Attachment",
@@ -152,7 +153,12 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.contact_name or self.external_id
+        return one_line(self.contact_name, 255) or self.external_id
+
+    @property
+    def is_group(self) -> bool:
+        """Whether several customers write here. The assistant stays silent in groups."""
+        return self.external_id.startswith(GROUP)
 
     @property
     def window_closes_at(self) -> dt.datetime | None:

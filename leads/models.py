@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations.models import Conversation
+from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
 
@@ -61,7 +62,7 @@ class Lead(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.phone or f"Lead {self.pk}"
+        return one_line(self.name, 255) or self.phone or f"Lead {self.pk}"
 
 
 class LeadFieldType(models.TextChoices):

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from assistant.model import context
 from conversations import handover
+from conversations.choices import GROUP
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 from runtime.notify import notify_workers_on_commit
@@ -55,7 +56,8 @@ def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
 @handover.on_hand_back
 def answer_open_messages(conversation_id: int) -> None:
     """Open a turn for what the customer wrote since our last message. Lock the conversation first."""
-    if not Conversation.objects.filter(pk=conversation_id, is_active=True).exists():
+    active = Conversation.objects.filter(pk=conversation_id, is_active=True)
+    if not active.exclude(external_id__startswith=GROUP).exists():
         return
     if opening.open_for(_unanswered(conversation_id)):
         notify_workers_on_commit()

@@ -33,7 +33,7 @@ def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Sil
     """Why the assistant must not reply in this conversation now; None if it may."""
     if conversation.handled_by == Conversation.Handler.OPERATOR:
         return Silence.TAKEN_OVER
-    if not conversation.is_active:
+    if not conversation.is_active or conversation.is_group:
         return Silence.CONVERSATION_INACTIVE
     if conversation.tenant is not None and not conversation.tenant.is_active:
         return Silence.TENANT_INACTIVE

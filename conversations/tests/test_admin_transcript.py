@@ -82,7 +82,7 @@ def test_shows_a_reaction_on_its_message_and_marks_deleted_messages(
     assert "[reaction]" not in page
     assert "We open at ten." in page
     assert "This message was deleted" in page
-    assert re.search(r"<blockquote>We open at nine\.</blockquote>", page)
+    assert re.search(r'<blockquote dir="auto">We open at nine\.</blockquote>', page)
 
 
 def test_escapes_what_a_customer_wrote(businesses: TwoBusinesses, ours: Conversation) -> None:

@@ -141,7 +141,7 @@ def test_the_transcript_shows_each_kind_and_why_one_is_missing(businesses: TwoBu
     assert f'<img src="{address(image, ours)}"' in page
     assert f'src="{address(audio, ours)}"' in page
     assert "“I would like &lt;b&gt;two&lt;/b&gt; cakes”" in page
-    assert f'href="{address(document, ours)}">&lt;i&gt;bill.pdf' in page
+    assert f'href="{address(document, ours)}"><bdi>&lt;i&gt;bill.pdf</bdi>' in page
     assert "<video" in page
     assert "File not available. Meta no longer has the file." in page
 

@@ -11,6 +11,7 @@ from typing import IO
 import aiohttp
 from django.conf import settings
 
+from conversations.choices import GROUP
 from conversations.outbox.senders import Outbound
 from runtime import http
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads, short_id, words_in
@@ -86,12 +87,16 @@ async def get(path: str, token: str, **params: str) -> Json:
 def message_body(outbound: Outbound, media_id: str = "") -> Json:
     """The body of a message."""
     text: Json = {"type": "text", "text": {"body": outbound.text, "preview_url": False}}
+    user_id = outbound.user_id or ""
+    # A BSUID in `to` would be accepted but never delivered. We use the phone number if it's known, as Meta recommends,
+    # so if Meta refuses a BSUID (131062), there's nothing else to try.
+    recipient = {"to": outbound.phone} if outbound.phone else {"recipient": user_id}
+    if user_id.startswith(GROUP):
+        recipient = {"to": user_id.removeprefix(GROUP)}
     body: Json = {
         "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        # A BSUID in `to` would be accepted but never delivered. We use the phone number if it's known, as Meta
-        # recommends, so if Meta refuses a BSUID (131062), there's nothing else to try.
-        **({"to": outbound.phone} if outbound.phone else {"recipient": outbound.user_id}),
+        "recipient_type": "group" if user_id.startswith(GROUP) else "individual",
+        **recipient,
         **(text if outbound.content is None else payloads.body(outbound.content, media_id)),
         # Comes back in status webhooks, which finds the message even if we never got the response.
         "biz_opaque_callback_data": str(outbound.message_id),

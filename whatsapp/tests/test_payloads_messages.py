@@ -61,6 +61,7 @@ def test_it_reads_the_curl_of_the_report() -> None:
         sent_at=None,
         reply_to=None,
         target=None,
+        group_id=None,
         raw={"from": "79001234567", "type": "text", "text": {"body": "Hello"}},
         referral=None,
         needs_answer=True,
@@ -108,12 +109,6 @@ def test_it_answers_what_a_customer_wrote_and_nothing_else(kind: str, content: A
     silent = silent or (kind == "interactive" and content["type"] == "call_permission_reply")
 
     assert only(message(kind, content)).needs_answer is not silent
-
-
-def test_it_does_not_answer_in_a_group() -> None:
-    found = only(text_message(group_id="group.1"))
-
-    assert (found.text, found.needs_answer) == ("Hello", False)
 
 
 @pytest.mark.parametrize(("kind", "content"), [(kind, content) for kind, content, _ in EXAMPLES])

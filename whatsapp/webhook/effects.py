@@ -18,6 +18,7 @@ from whatsapp.media import fetching
 from .types import Echo, InboundMessage, Signer
 
 Message = InboundMessage | Echo
+GROUP_NAME = "WhatsApp group"  # Meta doesn't say what the group is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ def clamped(time: dt.datetime | None, now: dt.datetime) -> dt.datetime:
 
 def contact(item: Message, tenant_id: int, now: dt.datetime) -> Contact:
     at = clamped(item.sent_at, now)
-    opens_window = isinstance(item, InboundMessage) and item.needs_answer
+    opens_window = isinstance(item, InboundMessage) and (item.needs_answer or item.group_id is not None)
     return Contact(
         tenant_id=tenant_id,
         phone_number_id=item.phone_number_id,
         phone=item.phone,
         user_id=item.user_id,
-        name=item.name,
+        name=GROUP_NAME if item.group_id else item.name,
         inbound_at=at if opens_window else None,
         message_at=at,
     )
@@ -90,7 +91,7 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     capture.capture(
         _lead(new.item, new.conversation, "" if _is_in(revoked, new) else new.item.text)
         for new in stored
-        if isinstance(new.item, InboundMessage) and new.conversation.is_first_contact
+        if isinstance(new.item, InboundMessage) and new.conversation.is_first_contact and not new.item.group_id
     )
     fetching.expect(
         (new.row.id, new.item.kind, new.item.media) for new in stored if new.item.media and not _is_in(revoked, new)

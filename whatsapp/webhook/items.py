@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
 
+from conversations.choices import GROUP
 from conversations.files.attachments import KINDS
 from runtime.untrusted_json import Json, as_dict, as_list, as_text, one_line, short_id
 
-from .rendering import error_text, kind_of, render_text
+from .rendering import error_text, kind_of, payment_text, render_text
 from .types import Echo, InboundMessage, Media, StatusUpdate
+from .unknown import shown_name
 
 MAX_ID = 255
+MAX_GROUP = 200  # of a group's ID, which is part of its conversation's
 MAX_WAMID = 1000  # far longer than any that Meta has ever sent
 MAX_LABEL = 100
 MAX_NAME = 255
@@ -54,6 +57,7 @@ class _Common(TypedDict):
     display_phone_number: str
     phone: str | None
     user_id: str | None
+    group_id: str | None
     name: str
     wamid: str | None
     kind: str
@@ -91,20 +95,25 @@ class Change:
         return self.sole if not business or as_text(self.sole.get("wa_id")) != business else {}
 
 
-def inbound(here: Change, item: Json) -> InboundMessage:
-    """One of ``messages``. Raises ItemRejected if it has no sender, content or number, or an ID is too long."""
-    common = _common(here, "messages", item)
-    profile = as_dict(here.contact("messages", item).get("profile"))
+def inbound(here: Change, item: Json, key: str = "messages") -> InboundMessage:
+    """One of ``messages``. Raises ItemRejected if it has no sender, content or number, or one of those IDs is too
+    long."""
+    common = _common(here, key, item)
+    profile = as_dict(here.contact(key, item).get("profile"))
     kind, subtype = common["kind"], as_text(as_dict(item.get("interactive")).get("type")).lower()
-    phone, user_id = _moved_to(item)
+    in_group = common["group_id"] is not None
+    if in_group and kind not in SILENT_KINDS:
+        phone, user_id = _identity(key, item, here.contact(key, item))
+        common["text"] = f"{common['name'] or phone or user_id}: {common['text']}"
+    moved_to_phone, moved_to_user_id = (None, None) if in_group else _moved_to(item)
     return InboundMessage(
         **common,
-        username=as_text(profile.get("username"))[:MAX_NAME],
+        username=shown_name(profile.get("username")),
         referral=as_dict(item.get("referral")) or None,
-        needs_answer=not (kind in SILENT_KINDS or subtype == "call_permission_reply" or item.get("group_id")),
+        needs_answer=not (kind in SILENT_KINDS or subtype == "call_permission_reply" or in_group),
         at_once=kind == "button" or (kind == "interactive" and subtype in TAPS),
-        moved_to_phone=phone if phone != common["phone"] else None,
-        moved_to_user_id=user_id if user_id != common["user_id"] else None,
+        moved_to_phone=moved_to_phone if moved_to_phone != common["phone"] else None,
+        moved_to_user_id=moved_to_user_id if moved_to_user_id != common["user_id"] else None,
     )
 
 
@@ -117,13 +126,19 @@ def _common(here: Change, key: str, item: Json) -> _Common:
     contact = here.contact(key, item)
     phone, user_id = _identity(key, item, contact)
     kind, text = _content(item)
+    wamid, group_id = as_text(item.get("id")), short_id(item.get("group_id"), MAX_GROUP)
+    if _is_payment(item):  # its ID is that of the message that asked for the payment
+        wamid = f"payment.{wamid}.{as_text(item.get('status'))}"
+    if group_id:
+        phone, user_id = None, f"{GROUP}{group_id}"
     return {
         "phone_number_id": _phone_number_id(here),
         "display_phone_number": here.metadata("display_phone_number"),
         "phone": phone,
         "user_id": user_id,
-        "name": as_text(as_dict(contact.get("profile")).get("name"))[:MAX_NAME],
-        "wamid": _wamid(item.get("id")),
+        "group_id": group_id or None,
+        "name": shown_name(as_dict(contact.get("profile")).get("name")),
+        "wamid": _wamid(wamid),
         "kind": kind,
         "text": text,
         "sent_at": _time(item.get("timestamp")),
@@ -143,7 +158,7 @@ def _media(kind: str, item: Json) -> Media | None:
         id=media_id,
         mime_type=as_text(content.get("mime_type"))[:MAX_LABEL],
         sha256=hexadecimal(as_text(content.get("sha256"))),
-        filename=as_text(content.get("filename"))[:MAX_NAME],
+        filename=shown_name(content.get("filename")),
     )
 
 
@@ -178,18 +193,29 @@ def _moved_to(item: Json) -> tuple[str | None, str | None]:
     return phone if change in NUMBER_CHANGES else None, user_id if change in IDENTITY_CHANGES else None
 
 
+def _is_payment(item: Json) -> bool:
+    return as_text(item.get("type")).lower() == "payment" or bool(as_dict(item.get("payment")))
+
+
 def _content(item: Json) -> tuple[str, str]:
+    if _is_payment(item):
+        return "system", payment_text(item)
     kind = kind_of(item)
     text = render_text(kind, item) if kind else ""
-    if not text and item.get("errors"):
+    # Meta says why it left out the content; or the edit is of a kind that we can't read.
+    if (item.get("errors") and not (text and item.get(kind or ""))) or (kind == "edit" and not text):
         kind, text = "unsupported", render_text("unsupported", item)
     if not kind or not text:
         raise ItemRejected("no content")
     return kind, text
 
 
-def status(here: Change, item: Json) -> StatusUpdate:
-    """One of ``statuses``. Raises ItemRejected for the status of a call, an unknown one, or one without a message."""
+def status(here: Change, item: Json) -> StatusUpdate | InboundMessage:
+    """One of ``statuses``. A notice about a payment is a message. Raises ItemRejected for the status of a call, an
+    unknown one, or one without a message.
+    """
+    if _is_payment(item):
+        return inbound(here, item, "statuses")
     word = as_text(item.get("status")).lower()
     if as_text(item.get("type")).lower() == "call":
         raise ItemRejected("call status")

@@ -3,44 +3,41 @@
 Source: Meta, "WhatsApp Cloud API > Webhooks > Reference > messages", one page per kind.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
-from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean_text, loads
+from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean_text, loads, one_line
+
+from .unknown import MOST_WORDS, content_of_no_type, field_name, readable, shown_name
 
 MAX_LISTED = 1000  # contacts, products, …: more than WhatsApp allows; the raw message keeps all of them
-
-# Meta's flow builder names fields screen_0_Name_1; only the middle is meaningful to a reader.
-_FLOW_FIELD = re.compile(r"screen_\d+_(.+)_\d+")
 
 
 def kind_of(item: Json) -> str | None:
     """The kind of a message, lower-case. A type not in our table is ``unsupported``.
 
-    Without a type, the content decides: ``{"location": {…}}`` is a location. None if nothing does.
+    Without a type, the content decides: ``{"location": {…}}`` is a location. None if it has no content either.
     """
     given = as_text(item.get("type")).lower()
     if given:
         return given if given in KINDS else "unsupported"
     found = next((kind for kind in KINDS if item.get(kind)), None)
-    return found or ("unsupported" if item.get("errors") else None)
+    return found or ("unsupported" if item.get("errors") or content_of_no_type(item) else None)
 
 
 def render_text(kind: str, item: Json) -> str:
-    """The text of a message of a known kind; '' if the item has no content of that kind."""
-    text = _content_text(kind, item)
+    """The text of a message of a known kind. '' only for a text or an edit that says nothing."""
+    content = as_dict(item.get(kind))
+    text = _MESSAGES[kind](item) if kind in _MESSAGES else _OBJECTS[kind](content) if content else ""
+    if not text:
+        words = readable(item.get(kind))
+        text = words if kind == "text" else "" if kind == "edit" else _labelled(_LABELS.get(kind, kind), words)
+    for caption in ("" if kind in _CAPTIONED else as_text(content.get("caption")), as_text(item.get("caption"))):
+        text = text if text.endswith(caption) else f"{text} {caption}".lstrip()
     product = as_text(as_dict(as_dict(item.get("context")).get("referred_product")).get("product_retailer_id"))
     # Cleaned again, because a flow's answers are JSON within JSON and can contain a NUL.
     return clean_text(f"[about product {product}] {text}" if text and product else text)
-
-
-def _content_text(kind: str, item: Json) -> str:
-    if kind in _MESSAGES:
-        return _MESSAGES[kind](item)
-    content = as_dict(item.get(kind))
-    return _OBJECTS[kind](content) if content else ""
 
 
 def error_text(errors: object) -> str:
@@ -62,11 +59,11 @@ def _media(kind: str, media: Json) -> str:
 
 
 def _audio(audio: Json) -> str:
-    return "[voice note]" if audio.get("voice") is True else "[audio]"
+    return _labelled("voice note" if audio.get("voice") is True else "audio", as_text(audio.get("caption")))
 
 
 def _document(document: Json) -> str:
-    return _labelled("document", _joined(": ", [document.get("filename"), document.get("caption")]))
+    return _labelled("document", _joined(": ", [shown_name(document.get("filename")), document.get("caption")]))
 
 
 def _location(location: Json) -> str:
@@ -76,18 +73,18 @@ def _location(location: Json) -> str:
 
 
 def _contacts(item: Json) -> str:
-    return "\n".join(_labelled("contact", _card(card)) for card in _objects(item, "contacts") if card)
+    return "\n".join(_labelled("contact", _card(card)) for card in _objects(item, "contacts"))
 
 
 def _card(card: Json) -> str:
-    name = as_dict(card.get("name"))
+    names = as_dict(card.get("name"))
     phones = [as_text(phone.get("phone")) or as_text(phone.get("wa_id")) for phone in _objects(card, "phones")]
     emails = [email.get("email") for email in _objects(card, "emails")]
     urls = [url.get("url") for url in _objects(card, "urls")]
     addresses = [_address(address) for address in _objects(card, "addresses")]
-    shown = as_text(name.get("formatted_name")) or _joined(" ", [name.get("first_name"), name.get("last_name")])
+    shown = names.get("formatted_name") or _joined(" ", [names.get("first_name"), names.get("last_name")])
     company = as_dict(card.get("org")).get("company")
-    return _joined(", ", [shown, company, *phones, *emails, *urls, *addresses])
+    return _joined(", ", [shown_name(part) for part in (shown, company, *phones, *emails, *urls, *addresses)])
 
 
 def _address(address: Json) -> str:
@@ -118,7 +115,7 @@ def _form(reply: Json) -> str:
         answers = as_dict(loads(given.encode("utf-8", "replace")) if isinstance(given, str) else given)
     except UnreadableJson:
         answers = {}
-    lines = [f"{_field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
+    lines = [f"{field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
     return _labelled("form", ", ".join(lines) or as_text(reply.get("body")))
 
 
@@ -138,11 +135,6 @@ def _answer(value: object) -> str:
     return as_text(value) or "-"
 
 
-def _field_name(key: str) -> str:
-    found = _FLOW_FIELD.fullmatch(key)
-    return (found[1] if found else key).replace("_", " ")
-
-
 def _call_permission(reply: Json) -> str:
     response = as_text(reply.get("response")).lower()
     answer = {"accept": "accepted", "reject": "declined"}.get(response, response or "answered")
@@ -155,8 +147,13 @@ def _other_interactive(content: Json, reply: Json) -> str:
         as_dict(content.get("action")).get("product_retailer_id")
     )
     parts = [as_dict(content.get(part)).get("text") for part in ("header", "body", "footer")]
-    text = _joined("\n", parts) or _choice(reply) or as_text(reply.get("body"))
-    return _joined(" ", [f"[product] {product}" if product else "", text])
+    text = _joined("\n", parts) or (_choice(reply) if reply.get("title") else as_text(reply.get("body")))
+    if text or product:
+        return _joined(" ", [f"[product] {product}" if product else "", text])
+    subtype = as_text(content.get("type"))[:50].replace("_", " ")
+    return _labelled(
+        f"interactive: {subtype}" if subtype else "interactive", readable(content) or as_text(reply.get("id"))
+    )
 
 
 def _order(order: Json) -> str:
@@ -192,6 +189,21 @@ def _number(value: object) -> Decimal | None:
     return number if number.is_finite() and abs(number.adjusted()) < 20 else None
 
 
+def payment_text(item: Json) -> str:
+    """A notice about a payment, which comes as a status.
+
+    https://developers.facebook.com/documentation/business-messaging/whatsapp/payments/payments-in/pg
+    """
+    payment = as_dict(item.get("payment"))
+    amount = as_dict(payment.get("amount"))
+    value, offset = _number(amount.get("value")), _number(amount.get("offset"))
+    total = f"{(value / offset).normalize():f}" if value is not None and offset else as_text(payment.get("amount"))
+    money = _joined(" ", [total, payment.get("currency")])
+    reference = as_text(payment.get("reference_id"))
+    parts = [item.get("status"), money, f"reference {reference}" if reference else "", error_text(item.get("errors"))]
+    return one_line(_labelled("payment", _joined(", ", parts)), MOST_WORDS)
+
+
 def _reaction(reaction: Json) -> str:
     emoji = as_text(reaction.get("emoji"))
     return _labelled("reaction", emoji) if emoji else "[reaction removed]"
@@ -209,14 +221,13 @@ def _edit(edit: Json) -> str:
 
 
 def _unsupported(item: Json) -> str:
-    """Names the type, as far as Meta says, and repeats Meta's explanation."""
-    kind = as_text(item.get("type")).lower() or "unsupported"
-    content = as_dict(item.get(kind))
-    named = as_text(content.get("type")) if kind == "unsupported" else kind
+    """Names the type, as far as Meta says, and repeats Meta's explanation and what can be read of the content."""
+    kind = as_text(item.get("type")).lower() or content_of_no_type(item)
+    content = item.get(kind)
+    named = as_text(as_dict(content).get("type")) if kind in ("", "unsupported") else kind
     known = named and named not in ("unsupported", "unknown")
-    label = f"unsupported message: {named[:50]}" if known else "unsupported message"
-    seen = next(filter(None, (as_text(content.get(key)) for key in ("body", "text", "caption", "title"))), "")
-    return _labelled(label, _joined(" ", [error_text(item.get("errors")), seen]))
+    label = f"unsupported message: {one_line(named, 50)}" if known else "unsupported message"
+    return _labelled(label, _joined(" ", [error_text(item.get("errors")), readable(content)]))
 
 
 def _labelled(label: str, text: str) -> str:
@@ -257,6 +268,10 @@ _MESSAGES: dict[str, Renderer] = {
     "unsupported": _unsupported,
 }
 KINDS = (*_OBJECTS, *_MESSAGES)
+
+# How a message is called if nothing in it can be read.
+_LABELS = {"contacts": "contact", "interactive": "interactive message", "system": "system message"}
+_CAPTIONED = {"image", "video", "sticker", "audio", "document", "unsupported"}  # these show their caption themselves
 
 _INTERACTIVE: dict[str, Renderer] = {
     "button_reply": _choice,

@@ -25,6 +25,7 @@ class ChatMessage:
     phone: str | None  # the customer's: digits, or as it came if it isn't a phone number
     user_id: str | None  # the customer's business-scoped user ID (BSUID)
     name: str  # the customer's profile name, '' if unknown, at most 255 characters
+    group_id: str | None = None  # of a message in a group: `user_id` then stands for the group, `name` for its author
     wamid: str | None  # Meta's message ID; the original report's curl has none
     kind: str  # lower-case: text, image, …; 'unsupported' for types we don't know
     text: str  # readable, whole, never ''; for an edit: the new text alone
