@@ -194,7 +194,8 @@ def _moved_to(item: Json) -> tuple[str | None, str | None]:
 
 
 def _is_payment(item: Json) -> bool:
-    return as_text(item.get("type")).lower() == "payment" or bool(as_dict(item.get("payment")))
+    is_status = as_text(item.get("status")).lower() in STATUSES
+    return as_text(item.get("type")).lower() == "payment" or (bool(as_dict(item.get("payment"))) and not is_status)
 
 
 def _content(item: Json) -> tuple[str, str]:
