@@ -10,14 +10,13 @@ from conversations.desk.attachment_views import _download_name
 from conversations.files import uploads
 from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage
+from conversations.tests.rows import conversation
+from conversations.tests.rows import message as stored_message
 from leads.models import Lead
 from tenants.tests.people import TwoBusinesses
 from tests.media_at_meta import PDF
 from tests.stage import Stage
 from whatsapp.tests.factories import contact, inbound, message, text_message
-
-from .rows import conversation
-from .rows import message as stored_message
 
 HIDDEN = ["\u202e", "\u2066", "\u200f", "\u200b", "\u2028", "\x85", "\U000e0041"]
 NAME = "Ann\u202e\u2066\u200b Lee\u2028\x85\U000e0041"
