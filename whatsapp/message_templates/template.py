@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from conversations.outbox import contents
 from conversations.outbox.contents import ButtonParameter, FileLink, FileUpload, Location, Parameter, Template
-from runtime.untrusted_json import Json, as_dict, as_list, as_text
+from runtime.untrusted_json import Json, as_dict, as_list, as_text, one_line
 
+LONGEST_TEXT = 4096  # of what Meta lists, in characters; its own limit is 1,024
 LOCATION = ("latitude", "longitude", "name", "address")
 MAX_URL = 2048
 FILE_HEADERS = ("image", "video", "document")
@@ -142,19 +143,19 @@ def parse(item: Json) -> MessageTemplate:
     components = {
         as_text(part.get("type")).upper(): part for part in as_list(item.get("components")) if isinstance(part, dict)
     }
-    header, body = as_dict(components.get("HEADER")), as_text(as_dict(components.get("BODY")).get("text"))
+    header, body = as_dict(components.get("HEADER")), _text(as_dict(components.get("BODY")))
     header_format = as_text(header.get("format")).upper() or "TEXT"
-    header_text = as_text(header.get("text")) if header_format == "TEXT" else ""
+    header_text = _text(header) if header_format == "TEXT" else ""
     buttons = [as_dict(button) for button in as_list(as_dict(components.get("BUTTONS")).get("buttons"))]
     button_types = [as_text(button.get("type")).upper() for button in buttons]
     return MessageTemplate(
-        name=as_text(item.get("name")),
-        language=as_text(item.get("language")),
-        category=as_text(item.get("category")),
+        name=one_line(as_text(item.get("name")), LONGEST_TEXT),
+        language=one_line(as_text(item.get("language")), 50),
+        category=one_line(as_text(item.get("category")), 50),
         header=header_text,
         header_kind="" if header_format == "TEXT" else header_format.lower(),
         body=body,
-        has_names=not all(name.isdigit() for name in (*_names(header_text), *_names(body))),
+        has_names=not all(map(_is_number, (*_names(header_text), *_names(body)))),
         buttons=tuple(map(_button, buttons)),
         unsupported_reason=_unsupported_reason(components.keys(), header_format, body, button_types),
     )
@@ -172,10 +173,11 @@ def _unsupported_reason(components: Iterable[str], header_format: str, body: str
 
 
 def _button(button: Json) -> TemplateButton:
-    url = as_text(button.get("url"))
+    url = one_line(as_text(button.get("url")), MAX_URL)
     kind = as_text(button.get("type")).upper()
     is_fixed = kind == "URL" and not _PLACEHOLDER.search(url)
-    return TemplateButton(as_text(button.get("text")), "" if is_fixed else DYNAMIC_BUTTONS.get(kind, ""), url)
+    title = one_line(as_text(button.get("text")), 100)
+    return TemplateButton(title, "" if is_fixed else DYNAMIC_BUTTONS.get(kind, ""), url)
 
 
 def _placeholder_of(button: TemplateButton) -> Placeholder:
@@ -188,7 +190,15 @@ def _names(text: str) -> list[str]:
     """Each placeholder once: numbered ones in order of number, as Meta counts the values; named ones in order of
     appearance."""
     found = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    return sorted(found, key=int) if all(name.isdigit() for name in found) else found
+    return sorted(found, key=int) if all(map(_is_number, found)) else found
+
+
+def _is_number(name: str) -> bool:
+    return name.isdecimal() and len(name) < 10
+
+
+def _text(component: Json) -> str:
+    return as_text(component.get("text"))[:LONGEST_TEXT]
 
 
 def _substitute(text: str, values: dict[str, str]) -> str:
@@ -203,4 +213,4 @@ def _degrees(what: str, value: str) -> float:
 
 
 def _readable(kind: str) -> str:
-    return kind.lower().replace("_", " ") or "unnamed"
+    return one_line(kind.lower().replace("_", " "), 50) or "unnamed"

@@ -7,23 +7,28 @@ from typing import Any
 import httpx2
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.files.base import ContentFile
+from django.db import DataError
 from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations import webhook_events
+from conversations.files import attachments, uploads
 from conversations.models import Conversation, ConversationMessage, Pause
+from conversations.outbox import queue as outbox
 from conversations.outbox import senders, sending
 from runtime import http
 from tenants.models import Tenant
+from tests.media_at_meta import PDF
 from tests.stage import Stage, graph_error
 from webhooks.models import WebhookEndpoint
 from whatsapp.graph import client
 from whatsapp.models import QuarantinedEvent
 
 from .factories import change, delivery, inbound, status, text_message
-from .fake_graph import Answer, accepted
-from .graph_answers import CASES, LONG, Case
+from .fake_graph import Answer, accepted, refused
+from .graph_answers import CASES, LONG, Case, body, error
 
 
 def answered(stage: Stage, answers: Sequence[Answer]) -> list[ConversationMessage]:
@@ -150,6 +155,45 @@ def test_a_sender_that_breaks_its_promise_leaves_no_message_behind(
     monkeypatch.setattr(sending, "load_sender", Broken)
     (row,) = answered(stage, [accepted()])
     assert (row.status, row.error_detail) == ("uncertain", "It may have been sent: KeyError.")
+
+
+UPLOADS = [
+    (body(200, {"id": 12345}), "sent", None, ""),
+    (body(200, {"id": "m" * 300}), "sent", None, ""),  # tried again: it can't be kept
+    (body(200, {"id": None}), "sent", None, ""),
+    (body(200, b"<html>"), "sent", None, ""),
+    (body(502, b""), "sent", None, ""),
+    (error(message="(#100) bad \0 \ud83d file", code=100), "failed", 100, "(#100) bad \ufffd file"),
+    (body(413, b"<h1>Too large</h1>"), "failed", None, "HTTP 413 that isn't Meta's JSON: Too large"),
+    (refused(131053), "failed", 131053, "couldn't be uploaded"),
+]
+
+
+@pytest.mark.parametrize(("answer", "state", "code", "words"), UPLOADS)
+def test_an_answer_to_an_upload_has_its_outcome(
+    stage: Stage, answer: httpx2.Response, state: str, code: int | None, words: str
+) -> None:
+    """Nothing was sent to the customer yet, so nothing about it is uncertain."""
+    stage.converse(inbound(text_message("Your bill?")))
+    stage.wire.media.refusals = [answer]
+    outbox.send_message(Conversation.objects.get(), uploads.keep(ContentFile(PDF, "bill.pdf")))
+    stage.work()
+    message = ConversationMessage.objects.get(kind="document")
+    assert (message.status, message.error_code) == (state, code)
+    assert words in message.error_detail
+
+
+def test_a_message_is_sent_even_if_the_id_of_its_file_cannot_be_stored(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise DataError("value too long")
+
+    stage.converse(inbound(text_message("Your bill?")))
+    outbox.send_message(Conversation.objects.get(), uploads.keep(ContentFile(PDF, "bill.pdf")))
+    monkeypatch.setattr(attachments, "uploaded", fail)
+    stage.work()
+    assert ConversationMessage.objects.get(kind="document").status == "sent"
 
 
 texts = st.text(st.characters(), max_size=20)

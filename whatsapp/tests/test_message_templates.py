@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conversations.outbox import contents
 from conversations.outbox.contents import FileUpload
@@ -216,3 +218,30 @@ def test_unsupported_templates_say_why(template: MessageTemplate, problem: str) 
     assert template.unsupported_reason == problem
     with pytest.raises(ValueError, match=problem):
         template.fill(["a"] * len(template.placeholders))
+
+
+@pytest.mark.parametrize("name", ["²", "9" * 5000, "٣", "x" * 5000, "_"])
+def test_odd_placeholders_are_just_names(name: str) -> None:
+    template = known_templates.parse({"name": "a", "components": [{"type": "BODY", "text": f"Hi {{{{{name}}}}}."}]})
+    assert len(template.labels) == (len(name) < 4000)
+
+
+keys = st.sampled_from(["name", "language", "components", "type", "text", "format", "buttons", "url"])
+scalars = st.none() | st.booleans() | st.integers() | st.text(st.characters(), max_size=20)
+values = st.recursive(
+    scalars | st.sampled_from(["{{1}}", "URL"]),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(keys, parts, max_size=5),
+    max_leaves=20,
+)
+components = st.fixed_dictionaries(
+    {"type": st.sampled_from(["HEADER", "BODY", "BUTTONS", "FOOTER"]) | values},
+    optional={"text": values, "format": values, "buttons": values},
+)
+entries = st.fixed_dictionaries({"components": st.lists(components, max_size=4) | values}, optional={"name": values})
+
+
+@given(entries)
+def test_any_entry_of_metas_list_is_a_template_or_says_why_not(entry: Any) -> None:
+    template = known_templates.parse(entry)
+    assert template.unsupported_reason or template.body
+    assert len(template.labels) == len(template.placeholders)
