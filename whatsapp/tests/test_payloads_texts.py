@@ -164,6 +164,12 @@ def test_it_keeps_a_text_whole(body: str) -> None:
         {"type": "text", "text": {"body": "\x00"}},
         {"type": "text", "text": {"id": "7", "type": "x"}},
         {"context": {"id": "wamid.quoted"}},
+        {
+            "identity": {"hash": "x", "acknowledged": True},
+            "group_id": "g",
+            "recipient_type": "group",
+            "username": "ann",
+        },
     ],
 )
 def test_it_rejects_a_message_without_content(item: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean_text, loads, one_line
 
-from .unknown import MOST_WORDS, content_of_no_type, field_name, readable, shown_name
+from .unknown import MOST_WORDS, field_name, key_of_content, readable, readable_content, shown_name
 
 MAX_LISTED = 1000  # contacts, products, …: more than WhatsApp allows; the raw message keeps all of them
 
@@ -23,7 +23,7 @@ def kind_of(item: Json) -> str | None:
     if given:
         return given if given in KINDS else "unsupported"
     found = next((kind for kind in KINDS if item.get(kind)), None)
-    return found or ("unsupported" if item.get("errors") or content_of_no_type(item) else None)
+    return found or ("unsupported" if item.get("errors") or key_of_content(item) else None)
 
 
 def render_text(kind: str, item: Json) -> str:
@@ -31,7 +31,7 @@ def render_text(kind: str, item: Json) -> str:
     content = as_dict(item.get(kind))
     text = _MESSAGES[kind](item) if kind in _MESSAGES else _OBJECTS[kind](content) if content else ""
     if not text:
-        words = readable(item.get(kind))
+        words = readable_content(kind, item)
         text = words if kind == "text" else "" if kind == "edit" else _labelled(_LABELS.get(kind, kind), words)
     for caption in ("" if kind in _CAPTIONED else as_text(content.get("caption")), as_text(item.get("caption"))):
         text = text if text.endswith(caption) else f"{text} {caption}".lstrip()
@@ -222,12 +222,11 @@ def _edit(edit: Json) -> str:
 
 def _unsupported(item: Json) -> str:
     """Names the type, as far as Meta says, and repeats Meta's explanation and what can be read of the content."""
-    kind = as_text(item.get("type")).lower() or content_of_no_type(item)
-    content = item.get(kind)
-    named = as_text(as_dict(content).get("type")) if kind in ("", "unsupported") else kind
+    kind = as_text(item.get("type")).lower() or key_of_content(item)
+    named = as_text(as_dict(item.get(kind)).get("type")) if kind in ("", "unsupported") else kind
     known = named and named not in ("unsupported", "unknown")
     label = f"unsupported message: {one_line(named, 50)}" if known else "unsupported message"
-    return _labelled(label, _joined(" ", [error_text(item.get("errors")), readable(content)]))
+    return _labelled(label, _joined(" ", [error_text(item.get("errors")), readable_content(kind, item)]))
 
 
 def _labelled(label: str, text: str) -> str:

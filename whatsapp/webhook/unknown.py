@@ -18,7 +18,7 @@ _TECHNICAL = re.compile(
 )
 _PLAIN = ("body", "text", "caption", "title", "description", "name", "message", "details")  # need no field name
 # What a message is besides its content.
-_ENVELOPE = {"id", "from", "from_user_id", "to", "to_user_id", "timestamp", "type", "context", "errors", "referral"}
+_ENVELOPE = {"from_user_id", "to_user_id", "context", "errors", "referral", "identity", "username", "status"}
 
 
 def readable(content: object) -> str:
@@ -26,9 +26,15 @@ def readable(content: object) -> str:
     return one_line(", ".join(dict.fromkeys(islice(_parts("", content), _MOST_READ))), MOST_WORDS)
 
 
-def content_of_no_type(item: Json) -> str:
-    """The key of what seems to be the content of a message without a type, '' if there's nothing to read."""
-    return next((key for key in item if key not in _ENVELOPE and readable(item[key])), "")
+def key_of_content(item: Json) -> str:
+    """The key of what seems to be the content of a message, '' if there's nothing to read."""
+    keys = (key for key in item if key not in _ENVELOPE and not _TECHNICAL.fullmatch(key.lower()))
+    return next((key for key in keys if readable(item[key])), "")
+
+
+def readable_content(kind: str, item: Json) -> str:
+    """What someone can read in a message: the content of its kind, or whatever else seems to be its content."""
+    return readable(item.get(kind)) or readable(item.get(key_of_content(item)))
 
 
 def field_name(key: str) -> str:
