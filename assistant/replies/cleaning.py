@@ -12,9 +12,7 @@ _NAMES = (
     r"|analysis|ant_?thinking|inn?er_?monologue|internal_?monologue|longcat_think)"
 )
 _PIPED = r"(?:think(?:ing)?|thoughts?|reasoning|analysis|inner)"
-# A tag quoted as code is something that the answer talks about.
 _MARKS = re.compile(
-    r"(?<!`)(?:"
     rf"(?P<empty>(?:<|&lt;)\s*{_NAMES}\s*/\s*(?:>|&gt;))"
     rf"|(?P<open>(?:<|&lt;)\s*{_NAMES}(?:\s[^<>]*?)?(?:>|&gt;)|\[(?:think(?:ing)?|reasoning)\]|◁think▷"
     rf"|<\|(?:(?:begin|start)_(?:of_)?)?{_PIPED}(?:_begin|_start|_prefix)?\|>|<\|im_start\|>\s*(?:think(?:ing)?|reasoning)\b"
@@ -23,7 +21,7 @@ _MARKS = re.compile(
     rf"|<\|(?:/|end_(?:of_)?){_PIPED}\|>|<\|{_PIPED}(?:_end|_suffix)\|>|<\|(?:begin_of_solution|start_response)\|>"
     r"|<\|content\|>|<channel\|>|<\|start\|>assistant<\|message\|>"
     r"|<\|channel\|>\s*final[^<]*(?:<\|constrain\|>[^<]*)?(?:<\|message\|>)?)"
-    r"|(?P<answer>(?m:^)[ \t]*<(?:final_)?(?:answer|response)>|<\|im_start\|>\s*assistant\b))(?!`)",
+    r"|(?P<answer>(?m:^)[ \t]*<(?:final_)?(?:answer|response)>|<\|im_start\|>\s*assistant\b)",
     re.IGNORECASE,
 )
 _LABEL = r"[*_#> \t]*"
@@ -124,6 +122,8 @@ def _without_reasoning(text: str) -> str:
     kept: list[str] = []
     is_thinking, at = False, 0
     for mark in _MARKS.finditer(text):
+        if text[mark.start() - 1 : mark.start()] == text[mark.end() : mark.end() + 1] == "`":
+            continue  # a tag quoted as code is something that the answer talks about
         if not is_thinking:
             kept.append(text[at : mark.start()])
         if mark["close"] and not is_thinking:

@@ -42,7 +42,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`values`: what it may mean, since 1.500 and 3/4 are written differently in different countries. Prices in
+    """`values`: what it may mean, since 3/4 is written differently in different countries. Prices in
     hundredths, phone numbers and codes as their letters and digits.
     """
 
@@ -131,9 +131,9 @@ def _prices(match: re.Match[str]) -> list[tuple[int | str, set[int]]]:
     found: list[tuple[int | str, set[int]]] = []
     for group in ("low", "before", "after"):
         if number := match[group]:
-            values = amounts(number)
-            whole = group != "low" and not match["low"]
-            found.append((0 if whole else group, values | {value // 100 for value in values} if is_small else values))
+            value = amount(number)
+            is_range = bool(match["low"])
+            found.append((group if is_range else 0, {value, value // 100} if is_small else {value}))
     return found
 
 
@@ -196,20 +196,15 @@ def plain_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(char)) if char.isdecimal() and not char.isascii() else char for char in text)
 
 
-def amounts(number: str) -> set[int]:
-    """What a number may mean, in hundredths: "1.500" is 1500 or 1.5."""
+def amount(number: str) -> int:
+    """In hundredths. Three digits after the only mark are thousands: no price is 1.500 with a point for decimals."""
     scale = 1000 if number.endswith("k") else 1
     digits = re.sub(r"[^\d.,]", "", number)
     before, mark, after = re.match(r"(?:(.*)([.,]))?(\d*)\Z", digits).groups("")  # type: ignore[union-attr]
-    whole = int(re.sub(r"\D", "", digits)) * 100
-    exact = int(re.sub(r"\D", "", before) or 0) * 100 + int((after + "00")[:2])
-    if not mark or mark in before:
-        readings = {whole}
-    elif len(after) == 3:
-        readings = {exact, whole} if before.isdigit() else {exact}
-    else:
-        readings = {exact}
-    return {reading * scale for reading in readings if reading < 10**15}
+    is_whole = not mark or mark in before or (len(after) == 3 and before.isdigit() and before.strip("0") != "")
+    if is_whole:
+        return int(re.sub(r"\D", "", digits)) * 100 * scale
+    return (int(re.sub(r"\D", "", before) or 0) * 100 + int((after + "00")[:2])) * scale
 
 
 def compact(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .calendar_words import NUMBERS, UNITS, WEEKDAY_RANGE, WEEKDAYS, WEEKS
-from .facts import NUMBER, PHONE, Day, Fact, Kind, amounts, compact, facts_in, plain_digits
+from .facts import NUMBER, PHONE, Day, Fact, Kind, amount, compact, facts_in, plain_digits
 
 _MOST_PARTS = 3  # of a sum
 _MOST_AMOUNTS = 12
@@ -19,10 +19,17 @@ _MOST_SUMS = 20_000
 _PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s?%")
 _COUNT = re.compile(r"(?<![\d.,€$£])(\d{1,3})(?![\d€$£%]|[.,]\d|\s?(?:€|\$|£|EUR|USD|GBP))")
 _WORD = re.compile(r"[^\W\d_]{4,}")
-# Words for a difference, for something on top, and for a share.
+# Words for a sum, for a difference, for something on top, and for a share.
+_TOTAL = re.compile(
+    r"\b(?:total\w*|sum|together|altogether|in all|comes?|came|both|plus|with|including|zusammen|insgesamt|gesamt|macht"
+    r"|summe|mit|juntos|juntas|suma\w*|ser[ií]an?|las dos|los dos|con|soma\w*|com|ensemble|avec|insieme|samen|met|razem"
+    r"|итого|вместе|toplam)\b|[+=]",
+    re.IGNORECASE,
+)
 _LESS = re.compile(
-    r"\b(?:off|sav\w+|discount\w*|less|minus|change|deposit|remain\w+|rest|balance|difference|rabatt|nachlass|spar\w+|anzahlung"
-    r"|descuento|ahorr\w+|menos|resto|restante|desconto|remise|r[eé]duction|[eé]conomi\w+|acompte|sconto|risparmi\w+)\b|[−-]\s?\d",
+    r"\b(?:off|sav\w+|discount\w*|less|minus|change|remain\w+|rest|difference|more than|rabatt|nachlass|spar\w+"
+    r"|anzahlung|descuento|ahorr\w+|menos|resto|restante|desconto|remise|r[eé]duction|[eé]conomi\w+|acompte|sconto"
+    r"|risparmi\w+)\b|−\s?\d|\s-\s\d",
     re.IGNORECASE,
 )
 _MORE = re.compile(
@@ -57,7 +64,7 @@ class _Grounds:
 
     @functools.cached_property
     def numbers(self) -> set[int]:
-        return {value for number in re.findall(NUMBER, self.text) for value in amounts(number)}
+        return {amount(number) for number in re.findall(NUMBER, self.text)}
 
     @functools.cached_property
     def days(self) -> set[Day]:
@@ -136,14 +143,14 @@ def _sums(reply: str, shown: Shown, stated: set[int]) -> set[int]:
         ]
         prices = stated | _prices_in(plain_digits(shown.conversation)) | _prices_in("\n".join(about))
     if not prices:  # in a list without a currency
-        prices = {value for number in re.findall(NUMBER, instructions) for value in amounts(number)}
+        prices = {amount(number) for number in re.findall(NUMBER, instructions)}
     words = re.findall(r"[\w-]+", talk.casefold())
     numbers = {1, *map(int, _COUNT.findall(talk)), *(NUMBERS.get(word, 1) for word in words)}
     counts = set(sorted(numbers - {0})[:12])
     counts |= {one * other for one, other in itertools.combinations(counts, 2)}  # 2 people, 3 nights
     parts = [sorted({price * count for count in counts}) for price in sorted(prices)[:_MOST_AMOUNTS]]
     sums: set[int] = set()
-    for size in range(1, _MOST_PARTS + 1):
+    for size in range(1, _MOST_PARTS + 1 if _TOTAL.search(talk) else 2):
         for chosen in itertools.combinations(parts, size):
             sums.update(map(sum, itertools.islice(itertools.product(*chosen), 500)))
             if len(sums) > _MOST_SUMS:

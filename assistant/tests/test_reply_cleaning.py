@@ -19,6 +19,8 @@ REASONING = [
     ("Hello! <think>Hm.</think> How are you?", "Hello!  How are you?"),
     ("<think>One.</think>Hello!<think>Two.</think> Bye!", "Hello! Bye!"),
     ("<think>a<think>b</think>c</think>Hello!", "Hello!"),
+    ("<think>`x` is secret.</think>Hello!", "Hello!"),
+    ("`x` <think>Secret: `x`</think>", "`x`"),
     ("<think>I end with `</think>`. Secret.</think>Hello!", "Hello!"),
     ("<think>The tag </think> ends it. Secret.</think>Hello!", "Hello!"),
     ("<THINK>Secret.</THINK>Hello!", "Hello!"),
