@@ -58,6 +58,7 @@ FAILURES: dict[str, Callable[[Json], httpx2.Response]] = {
     "bad_request": lambda body: refused(400),
     "unreadable": lambda body: httpx2.Response(200, html="<h1>Welcome</h1>"),
     "no_room": lambda body: cut_off_before_it_began(),
+    "invented": lambda body: completion("Call us on +49 151 2345678."),
     "content_filter": lambda body: refused(400, "content_filter"),
     "no_key": lambda body: refused(500),  # not called
     "endpoint_paused": lambda body: refused(500),  # not called
@@ -76,6 +77,8 @@ def told_and_flagged(stage: Stage, reason: str) -> None:
 @pytest.mark.parametrize("kind", RULES)
 def test_each_failure_of_the_model_is_told_and_flagged(stage: Stage, settings: Any, kind: str) -> None:
     stage.wire.model = FAILURES[kind]
+    if kind == "invented":
+        Assistant.objects.create(tenant=Tenant.objects.single(), fact_check=Assistant.FactCheck.ENFORCE)
     if kind == "no_key":
         settings.OPENAI_API_KEY = ""
     if kind == "endpoint_paused":

@@ -59,7 +59,7 @@ class Answering:
             await database_sync_to_async(_forget_pause)(claim)
 
     async def _ask(self, claim: ClaimedTurn) -> FinishedTurn:
-        logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.messages))
+        logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.shown))
         try:
             async with _typing(claim):
                 answer = await asking.ask(claim)
