@@ -16,8 +16,7 @@ from conversations.files.sendable import check_ending
 FILE_KINDS = ("image", "video", "audio", "document")
 MAX_BUTTONS, MAX_ROWS = 3, 10
 CAPTION, BODY, LIST_BODY, BUTTON, TITLE, DESCRIPTION = 1024, 1024, 4096, 20, 24, 72
-BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID = 256, 200, 512, 15, 255
-URL_END, COUPON = 2000, 15
+BUTTON_ID, ROW_ID, TEMPLATE_NAME, LANGUAGE, WAMID, URL_END, COUPON = 256, 200, 512, 15, 255, 2000, 15
 _NOT_IN_PARAMETERS = re.compile(r"[\r\n\t]| {5}")  # Meta rejects these in template parameters
 
 
