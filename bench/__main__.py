@@ -32,6 +32,7 @@ PARTS = {
     "history": "history.run",
     "growth": "growth.run",
     "desk": "desk.run",
+    "desks": "desks.run",
     "cost": "cost.run",
     "slow-clients": "attacks.slow_clients",
     "heavy": "attacks.heavy",

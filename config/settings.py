@@ -143,6 +143,7 @@ INSTALLED_APPS = [
     *(["sandbox"] if SANDBOX or TESTING else []),
 ]
 MIDDLEWARE = [
+    "conversations.desk.polling.PollingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

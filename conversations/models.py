@@ -27,6 +27,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from conversations.desk.notes import ConversationNote
+from conversations.desk.preferences import DeskPreferences
 from conversations.files.attachments import Attachment
 from conversations.files.removal import FileToRemove
 from conversations.outbox.pauses import Pause
@@ -41,6 +42,7 @@ __all__ = [
     "Conversation",
     "ConversationMessage",
     "ConversationNote",
+    "DeskPreferences",
     "FileToRemove",
     "Pause",
     "Status",

@@ -74,7 +74,9 @@ API: dict[str, tuple[str, Any, Any, Any, Any]] = {
     "api/admin/tenants": ("tenants/tenant", ALL, NONE, NONE, NONE),
 }
 # Pages that combine rows; every member may open them.
-MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/"]
+MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/", f"{DESK}live/"]
+# The buttons of the list are pressed in conversations/tests/test_inbox.py.
+MIXED += [f"admin/conversations/conversation/{name}/" for name in ("live", "mark-handled", "preferences")]
 # Stock pages of other packages, for superusers and users with Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
 # With an API key: see api/tests/test_isolation.py.
@@ -256,8 +258,9 @@ def _press_buttons(walk: Walk) -> None:
             row = rows["/".join(route.split("/")[1:3])]
             address = "/" + route.replace("<int:pk>", str(row.pk))
             walk.expect(own and walk.may(roles), address, walk.post(address))
-        transcript = f"/admin/conversations/conversation/{talk.pk}/transcript/"
-        walk.expect(own and walk.may(ALL), transcript, walk.get(transcript))
+        for part in ("transcript", "live"):
+            address = f"/admin/conversations/conversation/{talk.pk}/{part}/"
+            walk.expect(own and walk.may(ALL), address, walk.get(address))
 
 
 @pytest.mark.parametrize("who", ["anonymous", "nobody", "viewer", "operator", "owner", "superuser"])

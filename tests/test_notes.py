@@ -7,6 +7,7 @@ from django.test import Client
 
 from conversations.desk.list_rows import rows_for
 from conversations.models import Conversation, ConversationMessage, ConversationNote
+from conversations.tests.open_page import OpenPage
 from conversations.tests.rows import conversation, many_messages, message
 from conversations.tests.test_admin_desk import press
 from conversations.tests.test_admin_transcript import page_of
@@ -39,10 +40,10 @@ def test_an_empty_note_is_not_kept() -> None:
 def test_no_note_is_sent_or_shown_to_the_model(stage: Stage) -> None:
     stage.converse(inbound(text_message("Hello")))
     talk = Conversation.objects.get()
-    before = rows_for([talk])[talk.pk]
+    before = rows_for([talk])
     press(browser_of(superuser()), talk, "note", text=NOTE)
     stage.work()
-    assert rows_for([talk])[talk.pk] == before
+    assert rows_for([talk]) == before
     talk.refresh_from_db()
     assert talk.handled_by == "assistant"
     stage.converse(inbound(text_message("And now?")))
@@ -82,12 +83,9 @@ def test_a_note_appears_once_on_the_right_page() -> None:
 @pytest.mark.django_db
 def test_an_open_page_gets_a_new_note(client: Client) -> None:
     talk = conversation(Tenant.objects.create(name="One", slug="one"))
-    first = message(talk, "Hello")
+    message(talk, "Hello")
     client.force_login(superuser())
-    address = f"/admin/conversations/conversation/{talk.pk}/transcript/"
-    page = client.get(address, {"since": str(first.pk)}).content.decode()
-    seen = page.split('data-seen="')[1].split('"')[0]
-    assert client.get(address, {"since": str(first.pk), "seen": seen}).status_code == 204
+    desk = OpenPage(client, talk)
     press(client, talk, "note", text=NOTE)
-    assert NOTE in client.get(address, {"since": str(first.pk), "seen": seen}).content.decode()
+    assert NOTE in desk.poll()["newest"]
     assert ConversationMessage.objects.count() == 1

@@ -41,7 +41,7 @@ panels: list[Panel] = []
 message_info: list[MessageInfo] = []
 badges: list[Badges] = []
 status_lines: list[StatusLine] = []
-pages: dict[str, PageView] = {}
+pages: dict[str, tuple[str, PageView]] = {}  # by path: the label of the link to it, and the view
 
 
 def register(extensions: list[Extension]) -> Callable[[Extension], Extension]:
@@ -54,11 +54,11 @@ def register(extensions: list[Extension]) -> Callable[[Extension], Extension]:
     return add
 
 
-def register_page(path: str) -> Callable[[PageView], PageView]:
-    """The URL's name is `admin:conversations_<path>`."""
+def register_page(path: str, label: str) -> Callable[[PageView], PageView]:
+    """The URL's name is `admin:conversations_<path>`. The label is that of the link beside the reply."""
 
     def register(view: PageView) -> PageView:
-        pages[path] = view
+        pages[path] = label, view
         return view
 
     return register

@@ -1,13 +1,13 @@
 """One page of a conversation as the desk shows it: messages and notes, oldest first."""
 
 import datetime as dt
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from conversations.files import attachments
 from conversations.files.attachments import Attachment
@@ -47,6 +47,11 @@ class Bubble:
         return self.message.created_at
 
     @property
+    def at(self) -> dt.datetime:
+        """When it was sent. After an outage, that's long before it was stored."""
+        return self.message.sent_at or self.message.created_at
+
+    @property
     def side(self) -> str:
         return SIDES[self.message.role]
 
@@ -72,6 +77,10 @@ class NoteEntry:
 
     @property
     def created_at(self) -> dt.datetime:
+        return self.note.created_at
+
+    @property
+    def at(self) -> dt.datetime:
         return self.note.created_at
 
 
@@ -134,8 +143,8 @@ def _merge(bubbles: list[Bubble], note_entries: list[NoteEntry]) -> list[Bubble 
     entries: list[Bubble | NoteEntry] = sorted([*bubbles, *note_entries], key=lambda entry: entry.created_at)
     day = None
     for entry in entries:
-        if entry.created_at.date() != day:
-            day = entry.new_day = entry.created_at.date()
+        if (date := timezone.localtime(entry.at).date()) != day:
+            day = entry.new_day = date
     return entries
 
 
@@ -153,27 +162,6 @@ def _bubbles(conversation: Conversation, messages: list[ConversationMessage]) ->
         bubble.reactions = reactions.get(message.external_id or "", [])
         bubbles.append(bubble)
     return bubbles
-
-
-def digest(conversation: Conversation, page: Page) -> str:
-    """Of what an open page shows, to tell whether it has to be redrawn."""
-    shown = [
-        (
-            bubble.message.pk,
-            bubble.message.status,
-            bubble.message.error_detail,
-            len(bubble.message.edits),
-            bool(bubble.message.revoked_at),
-            bubble.message.refused,
-            bubble.reactions,
-            bubble.info,
-            [(file.state, file.error, file.refused) for file in bubble.attachments],
-        )
-        for bubble in page.bubbles
-    ]
-    notes = len(page.entries) - len(page.bubbles)
-    state = (notes, conversation.handled_by, conversation.operator_id, conversation.needs_person)
-    return hashlib.sha256(repr((state, shown)).encode()).hexdigest()[:16]
 
 
 def sender(conversation: Conversation, message: ConversationMessage) -> str:

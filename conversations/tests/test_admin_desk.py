@@ -88,6 +88,18 @@ def test_clears_the_flag(businesses: TwoBusinesses, ours: Conversation) -> None:
     assert ours.needs_person == ""
 
 
+def test_without_a_script_a_button_keeps_the_filters(businesses: TwoBusinesses, ours: Conversation) -> None:
+    client = businesses.browser("operator")
+    query = "?q=Carla&tab=needs"
+    page = client.get(f"/admin/conversations/conversation/{ours.pk}/change/{query}").content.decode()
+    escaped = query.replace("&", "&amp;")
+    for button in BUTTONS:
+        if button != "hand-back":
+            assert f'action="/admin/conversations/conversation/{ours.pk}/{button}/{escaped}"' in page
+    response = client.post(f"/admin/conversations/conversation/{ours.pk}/note/{query}", {"text": "Hm"})
+    assert response["Location"] == f"/admin/conversations/conversation/{ours.pk}/change/{query}"
+
+
 @pytest.mark.parametrize("button", BUTTONS)
 @pytest.mark.parametrize(("who", "answer"), [("viewer", 403), ("stranger", 404), ("nobody", 404)])
 def test_refuses_every_button(

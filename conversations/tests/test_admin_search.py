@@ -60,6 +60,9 @@ def test_counts_unread_messages_until_an_operator_opens_the_page(
     address = "/admin/conversations/conversation/"
     unread = 'title="unread">1</span>'
     operator, viewer = businesses.browser("operator"), businesses.browser("viewer")
+    assert unread not in operator.get(address).content.decode()  # the assistant answers them
+    Conversation.objects.filter(contact_name="Carla Gómez").update(needs_person="Asked for one")
+    Conversation.objects.filter(contact_name="Jonas Weber").update(handled_by="operator")
     viewer.get(f"{address}{carla.pk}/change/")
     assert operator.get(address).content.decode().count(unread) == 2
     operator.get(f"{address}{carla.pk}/change/")

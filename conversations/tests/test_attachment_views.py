@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from conversations.files import file_types
 from conversations.files.attachments import Attachment, stored_name
 from conversations.models import Conversation
+from conversations.tests.open_page import OpenPage
 from conversations.tests.rows import conversation, message
 from tenants.tests.people import TwoBusinesses
 
@@ -149,13 +150,12 @@ def test_the_transcript_shows_each_kind_and_why_one_is_missing(businesses: TwoBu
 def test_an_open_page_is_drawn_again_when_a_file_arrives(businesses: TwoBusinesses, ours: Conversation) -> None:
     file = kept(ours, "image", "image/jpeg", state="pending")
     client = businesses.browser("viewer")
-    live = f"/admin/conversations/conversation/{ours.pk}/transcript/"
-    first = client.get(live)
-    seen = first.context["seen"]
-    assert "Downloading the file…" in first.content.decode()
-    assert client.get(live, {"seen": seen}).status_code == 204
+    page = client.get(f"/admin/conversations/conversation/{ours.pk}/change/").content.decode()
+    assert "Downloading the file…" in page
+    desk = OpenPage(client, ours)
+    assert desk.poll() == {}
     Attachment.objects.filter(pk=file.pk).update(state="ready")
-    assert client.get(live, {"seen": seen}).status_code == 200
+    assert "Downloading the file…" not in desk.poll()["newest"]
 
 
 @pytest.mark.parametrize("state", ["pending", "failed"])

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from conversations.desk import extensions
-from conversations.desk.views import page_url
+from conversations.desk.pages import page_url
 from conversations.models import Conversation
 from conversations.outbox import contents
 from conversations.outbox.contents import Button, Buttons, Content, FileLink, ListMessage, LocationRequest, Row
@@ -94,11 +94,11 @@ SECTIONS = {
 }
 
 
-@extensions.register_page("compose")
+@extensions.register_page("compose", "Send buttons or a list")
 def compose_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     submitted = SECTIONS.get(request.POST.get("section", ""))
     if submitted and _send(request, conversation, submitted):
-        return redirect(page_url(conversation))
+        return redirect(page_url(conversation, request))
     sections = []
     for section in SECTIONS.values():
         values = request.POST if section is submitted else {}

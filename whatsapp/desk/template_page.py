@@ -5,10 +5,9 @@ from itertools import chain, repeat
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 
 from conversations.desk import extensions
-from conversations.desk.views import page_url
+from conversations.desk.pages import page_url
 from conversations.files import uploads
 from conversations.models import Conversation
 from conversations.replies import ReplyRefused, reply
@@ -18,7 +17,7 @@ from whatsapp.message_templates.catalogue import TemplatesUnavailable
 from whatsapp.message_templates.template import MessageTemplate, Placeholder
 
 
-@extensions.register_page("template")
+@extensions.register_page("template", "Send a template")
 def template_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     templates: list[MessageTemplate] = []
     try:
@@ -27,7 +26,7 @@ def template_page(request: HttpRequest, conversation: Conversation, context: dic
     except TemplatesUnavailable as error:
         failure = str(error)
     if request.method == "POST" and _send(request, conversation, templates):
-        return redirect(page_url(conversation))
+        return redirect(page_url(conversation, request))
     forms = [_form(request, template) for template in templates if not template.unsupported_reason]
     context |= {
         "title": f"Send a template to {conversation}",
@@ -64,8 +63,3 @@ def _form(
     submitted = (request.POST.get("name"), request.POST.get("language")) == (template.name, template.language)
     values = request.POST.getlist("value") if submitted else []
     return template, list(zip(template.placeholders, chain(values, repeat("")), strict=False)), submitted
-
-
-@extensions.register(extensions.panels)
-def more_to_send(conversation: Conversation) -> str:
-    return render_to_string("whatsapp/panel.html", {"conversation": conversation})

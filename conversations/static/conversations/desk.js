@@ -1,47 +1,83 @@
-// The conversation page: scrolling, character counts, Ctrl+Enter to send, drafts and confirmations.
-(() => {
+// What a conversation needs while it's open: parts that change, drafts, character counts and scrolling.
+window.Desk = (() => {
     "use strict";
 
-    const atBottom = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    const served = new WeakMap(); // element -> its HTML as the server sent it
+    const byId = (id) => document.getElementById(id);
+    const inPage = (html) => {
+        const template = document.createElement("template");
+        template.innerHTML = html;
+        return [...template.content.children];
+    };
 
-    function followNewest(box) {
-        box.scrollTop = box.scrollHeight;
-        let follow = true;
-        document.body.addEventListener("htmx:beforeSwap", () => { follow = atBottom(box); });
-        document.body.addEventListener("htmx:afterSwap", (event) => {
-            if (event.detail.target.id === "newest" && follow) box.scrollTop = box.scrollHeight;
+    function remember(box) {
+        for (const child of box?.children ?? []) served.set(child, child.outerHTML);
+    }
+
+    // Replace only the children that changed: a playing voice note, an open detail and the focus stay where they are.
+    function merge(box, html) {
+        const active = box.contains(document.activeElement) ? document.activeElement : null;
+        const place = [...box.children].findIndex((child) => child.contains(active));
+        const checked = [...box.querySelectorAll("input:checked")].map((input) => input.id);
+        const former = new Map([...box.children].filter((child) => child.id).map((child) => [child.id, child]));
+        const wanted = inPage(html).map((fresh) => {
+            const kept = former.get(fresh.id), text = fresh.outerHTML;
+            const child = kept && served.get(kept) === text ? kept : fresh;
+            served.set(child, text);
+            return child;
         });
-    }
-
-    function countAndSend(text) {
-        const count = text.form.querySelector(".desk-count");
-        const show = () => { count.textContent = `${text.value.length} / ${text.maxLength}`; };
-        text.addEventListener("input", show);
-        text.addEventListener("keydown", (event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) text.form.requestSubmit();
+        const staying = new Set(wanted);
+        for (const child of [...box.children]) if (!staying.has(child)) child.remove();
+        wanted.forEach((child, index) => {
+            if (box.children[index] !== child) box.insertBefore(child, box.children[index] ?? null);
         });
-        show();
+        for (const id of checked) if (byId(id)) byId(id).checked = true;
+        if (active && !active.isConnected) {
+            const near = box.children[Math.min(place, box.children.length - 1)];
+            (byId(active.id || "-") ?? near?.querySelector("a, button, input, textarea"))?.focus({ preventScroll: true });
+        }
     }
 
-    // Keep a draft when the page reloads, for example because someone took over or the reply was refused.
-    function keepDraft(text) {
-        const name = `draft of ${location.pathname}`;
-        if (location.hash === "#sent") {
-            sessionStorage.removeItem(name);
-            history.replaceState(null, "", location.pathname);
-        }
-        text.value ||= sessionStorage.getItem(name) ?? "";
-        text.addEventListener("input", () => sessionStorage.setItem(name, text.value));
+    // --- the transcript ---
+
+    let follow = true; // stay at the newest message
+    const transcript = () => byId("transcript");
+    const toEnd = () => { const box = transcript(); if (box && follow) box.scrollTop = box.scrollHeight; };
+
+    document.addEventListener("scroll", (event) => {
+        const box = event.target;
+        if (box === transcript()) follow = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    }, true);
+    // An image has no height until it's loaded.
+    document.addEventListener("load", (event) => { if (event.target.closest?.("#transcript")) toEnd(); }, true);
+
+    // --- the composer ---
+
+    const draftName = (text) => `draft of ${text.form.getAttribute("action").split("?")[0]}`;
+
+    function count(text) {
+        text.form.querySelector(".desk-count").textContent = `${text.value.length} / ${text.maxLength}`;
     }
 
-    document.addEventListener("submit", (event) => {
-        const question = event.target.dataset.confirm;
-        if (question && !window.confirm(question)) { event.preventDefault(); return; }
-        // A double click must not send twice.
-        if (event.target.closest(".desk")) {
-            if (event.target.dataset.sent) event.preventDefault();
-            event.target.dataset.sent = "yes";
+    function startWriting() {
+        for (const text of document.querySelectorAll(".desk-reply textarea")) {
+            text.value ||= sessionStorage.getItem(draftName(text)) ?? "";
+            count(text);
         }
+    }
+
+    document.addEventListener("input", (event) => {
+        if (!event.target.matches(".desk-reply textarea")) return;
+        sessionStorage.setItem(draftName(event.target), event.target.value);
+        count(event.target);
+    });
+
+    document.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" || event.isComposing || !event.target.matches(".desk-reply textarea")) return;
+        const sends = event.ctrlKey || event.metaKey || (byId("enter-sends")?.checked && !event.shiftKey && !event.altKey);
+        if (!sends) return;
+        event.preventDefault();
+        event.target.form.requestSubmit();
     });
 
     // Unfold's listener expects a text field next to every file field; there is none here.
@@ -49,11 +85,58 @@
         if (event.target.closest(".desk-attach")) event.stopImmediatePropagation();
     }, true);
 
-    document.addEventListener("DOMContentLoaded", () => {
-        const box = document.getElementById("transcript");
-        if (box) followNewest(box);
-        const reply = document.getElementById("reply-text");
-        if (reply) keepDraft(reply);
-        document.querySelectorAll(".desk-reply textarea").forEach(countAndSend);
-    });
+    function sent(form) {
+        const text = form.querySelector("textarea");
+        sessionStorage.removeItem(draftName(text));
+        form.reset();
+        count(text);
+    }
+
+    function replaceComposer(box, html) {
+        const [fresh] = inPage(html);
+        if (byId("desk-write")?.dataset.state === fresh.dataset.state) return;
+        const writesNote = byId("writing-note")?.checked;
+        const focused = box.contains(document.activeElement) ? document.activeElement.id : "";
+        const file = box.querySelector("[type=file]");
+        box.replaceChildren(fresh);
+        if (writesNote) byId("writing-note").checked = true;
+        const field = fresh.querySelector("[type=file]");
+        if (file && field) field.replaceWith(file);
+        startWriting();
+        if (focused) byId(focused)?.focus();
+    }
+
+    // --- parts ---
+
+    function apply(parts) {
+        for (const [id, html] of Object.entries(parts)) {
+            const box = byId(id);
+            if (!box) continue;
+            if (id === "composer") replaceComposer(box, html);
+            else if (id === "pane") {
+                box.innerHTML = html;
+                follow = true;
+                begin();
+            } else merge(box, html);
+        }
+        toEnd();
+    }
+
+    function notice(notices) {
+        const box = byId("desk-notices");
+        box?.replaceChildren(...notices.map(({ level, text }) => {
+            const line = document.createElement("p");
+            line.className = `desk-notice desk-notice-${level}`;
+            line.textContent = text;
+            return line;
+        }));
+    }
+
+    function begin() {
+        remember(byId("newest"));
+        startWriting();
+        toEnd();
+    }
+
+    return { apply, begin, merge, notice, remember, sent, inPage };
 })();
