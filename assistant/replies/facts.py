@@ -22,6 +22,8 @@ class Kind(StrEnum):
 
 
 LEAP_YEAR = 2024
+YEARS = range(1900, 2200)
+_LONGEST_NUMBER = 30  # digits; Python refuses to read more than 4300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,10 @@ class Day:
     def in_year(self, year: int) -> dt.date | None:
         """The date, in this year unless it has its own. None if there's no such day."""
         try:
-            return dt.date(self.year or year, self.month, self.day)
+            date = dt.date(self.year or year, self.month, self.day)
         except ValueError:
             return None
+        return date if date.year in YEARS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ def plain_digits(text: str) -> str:
 def amount(number: str) -> int:
     """In hundredths. Three digits after the only mark are thousands: no price is 1.500 with a point for decimals."""
     scale = 1000 if number.endswith("k") else 1
-    digits = re.sub(r"[^\d.,]", "", number)
+    digits = re.sub(r"[^\d.,]", "", number)[:_LONGEST_NUMBER]
     before, mark, after = re.match(r"(?:(.*)([.,]))?(\d*)\Z", digits).groups("")  # type: ignore[union-attr]
     is_whole = not mark or mark in before or (len(after) == 3 and before.isdigit() and before.strip("0") != "")
     if is_whole:

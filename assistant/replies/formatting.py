@@ -15,7 +15,7 @@ _UNDERLINE = re.compile(r" {0,3}={3,}[ \t]*$")
 _RULE = re.compile(r" {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _ITEM = re.compile(r"([ \t]*)([-*+]|\d{1,9}[.)])[ \t]+(?=\S)(.*)$")
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
-_QUOTE = re.compile(r" {0,3}> ?(.*)$")
+_QUOTE = re.compile(r" {0,3}(?:> ?)+(.*)$")
 _ROW = re.compile(r"[ \t]*\|.*\|.*\|[ \t]*$")
 _DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _DEFINITION = re.compile(r" {0,3}\[(?!\^)([^\]\n]+)\]:[ \t]+<?((?:https?:|mailto:|www\.|/)\S*?)>?(?:[ \t]+[\"'(].*)?$")
@@ -36,6 +36,7 @@ class _Conversion:
         self.done: list[str] = []
         self.open_lines: list[str] = []  # a paragraph or list item that may go on
         self.prefix = ""  # of the list item
+        self.is_unwrapped = False
         self.lines: list[str] = []
         for line in text.splitlines():
             if found := _DEFINITION.match(line):
@@ -94,10 +95,11 @@ class _Conversion:
         while end < len(self.lines) and not closing.match(self.lines[end]):
             end += 1
         code = self.lines[at + 1 : end]
-        if fence[3].strip().lower() in _MARKDOWN:
-            self.done.append(to_whatsapp("\n".join(code)))
-        else:
-            self.done += [f"{fence[1]}```{fence[3]}", *code, f"{fence[1]}```"]
+        if fence[3].strip().lower() in _MARKDOWN and not self.is_unwrapped:
+            self.is_unwrapped = True
+            self.lines[at : end + 1] = code
+            return at
+        self.done += [f"{fence[1]}```{fence[3]}", *code, f"{fence[1]}```"]
         return end + 1
 
     def _is_row(self, at: int) -> bool:

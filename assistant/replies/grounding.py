@@ -16,7 +16,7 @@ from .facts import NUMBER, PHONE, Day, Fact, Kind, amount, compact, facts_in, pl
 _MOST_PARTS = 3  # of a sum
 _MOST_AMOUNTS = 12
 _MOST_SUMS = 20_000
-_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s?%")
+_PERCENT = re.compile(r"(?<!\d)(\d{1,3}(?:[.,]\d{1,4})?)\s?%")
 _COUNT = re.compile(r"(?<![\d.,€$£])(\d{1,3})(?![\d€$£%]|[.,]\d|\s?(?:€|\$|£|EUR|USD|GBP))")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 # Words for a sum, for a difference, for something on top, and for a share.

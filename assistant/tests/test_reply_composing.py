@@ -1,5 +1,6 @@
 """The whole way from an answer to messages, for any mixture of what models write."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.replies.composing import compose
+from assistant.replies.grounding import Shown, unknown_facts
+from assistant.replies.links import keep_links
 from conversations.outbox.splitting import split_text
 
 PIECES = [
@@ -24,6 +27,27 @@ def test_every_message_is_clean_not_empty_and_short_enough(pieces: list[str], is
     assert all(part.strip() and len(part.encode("utf-16-le")) // 2 <= limit for part in parts)
     assert "".join("".join(parts).split()) == "".join(reply.split()), "no word is lost between the parts"
     assert not FORBIDDEN.search(re.sub("`</?think>`", "", reply))
+
+
+HOSTILE = [
+    *("> " * 2000, "```md\n" * 2000, "[" * 2000, "9" * 9000 + " €", "9" * 9000 + "%", "a.com" * 500, "**a " * 500),
+    *("31.12.9999 in 3 days", "0001-01-01", "29 February", "€" * 2000, "1." * 500, "+1" * 500, "💩" * 2000),
+]
+
+
+def read(answer: str) -> None:
+    reply, _ = keep_links(compose(answer), [answer], [])
+    unknown_facts(f"{reply} 35 € on 3 March", Shown(answer, answer), dt.date(2026, 11, 27))
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+def test_hostile_text_is_read_without_an_error(answer: str) -> None:
+    read(answer)
+
+
+@given(st.text(max_size=80) | st.text("-+*_~`#>|<.,:/@€$%() 0123456789aZ\n", max_size=60))
+def test_any_text_is_read_without_an_error(answer: str) -> None:
+    read(answer)
 
 
 @pytest.mark.parametrize(
