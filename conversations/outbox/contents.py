@@ -1,7 +1,6 @@
 """Everything that can be sent besides text, as frozen values that always respect Meta's limits.
 
-`message_kind` becomes the kind of the message's row; `as_text` is how the team and the model read it in the history.
-Breaking a limit raises ValueError with a message for the author of the content.
+`message_kind` becomes the row's kind, `as_text` what the team and the model read. Breaking a limit raises ValueError.
 https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
 """
 
