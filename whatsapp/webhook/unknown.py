@@ -8,6 +8,7 @@ from runtime.untrusted_json import Json, as_text, one_line
 
 MOST_WORDS = 1000  # characters of such content
 _MOST_READ = 50  # values of it
+_MOST_SEEN = 1000  # values that are looked at
 _NAME = 255  # characters
 
 # Meta's flow builder names fields screen_0_Name_1; only the middle is meaningful to a reader.
@@ -23,13 +24,14 @@ _ENVELOPE = {"from_user_id", "to_user_id", "context", "errors", "referral", "ide
 
 def readable(content: object) -> str:
     """What someone can read in this content: its texts, and its other values with the names of their fields."""
-    return one_line(", ".join(dict.fromkeys(islice(_parts("", content), _MOST_READ))), MOST_WORDS)
+    parts = dict.fromkeys(filter(None, islice(_parts("", content), _MOST_SEEN)))
+    return one_line(", ".join(islice(parts, _MOST_READ)), MOST_WORDS)
 
 
 def key_of_content(item: Json) -> str:
     """The key of what seems to be the content of a message, '' if there's nothing to read."""
-    keys = (key for key in item if key not in _ENVELOPE and not _TECHNICAL.fullmatch(key.lower()))
-    return next((key for key in keys if readable(item[key])), "")
+    keys = (key for key in islice(item, _MOST_READ) if key not in _ENVELOPE)
+    return next((key for key in keys if readable({key: item[key]})), "")
 
 
 def readable_content(kind: str, item: Json) -> str:
@@ -48,9 +50,14 @@ def shown_name(value: object) -> str:
 
 
 def _parts(key: str, content: object) -> Iterator[str]:
+    """The readable parts, and '' for each of the others."""
+    if isinstance(content, dict | list):
+        yield ""
     if isinstance(content, dict):
         for name, part in content.items():
-            if not _TECHNICAL.fullmatch(name.lower()):
+            if _TECHNICAL.fullmatch(name[-20:].lower()):
+                yield ""
+            else:
                 yield from _parts(name, part)
     elif isinstance(content, list):
         for part in content:
@@ -58,3 +65,5 @@ def _parts(key: str, content: object) -> Iterator[str]:
     elif text := as_text(content):
         is_plain = not key or (isinstance(content, str) and key in _PLAIN)
         yield text if is_plain else f"{field_name(key)}: {text}"
+    else:
+        yield ""
