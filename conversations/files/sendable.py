@@ -3,6 +3,8 @@
 https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media
 """
 
+from urllib.parse import urlsplit
+
 from .file_types import CONTAINERS, real_type, sniffed
 
 KINDS = {
@@ -81,9 +83,9 @@ def sendable_type(kind: str, claimed: str, head: bytes, name: str) -> str:
     raise ValueError(_refusal(found))
 
 
-def check_ending(path: str) -> None:
-    """Raises ValueError if a file of this name surely isn't accepted."""
-    if refused := ENDINGS.get(path.rpartition(".")[2].lower()):
+def check_link(url: str) -> None:
+    """Raises ValueError if the file at this URL surely isn't accepted, going by its name."""
+    if refused := ENDINGS.get(urlsplit(url).path.rpartition(".")[2].lower()):
         raise ValueError(_refusal(refused))
 
 

@@ -8,9 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, get_args
-from urllib.parse import urlsplit
 
-from conversations.files.sendable import check_ending
+from conversations.files.sendable import check_link
 
 FILE_KINDS = ("image", "video", "audio", "document")
 MAX_BUTTONS, MAX_ROWS = 3, 10
@@ -59,7 +58,7 @@ class FileLink:
         if not self.link.startswith("https://"):
             raise ValueError("The file URL must start with https://.")
         _check_file(self.kind, self.caption)
-        check_ending(urlsplit(self.link).path)
+        check_link(self.link)
         if self.filename and self.kind != "document":
             raise ValueError("Only documents can have a file name.")
 
