@@ -5,6 +5,7 @@ PYTHON ?= python3
 IN_VENV := .venv/bin/python
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+INSTALLED_AUDIT := .venv-audit/.installed
 UV := .venv-lock/.uv-0.13.9
 
 # Tests and checks ignore your settings, except those that choose the database.
@@ -12,15 +13,18 @@ DATABASE_CHOICE := DATABASE_URL|EMBEDDED_POSTGRES_FOLDER|TEST_DATABASE_NAME
 VARIABLES := $(shell sed -nE 's/^\| `([A-Z_]+)`.*/\1/p' docs/reference/settings.md | grep -vxE '$(DATABASE_CHOICE)')
 CLEAN := env $(VARIABLES:%=-u %) ENV_FILE=
 
-.PHONY: help run test faults bench screenshots check format lock clean reset
+.PHONY: help run test faults fuzz bench screenshots check audit sbom format lock clean reset
 
 help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
 	@echo "make test     run the tests, except the slow part of the fault suite"
 	@echo "make faults   run the whole fault suite, which kills web and worker processes at every step"
+	@echo "make fuzz     send 100,000 random requests of one business to another's rows; N=… sends as many as you like"
 	@echo "make bench    measure performance; QUICK=1 uses a tenth of the rows (needs wrk; redis-server too for the peer)"
 	@echo "make screenshots  take the pictures in docs/screenshots again (needs Chromium)"
 	@echo "make check    check formatting, types, imports, migrations and settings"
+	@echo "make audit    look for known vulnerabilities in the packages that are installed"
+	@echo "make sbom     write sbom.json, a list of these packages in the CycloneDX format"
 	@echo "make format   format the code"
 	@echo "make lock     update the lock files from requirements*.txt; UPGRADE=1 also upgrades what they depend on"
 	@echo "make clean    delete .venv and caches, but not your data"
@@ -34,6 +38,9 @@ test: $(INSTALLED_DEV) .env
 
 faults: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults
+
+fuzz: $(INSTALLED_DEV)
+	@$(CLEAN) FUZZ_REQUESTS=$(N) FUZZ_SEED=$(SEED) $(IN_VENV) -m pytest -n auto --maxprocesses 4 -m fuzz tests/fuzz
 
 # The libraries we compare with have a virtual environment of their own. With DATABASE_URL, that database is EMPTIED.
 bench: $(INSTALLED_DEV) .venv-bench/.installed
@@ -62,9 +69,22 @@ step = echo; echo "--- $(1)";
 # Settings that Parley starts with. The secrets are made up.
 DEVELOPMENT := DEBUG=true SANDBOX=true WHATSAPP_APP_SECRET=check
 PRODUCTION := DEBUG=false ALLOWED_HOSTS=parley.example.com MULTITENANT_ENABLED=true \
-	WHATSAPP_APP_SECRET=check WHATSAPP_VERIFY_TOKEN=check \
+	WHATSAPP_APP_SECRET=0123456789abcdef0123456789abcdef WHATSAPP_VERIFY_TOKEN=check \
 	SECRET_KEY=made-up-for-make-check-0123456789-abcdefghijklmnopqrstuvwxyz \
 	FIELD_ENCRYPTION_KEYS=bWFkZS11cC1mb3ItbWFrZS1jaGVjay0wMDAwMDAwMDA=
+
+audit:
+	@if $(MAKE) --silent $(INSTALLED_AUDIT); then .venv-audit/bin/python -m config.audit requirements.lock; \
+	else echo "pip-audit: SKIPPED. It can't be installed from here."; fi
+
+sbom: $(INSTALLED_AUDIT)
+	.venv-audit/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml \
+		--output-reproducible --output-file sbom.json
+
+$(INSTALLED_AUDIT): requirements-audit.lock
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 format: $(INSTALLED_DEV)
 	$(IN_VENV) -m ruff check --fix .
@@ -95,9 +115,10 @@ endef
 .env: | $(INSTALLED)
 	@$(IN_VENV) -m config.env_file
 
-# The second file is compiled against the first, so that both name the same versions.
+# The last file is compiled against the first, so that both name the same versions.
 lock: $(UV)
 	$(compile) requirements-dev.txt --output-file requirements-dev.lock
+	$(compile) requirements-audit.txt --output-file requirements-audit.lock
 	$(compile) requirements.txt --constraints requirements-dev.lock --output-file requirements.lock
 
 compile = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -109,7 +130,7 @@ $(UV):
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -rf .venv .venv-audit .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset:

@@ -13,6 +13,7 @@ from conversations.models import Conversation, ConversationMessage
 from tenants.access import is_installation_admin
 from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
+from . import limits
 from .models import Assistant, Turn
 from .playground import PromptTestViews
 from .resume_page import ResumeViews
@@ -110,17 +111,18 @@ def automatic_hand_back(conversation: Conversation) -> str:
 
 @extensions.register(extensions.message_info)
 def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, extensions.Info]:
-    """The model, tokens, time and instructions of each of the assistant's replies on this page."""
+    """How the assistant made each of its replies on this page, and which messages are too long for it."""
+    cut = f"The assistant reads only the first {limits.LONGEST_TEXT:,} characters of this message."
+    info = {message.pk: extensions.Info(cut) for message in messages if len(message.text) > limits.LONGEST_TEXT}
     replies = [message for message in messages if message.origin == "assistant"]
     if not replies:
-        return {}
+        return info
     turns = Turn.objects.filter(
         conversation=replies[0].conversation_id,
         # A reply is written within a day of its turn being opened, so the index turn_history finds the turns.
         opened_at__range=(replies[0].created_at - ONE_DAY, replies[-1].created_at),
         first_reply__isnull=False,
     )
-    info = {}
     for turn in turns:
         first, last = turn.first_reply_id or 0, turn.last_reply_id or turn.first_reply_id or 0
         about = extensions.Info(_describe(turn), turn.warning)

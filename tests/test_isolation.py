@@ -89,6 +89,7 @@ OPEN = [
     "admin/login/",
     "admin/logout/",
     "admin/password_change/done/",
+    "^admin/r/",
     "admin/r/<path:content_type_id>/<path:object_id>/",
     "api/docs",
     "api/schema",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
+LOCKS = {f"requirements{part}.txt": f"requirements{part}.lock" for part in ("", "-dev", "-audit")}
 
 
 def versions(name: str) -> dict[str, str]:
@@ -26,7 +26,7 @@ def test_every_requirement_is_locked_to_its_version(requirements: str, lock: str
     assert missing == set(), "run `make lock`"
 
 
-def test_both_lock_files_name_the_same_versions() -> None:
+def test_the_locks_for_running_and_for_working_on_parley_name_the_same_versions() -> None:
     assert versions("requirements.lock").items() - versions("requirements-dev.lock").items() == set()
 
 

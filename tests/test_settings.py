@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import config.keys
+
 PROJECT = Path(__file__).resolve().parent.parent
 REFERENCE = PROJECT / "docs" / "reference" / "settings.md"
 READERS = ["config/settings.py", "config/database.py", "config/gunicorn.py"]
@@ -52,6 +54,12 @@ def start(command: str = "import config.settings", **environment: str) -> subpro
     )
 
 
+def check(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py check` in production."""
+    run = f"sys.argv = {['manage.py', 'check', *arguments]}; runpy.run_path('manage.py', None, '__main__')"
+    return start(f"import sys, runpy; {run}", **{**SECRETS, **environment})
+
+
 def test_the_reference_lists_every_variable_that_is_read_and_no_other() -> None:
     assert set(documented()) == variables_read()
 
@@ -92,6 +100,62 @@ def test_production_does_not_start_without_its_secrets(missing: str, how: str) -
     refused = start(**environment)
     assert refused.returncode != 0
     assert f"ImproperlyConfigured: {missing} is not set" in refused.stderr
+
+
+@pytest.mark.parametrize("keys", ["abc", "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=,abc", "x" * 44, "é" * 22])
+def test_an_invalid_encryption_key_is_refused(keys: str) -> None:
+    refused = start(**{**SECRETS, "FIELD_ENCRYPTION_KEYS": keys})
+    assert refused.returncode != 0
+    assert "FIELD_ENCRYPTION_KEYS isn't valid" in refused.stderr
+    assert keys not in refused.stderr.splitlines()[-1]
+
+
+def test_the_development_keys_are_refused_in_production() -> None:
+    refused = start(**{**SECRETS, "FIELD_ENCRYPTION_KEYS": config.keys.DEVELOPMENT_FIELD_KEY})
+    assert "FIELD_ENCRYPTION_KEYS contains the development key" in refused.stderr
+    assert "config.E001" in check(SECRET_KEY=config.keys.DEVELOPMENT_SECRET_KEY).stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, ""),
+        ({"SECRET_KEY": "short"}, "config.E001"),
+        ({"SECRET_KEY": "a" * 50}, "config.E001"),
+        ({"WHATSAPP_APP_SECRET": "a"}, "config.E002"),
+        ({"WHATSAPP_APP_SECRET": "0123456789abcdef0123456789abcdef,new"}, "config.E002"),
+        ({"WHATSAPP_APP_SECRET": "not a secret at all"}, "config.E002"),
+    ],
+)
+def test_weak_secrets_are_refused_by_check(environment: dict[str, str], found: str) -> None:
+    checked = check(**environment)
+    assert (checked.returncode != 0) == bool(found)
+    assert found in checked.stderr
+
+
+def test_an_app_secret_that_is_not_metas_is_a_warning_for_deployment() -> None:
+    assert "config.W001" in check("--deploy").stderr
+    assert "config.W001" not in check("--deploy", WHATSAPP_APP_SECRET="0123456789abcdef" * 2).stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "parley.example.com"])
+def test_debugging_is_refused_where_other_machines_can_connect(host: str) -> None:
+    refused = start(DEBUG="true", WEB_HOST=host)
+    assert refused.returncode != 0
+    assert f"DEBUG=true can't be used with the address {host}" in refused.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_debugging_is_allowed_on_this_machine(host: str) -> None:
+    assert start(DEBUG="true", WEB_HOST=host).returncode == 0
+
+
+def test_gunicorn_refuses_to_debug_on_a_public_address_given_on_its_command_line() -> None:
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "-b", "0.0.0.0:0"]
+    environment = {"ENV_FILE": "", "DEBUG": "true"}
+    refused = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "DEBUG=true can't be used with the address 0.0.0.0" in refused.stderr
 
 
 def test_debugging_needs_no_secrets() -> None:

@@ -44,7 +44,7 @@ async def chat_with_gpt(messages: Sequence[Json], assistant: Assistant | None = 
     body: Json = {
         "model": assistant.model_name,
         "messages": prompt,
-        "max_completion_tokens": assistant.max_output_tokens,
+        "max_completion_tokens": assistant.output_tokens,
     }
     if assistant.temperature is not None:
         body["temperature"] = assistant.temperature

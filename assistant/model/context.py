@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.files.images import STORED
+from assistant.limits import cut
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 
@@ -115,7 +116,7 @@ def _shown(
         if sees and file.pk in fresh and file.kind == "image" and file.preview and message.role == "user"
         if not file.refused
     }
-    lines = [message.text, *(_said(file, fresh) for file in own)]
+    lines = [cut(message.text), *(_said(file, fresh) for file in own)]
     if message.kind == "image" and message.role == "user" and not images:
         lines.append(UNSEEN)
     if message.kind == "audio" and message.role == "user" and not any(file.transcript for file in own):
@@ -127,7 +128,7 @@ def _shown(
 
 def _said(file: Attachment, fresh: set[int]) -> str:
     if file.kind == "audio":
-        return file.transcript
+        return cut(file.transcript)
     if file.kind == "document" and file.transcript:
-        return f"(It says:)\n{file.transcript}" if file.pk in fresh else "(Its text was included earlier.)"
+        return f"(It says:)\n{cut(file.transcript)}" if file.pk in fresh else "(Its text was included earlier.)"
     return ""

@@ -93,7 +93,9 @@ _TAKE = """, due AS MATERIALIZED (
 )
 SELECT look.*, claimed.id AS turn_id, claimed.generation, claimed.first_message_id, claimed.tenant_id,
     claimed.is_exhausted, claimed.places, c.id AS conversation_id, c.phone_number_id, c.handled_by, c.is_active,
-    c.last_inbound_at, tenant.is_active AS tenant_is_active, to_jsonb(a) AS assistant, usage.tokens
+    c.last_inbound_at, tenant.is_active AS tenant_is_active, to_jsonb(a) AS assistant, usage.tokens,
+    (SELECT count(*) FROM turns r WHERE r.conversation_id = claimed.conversation_id AND r.state = 'replied'
+        AND r.opened_at > statement_timestamp() - interval '1 hour') AS recent_replies
 FROM (
     SELECT (SELECT count(*) FROM recovered) AS recovered, (
         SELECT EXTRACT(EPOCH FROM min(later.due_at) - statement_timestamp())::float FROM head CROSS JOIN LATERAL (
@@ -134,6 +136,7 @@ class _Row(NamedTuple):
     tenant_is_active: bool
     assistant: str | None  # JSON
     tokens_today: int | None
+    recent_replies: int  # to this customer, within an hour
 
 
 class _FoundPause(NamedTuple):
@@ -210,6 +213,8 @@ def _claimed(
     silence = silence_of(conversation)
     if silence is None and is_over_budget(assistant, row.tokens_today or 0):
         silence = Silence.OUT_OF_BUDGET
+    if silence is None and 0 < settings.CUSTOMER_REPLIES_PER_HOUR <= row.recent_replies:
+        silence = Silence.TOO_MANY_REPLIES
     theirs = [message for message in history if message.role == "user" and message.external_id]
     spoken = [message for message in history if message.kind not in context.SILENT]
     asked = [message for message in spoken if message in theirs]

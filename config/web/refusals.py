@@ -1,0 +1,34 @@
+"""What the database refuses becomes an answer that says so."""
+
+from collections.abc import Callable
+
+from django.db import DataError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from psycopg import errors
+
+BUSY = "This took too long. Try again in a moment, or search for something more specific."
+INVALID = "The request contains a value that can't be stored or searched for."
+
+
+class DatabaseRefusals:
+    """503 for a statement that reached its timeout, and 400 for a value that PostgreSQL can't take, such as NUL."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, OperationalError) and isinstance(
+            error.__cause__, errors.QueryCanceled | errors.LockNotAvailable
+        ):
+            status, detail = 503, BUSY
+        elif isinstance(error, DataError):
+            status, detail = 400, INVALID
+        else:
+            return None
+        if request.path.startswith("/api/"):
+            return JsonResponse({"detail": detail}, status=status)
+        return HttpResponse(detail, "text/plain; charset=utf-8", status)
