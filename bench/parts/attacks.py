@@ -204,7 +204,7 @@ def cost_of(name: str, body: bytes, pid: int) -> Cost:
         processes.cpu(pid) - web,
         sum(map(processes.cpu, servers)) - postgres,
         took * 1000,
-        (processes.peak(pid) - memory) / 1024,
+        max(0.0, processes.peak(pid) - memory) / 1024,
         database.one("SELECT count(*) FROM conversation_messages")
         - 1
         + database.one("SELECT count(*) FROM quarantined_events"),
