@@ -14,6 +14,7 @@ from tenants.access import is_installation_admin
 from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
 from . import limits
+from .endpoint_fields import EndpointFields
 from .models import Assistant, Turn
 from .playground import PromptTestViews
 from .resume_page import ResumeViews
@@ -23,7 +24,7 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(ResumeViews, PromptTestViews, TenantScopedAdmin):
+class AssistantAdmin(ResumeViews, PromptTestViews, EndpointFields, TenantScopedAdmin):
     change_form_template = "assistant/change_form.html"
     list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
     list_filter = ["tenant"]
@@ -51,7 +52,7 @@ class AssistantAdmin(ResumeViews, PromptTestViews, TenantScopedAdmin):
         ("Automatic hand-back", {"fields": ["returns_after_minutes"]}),
         ("Waiting for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
-    readonly_fields = ["api_key_state"]
+    readonly_fields = ["api_key_state", "last_refusal"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Assistant | None = None) -> list[str]:
         """Only superusers may choose the base URL: the server could reach internal hosts with it."""

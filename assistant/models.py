@@ -24,6 +24,9 @@ from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
 from . import limits
+from .dialects import Dialect
+
+__all__ = ["Assistant", "DailyUsage", "Dialect", "Turn"]
 
 DEFAULT_INSTRUCTIONS = (
     "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "
@@ -191,6 +194,10 @@ class Assistant(models.Model):
     @property
     def endpoint(self) -> str:
         return self.base_url or settings.OPENAI_BASE_URL
+
+    @property
+    def dialect_key(self) -> tuple[str, str]:
+        return Dialect.key(self.endpoint, self.model_name)
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""The page "Test prompt": sends one prompt to the configured model, without a conversation."""
+"""The page "Test prompt": asks the configured model, without a conversation, and tests what its endpoint accepts."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from django.urls import URLPattern, path
 
 from tenants.scoped_admin import TenantScopedAdmin
 
-from .files import images
-from .model import client as model_client
+from .examination import Examination, Finding
 from .model.errors import Completion, ModelFailed
-from .models import Assistant
+from .model.learning import Endpoint
+from .models import Assistant, Dialect
 from .turns import policy, resuming
 
 MAX_LENGTH = 4096
-IMAGE_QUESTION = "What color is this image? Answer with one English word."
+OVER_BUDGET = "The daily token limit has been reached."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,9 @@ class PromptTestViews(TenantScopedAdmin):
         if not self.has_change_permission(request, assistant):
             raise PermissionDenied
         question = request.POST.get("question", "").strip()[:MAX_LENGTH]
-        is_image_test = "test_image" in request.POST
-        result = Result()
-        if is_image_test:
-            image = images.as_part(images.square("red"))
-            result = ask(assistant, [{"type": "text", "text": IMAGE_QUESTION}, image])
+        result, findings = Result(), list[Finding]()
+        if "test_endpoint" in request.POST:
+            findings = examine(assistant)
         elif question:
             result = ask(assistant, question)
         context = {
@@ -54,20 +52,35 @@ class PromptTestViews(TenantScopedAdmin):
             "assistant": assistant,
             "question": question,
             "result": result,
-            "is_image_test": is_image_test,
-            "sees_image": result.answer is not None and "red" in result.answer.text.lower(),
+            "findings": findings,
         }
         return render(request, "assistant/test_prompt.html", context)
 
 
-def ask(assistant: Assistant, question: object) -> Result:
+def ask(assistant: Assistant, question: str) -> Result:
     if policy.is_over_budget(assistant, policy.tokens_today(assistant.tenant_id)):
-        return Result(failure="The daily token limit has been reached.")
+        return Result(failure=OVER_BUDGET)
+    endpoint = Endpoint(Dialect.of(assistant.tenant_id, *assistant.dialect_key))
     try:
-        answer = async_to_sync(model_client.chat_with_gpt)([{"role": "user", "content": question}], assistant)
+        answer = async_to_sync(endpoint.ask)([{"role": "user", "content": question}], assistant)
     except ModelFailed as failure:
         policy.add_tokens(assistant.tenant_id, failure.billed.tokens if failure.billed else 0)
         return Result(failure=failure.detail)
     policy.add_tokens(assistant.tenant_id, answer.tokens)
     resuming.resume(assistant)  # it works
     return Result(answer)
+
+
+def examine(assistant: Assistant) -> list[Finding]:
+    """Ask the endpoint a few questions, and remember what it accepts."""
+    if policy.is_over_budget(assistant, policy.tokens_today(assistant.tenant_id)):
+        return [Finding(False, OVER_BUDGET)]
+    examination = Examination(assistant, Dialect(endpoint=assistant.dialect_key[0], model=assistant.dialect_key[1]))
+    async_to_sync(examination.run)()
+    policy.add_tokens(assistant.tenant_id, examination.tokens)
+    if examination.has_answered:
+        found = examination.dialect
+        features = {name: getattr(found, name) for name in Dialect.FEATURES}
+        Dialect.of(assistant.tenant_id, *assistant.dialect_key).save_features(**features, reason="")
+        resuming.resume(assistant)  # it works
+    return examination.findings

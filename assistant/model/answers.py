@@ -2,17 +2,20 @@
 on it.
 """
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime import http
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads
 
 from . import refusals
-from .errors import Completion, ModelFailed
+from .errors import Completion, ModelFailed, ToolCall
 from .text import clean, plain
 
 LONGEST_TEXT = 32_768  # characters: eight messages
 LONGEST_NAME = 100  # of the column that stores it
+MOST_TOOL_CALLS = 16
 MOST_TOKENS = 10_000_000  # a greater count is a mistake
 TOKENS_PER_SECOND = 10  # of speech
 LONGEST_WAIT = 86_400.0  # seconds
@@ -33,6 +36,7 @@ class Answer:
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 def read(response: http.Response, key: str) -> Answer:
@@ -59,6 +63,7 @@ def read(response: http.Response, key: str) -> Answer:
         prompt_tokens=prompt_tokens,
         cached_tokens=cached_tokens,
         completion_tokens=completion_tokens,
+        tool_calls=tuple(_tool_calls(message.get("tool_calls"))),
     )
 
 
@@ -158,6 +163,16 @@ def _billed(body: Json) -> Completion | None:
         usage_estimated=False,
         seconds=0,
     )
+
+
+def _tool_calls(value: object) -> Iterator[ToolCall]:
+    for item in as_list(value)[:MOST_TOOL_CALLS]:
+        function = as_dict(as_dict(item).get("function"))
+        arguments = function.get("arguments")
+        if name := plain(as_text(function.get("name")))[:LONGEST_NAME]:
+            # OpenAI documents arguments as a string of JSON; some services give the object itself.
+            text = arguments if isinstance(arguments, str) else json.dumps(as_dict(arguments), ensure_ascii=False)
+            yield ToolCall(plain(as_text(as_dict(item).get("id")))[:LONGEST_NAME], name, clean(text)[:LONGEST_TEXT])
 
 
 def _count(value: object) -> int:

@@ -9,13 +9,14 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from django.conf import settings
 
+from assistant.dialects import Dialect
 from assistant.models import Assistant
 from assistant.replies.composing import compose
 from runtime import http
 from runtime.http import Kind
-from runtime.untrusted_json import Json
+from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
-from . import answers
+from . import answers, requests
 from .answers import Answer
 from .errors import Completion, ModelFailed
 from .text import is_blank
@@ -33,21 +34,18 @@ FAILURES = {
 }
 
 
-async def chat_with_gpt(messages: Sequence[Json], assistant: Assistant | None = None) -> Completion:
-    """Ask the assistant's model once. The system prompt is added here, as the first message.
+async def chat_with_gpt(
+    messages: Sequence[Json],
+    assistant: Assistant | None = None,
+    dialect: Dialect | None = None,
+    tools: Sequence[Json] = (),
+) -> Completion:
+    """Ask the assistant's model once. The system prompt is added here.
 
-    messages: `{"role": …, "content": …}`, oldest first. Only raises ModelFailed.
+    messages: `{"role": …, "content": …}`, oldest first. dialect: what the endpoint accepts. Only raises ModelFailed.
     """
     assistant = assistant or Assistant()
-    # The instructions come first and unchanged, so that the service can cache them.
-    prompt: list[Json] = [{"role": "system", "content": assistant.instructions}, *messages]
-    body: Json = {
-        "model": assistant.model_name,
-        "messages": prompt,
-        "max_completion_tokens": assistant.output_tokens,
-    }
-    if assistant.temperature is not None:
-        body["temperature"] = assistant.temperature
+    body = requests.build(messages, assistant, dialect or Dialect(), tools)
     started = time.monotonic()
     try:
         response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, json=body)
@@ -55,7 +53,7 @@ async def chat_with_gpt(messages: Sequence[Json], assistant: Assistant | None = 
         failure.billed = unread(messages, assistant) if failure.rule.cost_unknown else None
         raise
     answer = answers.read(response, usable_key(assistant))
-    return _usable(answer, _completion(answer, prompt, assistant, time.monotonic() - started))
+    return _usable(answer, _completion(answer, body, time.monotonic() - started))
 
 
 async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> Completion:
@@ -128,6 +126,8 @@ def _usable(answer: Answer, completion: Completion) -> Completion:
     """This completion. Raises ModelFailed, with what it cost, if a customer can't be sent it."""
     if answer.is_refusal:
         raise ModelFailed("content_filter", "the model refused to answer", billed=completion)
+    if completion.tool_calls:
+        return completion
     if is_blank(completion.text):
         if answer.is_cut_off:
             used = f"the model used all of its {completion.completion_tokens} output tokens before it began to answer"
@@ -137,17 +137,18 @@ def _usable(answer: Answer, completion: Completion) -> Completion:
     return completion
 
 
-def _completion(answer: Answer, prompt: Sequence[Json], assistant: Assistant, seconds: float) -> Completion:
+def _completion(answer: Answer, body: Json, seconds: float) -> Completion:
     estimate = not answer.prompt_tokens
-    words = [_words(message["content"]) for message in prompt]
+    words = [_words(as_dict(message).get("content")) for message in as_list(body["messages"])]
     return Completion(
         text=compose(answer.text, answer.is_cut_off),
-        model=answer.model or answers.short_name(assistant.model_name),
+        model=answer.model or answers.short_name(as_text(body["model"])),
         prompt_tokens=_estimate(*words) if estimate else answer.prompt_tokens,
         cached_tokens=answer.cached_tokens,
         completion_tokens=answer.completion_tokens or _estimate(answer.text),
         usage_estimated=estimate or not answer.completion_tokens,
         seconds=seconds,
+        tool_calls=answer.tool_calls if "tools" in body else (),
     )
 
 

@@ -96,6 +96,15 @@ RULES: dict[str, Rule] = {
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the model wants to call. arguments: JSON, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The model's reply and its usage. `usage_estimated`: the service didn't report token counts."""
 
@@ -107,6 +116,7 @@ class Completion:
     usage_estimated: bool
     seconds: float
     warning: str = ""  # what the team should check in the text
+    tool_calls: tuple[ToolCall, ...] = ()
 
     @property
     def tokens(self) -> int:

@@ -18,7 +18,7 @@ _DEPTH = 6
 # Where services put their words, best first.
 _SPOKEN = ("message", "msg", "error", "errors", "detail", "details", "error_description", "description", "reason")
 _SPOKEN_LAST = ("fault", "faultstring", "title", "raw")
-_NAMED = ("code", "type", "status", "reason")
+_NAMED = ("code", "type", "status", "reason", "param")
 
 # OpenAI documents these under the type insufficient_quota. Others use only some of them, or 402, or words.
 _QUOTA_NAMES = {
@@ -116,6 +116,7 @@ _TOO_LONG = _words(
     r"range of input length",
 )
 _RATE = _words(r"\b(?:per|a) (?:minute|second|hour|day)\b", r"\brate[ _-]?limit")
+_OUTPUT_LIMIT = _words(r"max_(?:completion_)?tokens\W{0,3} must be")
 _AGAIN_IN = re.compile(
     r"(?:try again|retry|wait)[^.]{0,20}? (?:in|after|for) "
     r"(?:(\d{1,3})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,9}(?:\.\d+)?)\s?(ms|s)\b)?",
@@ -125,7 +126,7 @@ _AGAIN_IN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a service said instead of an answer. names: the codes and types of its error, in lower case."""
+    """What a service said instead of an answer. names: the codes, types and parameters of its error, in lower case."""
 
     status: int
     words: str
@@ -165,7 +166,8 @@ class Refusal:
             return True
         if self.status == 429:  # waiting doesn't make a single request smaller
             return "request too large" in self.words.lower()
-        return self.status in (400, 422, 500) and bool(_TOO_LONG.search(self.words)) and not _RATE.search(self.words)
+        is_another_limit = _RATE.search(self.words) or _OUTPUT_LIMIT.search(self.words)
+        return self.status in (400, 422, 500) and bool(_TOO_LONG.search(self.words)) and not is_another_limit
 
 
 def read(body: bytes, status: int = 0, key: str = "") -> Refusal:

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models.functions import Now
 
+from assistant.dialects import Dialect
 from assistant.models import Assistant
 from assistant.replies.checking import check
 from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 
-from .client import chat_with_gpt, unread, usable_key
+from .client import unread, usable_key
 from .errors import (
     MAX_ATTEMPTS,
     MAX_POSTPONE_SECONDS,
@@ -30,6 +31,7 @@ from .errors import (
     jittered,
     scaled,
 )
+from .learning import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +72,19 @@ async def complete(
     messages: Messages,
     assistant: Assistant | None = None,
     pauses: Sequence[Pause] | None = None,
+    endpoint: Endpoint | None = None,
     started: float | None = None,
 ) -> Outcome:
     """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`.
 
-    pauses: the active pauses of model endpoints; read from the database if not given. started: when the turn's time
-    began, by the monotonic clock, if that's not now.
+    pauses: the active pauses of model endpoints. endpoint: what is known about the assistant's. Both are read from the
+    database if they aren't given. started: when the turn's time began, by the monotonic clock, if that's not now.
     """
+    assistant = assistant or Assistant()
     begin = time.monotonic() if started is None else started
-    return await ModelRequest(messages, assistant or Assistant(), pauses, begin).run()
+    if endpoint is None:
+        endpoint = Endpoint(await database_sync_to_async(Dialect.of)(assistant.tenant_id, *assistant.dialect_key))
+    return await ModelRequest(messages, assistant, pauses, endpoint, begin).run()
 
 
 @dataclass(slots=True)
@@ -86,10 +92,10 @@ class ModelRequest:
     messages: Messages
     assistant: Assistant
     pauses: Sequence[Pause] | None
+    endpoint: Endpoint
     started: float
     attempts: int = 0
     failures: Counter[str] = field(default_factory=Counter)
-    history_halved: bool = False
     cost_unknown: bool = False
     unused: list[Completion] = field(default_factory=list)
     objection: Messages = ()
@@ -131,7 +137,7 @@ class ModelRequest:
         self.attempts += 1
         try:
             async with asyncio.timeout(self._left()):
-                completion = await chat_with_gpt([*self.messages, *self.objection], self.assistant)
+                completion = await self.endpoint.ask([*self.messages, *self.objection], self.assistant)
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
@@ -139,10 +145,10 @@ class ModelRequest:
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""
-        if self.attempts >= MAX_ATTEMPTS:
-            return False
         if failure.rule.halve_history:
             return self._halve()
+        if self.attempts >= MAX_ATTEMPTS:
+            return False
         used = self.failures[failure.kind] - 1
         if used >= len(failure.rule.waits):
             return False
@@ -162,10 +168,9 @@ class ModelRequest:
         return True
 
     def _halve(self) -> bool:
-        """Drop the older half, once. The rest begins with a customer's message if possible."""
-        if self.history_halved or len(self.messages) < 2:
+        """Drop the older half. The rest begins with a customer's message if possible."""
+        if len(self.messages) < 2 or self._left() <= 0:
             return False
-        self.history_halved = True
         half = len(self.messages) - len(self.messages) // 2
         kept = self.messages[-half:] if half < len(self.messages) else self.messages[1:]
         asked = [index for index, message in enumerate(kept) if message.get("role") == "user"]

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from assistant.models import Assistant, Turn
+from assistant.models import Assistant, Dialect, Turn
 from conversations.tests.rows import conversation, message, owner
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
@@ -87,3 +87,34 @@ def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, djan
         if number in (0, 11):
             with django_assert_num_queries(8):
                 client.get(TURNS)
+
+
+def test_an_owner_corrects_what_was_learned_about_the_endpoint(businesses: TwoBusinesses) -> None:
+    row = Assistant.objects.create(tenant=businesses.ours)
+    Dialect.of(row.tenant_id, *row.dialect_key).save_features(output_limit="max_tokens", reason="Unknown argument")
+    address = reverse("admin:assistant_assistant_change", args=[row.pk])
+    client = businesses.browser("owner")
+    page = client.get(address).content.decode()
+    assert "Unknown argument" in page
+    assert 'value="max_tokens" selected' in page
+    form = client.get(address).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields}
+    data = {name: "" if value is None else value for name, value in values.items()} | {"tenant": row.tenant_id}
+    data |= {"endpoint_instructions": "user", "endpoint_most_output_tokens": "2048", "endpoint_tools": "False"}
+    assert client.post(address, data).status_code == 302
+    dialect = Dialect.objects.get()
+    assert (dialect.tenant, dialect.output_limit, dialect.instructions) == (businesses.ours, "max_tokens", "user")
+    assert (dialect.most_output_tokens, dialect.tools, dialect.temperature) == (2048, False, True)
+    # A new model starts without what was learned about the former one.
+    assert client.post(address, data | {"model": "another", "endpoint_images": "False"}).status_code == 302
+    dialect = Dialect.objects.get(model="another")
+    assert (dialect.images, dialect.output_limit, dialect.instructions) == (False, "max_completion_tokens", "system")
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator"])
+def test_only_owners_correct_what_was_learned(businesses: TwoBusinesses, who: str) -> None:
+    row = Assistant.objects.create(tenant=businesses.ours)
+    address = reverse("admin:assistant_assistant_change", args=[row.pk])
+    assert "endpoint_tools" not in businesses.browser(who).get(address).content.decode()
+    businesses.browser(who).post(address, {"endpoint_tools": "False", "tenant": row.tenant_id})
+    assert not Dialect.objects.exists()

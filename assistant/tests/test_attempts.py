@@ -54,7 +54,7 @@ def test_it_returns_the_answer_of_the_first_attempt(fake_model: Fake) -> None:
         ([refused(401)], 1, "unauthorized"),
         ([refused(403)], 1, "forbidden"),
         ([refused(404)], 1, "model_not_found"),
-        ([refused(400, "context_length_exceeded")], 2, "context_length_exceeded"),
+        ([refused(400, "context_length_exceeded")], 4, "context_length_exceeded"),
         ([refused(400)], 1, "bad_request"),
         ([refused(422)], 1, "bad_request"),
         ([httpx2.Response(200, html="<h1>")], 2, "unreadable"),
@@ -140,7 +140,7 @@ def test_it_postpones_the_turn_when_the_rate_limit_gives_no_time(
     assert 60 <= outcome.postpone_seconds <= 72
 
 
-def test_it_drops_the_older_half_of_a_history_that_is_too_long_once(fake_model: Fake) -> None:
+def test_it_drops_the_older_half_of_a_history_that_is_too_long(fake_model: Fake) -> None:
     model = fake_model(refused(400, "context_length_exceeded"), said("Hi"))
     outcome = ask(HISTORY, Assistant())
     assert outcome.completion is not None

@@ -1,13 +1,16 @@
 """The page "Test prompt": the configured model answers, outside of any conversation."""
 
+import html
 import json
 from collections.abc import Callable
 
+import httpx2
 import pytest
 from django.test import Client
 
-from assistant.models import Assistant, Turn
-from assistant.tests.fake_model import FakeModel, refused, said
+from assistant.models import Assistant, Dialect, Turn
+from assistant.tests.fake_model import FakeModel, choice, refused, said
+from assistant.turns import policy
 from conversations.models import ConversationMessage
 from tenants.tests.people import TwoBusinesses
 
@@ -52,24 +55,49 @@ def test_only_owners_may_ask(businesses: TwoBusinesses, url: str, fake_model: Mo
     assert not model.requests
 
 
-@pytest.mark.parametrize(
-    ("answer", "verdict"), [("Red.", "The model recognized the image."), ("I see none.", "recognize the image. Leave")]
-)
-def test_finds_out_whether_the_model_sees_images(
-    businesses: TwoBusinesses, url: str, fake_model: Models, answer: str, verdict: str
-) -> None:
-    model = fake_model(said(answer))
-    assert verdict in businesses.browser("owner").post(url, {"test_image": "1"}).content.decode()
-    text, image = json.loads(model.requests[0].content)["messages"][-1]["content"]
-    assert text["type"] == "text"
-    assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
+def examine(client: Client, url: str) -> str:
+    return html.unescape(client.post(url, {"test_endpoint": "1"}).content.decode())
 
 
-def test_says_why_the_image_test_failed(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
-    fake_model(refused(400, message="image_url is not supported"))
-    page = businesses.browser("owner").post(url, {"test_image": "1"}).content.decode()
-    assert "image_url is not supported" in page
-    assert "recognized the image" not in page
+def test_says_in_words_what_the_endpoint_accepts(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "opening_hours", "arguments": "{}"}}
+    calls = choice(None, "tool_calls", tool_calls=[call])
+    refusal = refused(400, message="Unrecognized request argument supplied: max_completion_tokens")
+    fake_model(refusal, said("yes"), said("Red."), said(choices=calls))
+    page = examine(businesses.browser("owner"), url)
+    assert "as gpt-test-2026, and reports its tokens." in page
+    assert "It recognized an image." in page
+    assert "It called a tool." in page
+    assert "The output limit is sent as max_tokens." in page
+    row = Assistant.objects.get()
+    assert Dialect.of(row.tenant_id, *row.dialect_key).output_limit == "max_tokens"
+    assert policy.tokens_today(row.tenant_id) == 3 * 127
+    assert not Turn.objects.exists()
+
+
+def test_finds_out_again_what_had_been_learned(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
+    row = Assistant.objects.get()
+    Dialect.of(row.tenant_id, *row.dialect_key).save_features(temperature=False, most_output_tokens=5)
+    fake_model(said("yes"))
+    page = examine(businesses.browser("owner"), url)
+    assert "It accepted an image, but didn't recognize it." in page
+    dialect = Dialect.of(row.tenant_id, *row.dialect_key)
+    assert (dialect.temperature, dialect.most_output_tokens) == (True, None)
+
+
+def test_says_why_the_endpoint_does_not_answer(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
+    fake_model(httpx2.Response(404, html="<h1>404 page not found</h1>"))
+    page = examine(businesses.browser("owner"), url)
+    assert "It didn't answer. HTTP 404: 404 page not found." in page
+    assert "check OPENAI_BASE_URL" in page
+    assert not Dialect.objects.exists()
+
+
+def test_says_what_the_endpoint_refused(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
+    fake_model(said("yes"), refused(400, message="Invalid image"), refused(500, message="tools broke"))
+    page = examine(businesses.browser("owner"), url)
+    assert "HTTP 400: Invalid image" in page
+    assert "HTTP 500: tools broke" in page
 
 
 def test_respects_the_daily_token_limit(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from assistant.files import images
 from assistant.model import retries
 from assistant.model.errors import ModelFailed
+from assistant.model.learning import Endpoint
 from assistant.model.retries import Outcome
 
 from .claiming import ClaimedTurn
@@ -37,7 +38,7 @@ class _Stop(Exception):
 
 async def ask(claim: ClaimedTurn) -> Answer:
     """The model's answer to this turn's messages, or to those of them that its service accepts."""
-    asking = _Asking(claim)
+    asking = _Asking(claim, Endpoint(claim.dialect))
     await asking.run()
     return asking.answer()
 
@@ -45,6 +46,7 @@ async def ask(claim: ClaimedTurn) -> Answer:
 @dataclass(slots=True)
 class _Asking:
     claim: ClaimedTurn
+    endpoint: Endpoint
     started: float = field(default_factory=time.monotonic)
     outcomes: list[Outcome] = field(default_factory=list)
     kind: str = ""  # of the first failure
@@ -130,7 +132,7 @@ class _Asking:
         ]
         prompt = await images.with_data(chosen)
         self.outcomes.append(
-            await retries.complete(prompt, self.claim.assistant, self.claim.pauses, started=self.started)
+            await retries.complete(prompt, self.claim.assistant, self.claim.pauses, self.endpoint, self.started)
         )
         return self.outcomes[-1].failure
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from assistant.model import context
 from assistant.model.context import Shown
-from assistant.models import DEFAULT_FALLBACK, Assistant, Turn
+from assistant.models import DEFAULT_FALLBACK, Assistant, Dialect, Turn
 from conversations.files import attachments
 from conversations.history.messages import Window, windows_of
 from conversations.models import Conversation, ConversationMessage
@@ -44,6 +44,7 @@ class ClaimedTurn:
     tenant_id: int
     first_message_id: int
     assistant: Assistant
+    dialect: Dialect  # what its endpoint accepts
     phone_number_id: str
     pauses: Sequence[Pause]  # active ones of model endpoints
     former_pauses: Sequence[str]  # the scopes of those that are over, though no call has succeeded since
@@ -95,7 +96,8 @@ SELECT look.*, claimed.id AS turn_id, claimed.generation, claimed.first_message_
     claimed.is_exhausted, claimed.places, c.id AS conversation_id, c.phone_number_id, c.handled_by, c.is_active,
     c.last_inbound_at, tenant.is_active AS tenant_is_active, to_jsonb(a) AS assistant, usage.tokens,
     (SELECT count(*) FROM turns r WHERE r.conversation_id = claimed.conversation_id AND r.state = 'replied'
-        AND r.opened_at > statement_timestamp() - interval '1 hour') AS recent_replies
+        AND r.opened_at > statement_timestamp() - interval '1 hour') AS recent_replies,
+    (SELECT jsonb_agg(d) FROM model_dialects d WHERE d.tenant_id = claimed.tenant_id) AS dialects
 FROM (
     SELECT (SELECT count(*) FROM recovered) AS recovered, (
         SELECT EXTRACT(EPOCH FROM min(later.due_at) - statement_timestamp())::float FROM head CROSS JOIN LATERAL (
@@ -137,6 +139,7 @@ class _Row(NamedTuple):
     assistant: str | None  # JSON
     tokens_today: int | None
     recent_replies: int  # to this customer, within an hour
+    dialects: str | None  # JSON
 
 
 class _FoundPause(NamedTuple):
@@ -228,6 +231,7 @@ def _claimed(
         tenant_id=row.tenant_id,
         first_message_id=row.first_message_id,
         assistant=assistant,
+        dialect=Dialect.from_json(row.dialects, row.tenant_id, *assistant.dialect_key),
         phone_number_id=row.phone_number_id,
         pauses=[
             Pause(scope=each.scope, reason=each.reason, credential=each.credential)
@@ -255,6 +259,7 @@ def _broken(row: _Row, error: str) -> ClaimedTurn:
         tenant_id=row.tenant_id,
         first_message_id=row.first_message_id,
         assistant=Assistant(fallback_text=settings_of_tenant.get("fallback_text", DEFAULT_FALLBACK)),
+        dialect=Dialect(),
         phone_number_id=row.phone_number_id,
         pauses=[],
         former_pauses=[],
