@@ -24,9 +24,7 @@ from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
 from . import limits
-from .dialects import Dialect
-
-__all__ = ["Assistant", "DailyUsage", "Dialect", "Turn"]
+from .dialects import Dialect as Dialect
 
 DEFAULT_INSTRUCTIONS = (
     "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "
@@ -93,7 +91,6 @@ class Assistant(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(300)],
         help_text="Reply at the latest this long after the first message. Leave empty to use TURN_MAX_WAIT_SECONDS.",
     )
-
     returns_after_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,
@@ -102,7 +99,6 @@ class Assistant(models.Model):
         help_text="Hand a conversation back to the assistant after this many minutes without a reply from your team. "
         "Unanswered messages are then answered. Leave empty to hand back manually.",
     )
-
     sees_images = models.BooleanField(
         default=False,
         db_default=False,
@@ -194,10 +190,6 @@ class Assistant(models.Model):
     @property
     def endpoint(self) -> str:
         return self.base_url or settings.OPENAI_BASE_URL
-
-    @property
-    def dialect_key(self) -> tuple[str, str]:
-        return Dialect.key(self.endpoint, self.model_name)
 
     @property
     def key(self) -> str:

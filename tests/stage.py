@@ -39,6 +39,11 @@ def completion(text: str) -> httpx2.Response:
     return httpx2.Response(200, json=answer)
 
 
+def newest(body: Json) -> str:
+    """The customer's newest line: what they wrote in a row is one message."""
+    return str(body["messages"][-1]["content"]).rpartition("\n")[2]
+
+
 def graph_error(code: int, status: int = 400) -> httpx2.Response:
     return httpx2.Response(status, json={"error": {"message": f"(#{code}) no", "code": code, "type": "OAuthException"}})
 
@@ -53,7 +58,7 @@ class Wire:
     heard: list[bytes] = field(default_factory=list)  # the forms that contain voice notes
     tokens: list[str] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    model: Answer = lambda body: completion(f"Answer to {body['messages'][-1]['content']}")
+    model: Answer = lambda body: completion(f"Answer to {newest(body)}")
     hearing: Callable[[], httpx2.Response] = lambda: httpx2.Response(200, json={"text": "Two cakes, please."})
     graph: Answer | None = None
     media: MediaAtMeta = field(default_factory=MediaAtMeta)

@@ -63,7 +63,8 @@ def test_buttons_go_out_and_are_read_in_the_history(stage: Stage, talk: Conversa
     assert (message.kind, message.status) == ("interactive", "sent")
     assert message.text == "Which day?\n[button] Monday\n[button] Tuesday"
     stage.converse(inbound(text_message("Monday")))
-    assert {"role": "assistant", "content": message.text} in stage.wire.asked[-1]["messages"]
+    ours = [each["content"] for each in stage.wire.asked[-1]["messages"] if each["role"] == "assistant"]
+    assert ours[-1].endswith(message.text)
 
 
 def test_a_quotation_goes_with_it(stage: Stage, talk: Conversation) -> None:

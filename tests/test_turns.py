@@ -18,7 +18,7 @@ from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
 from runtime.dispatching import Shares
 from tenants.models import Tenant
-from tests.stage import Json, Stage, completion
+from tests.stage import Json, Stage, completion, newest
 from whatsapp.tests.factories import inbound, message, text_message
 
 EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
@@ -31,7 +31,7 @@ def while_thinking(stage: Stage, *happenings: Any) -> None:
     def think(body: Json) -> httpx2.Response:
         if left:
             left.pop(0)()
-        return completion(f"Answer to {body['messages'][-1]['content']}")
+        return completion(f"Answer to {newest(body)}")
 
     stage.wire.model = think
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings
 
 from assistant.examination import TOOL
 from assistant.model.learning import Endpoint
@@ -55,7 +57,7 @@ CONDITIONS: dict[str, Callable[[Json], bool]] = {
     "first not user": lambda body: roles(body)[0] != "user",
     "last not user": lambda body: roles(body)[-1] != "user",
     "not alternating": lambda body: any(a == b for a, b in zip(roles(body), roles(body)[1:], strict=False)),
-    "more than 2048": lambda body: body.get("max_tokens", body.get("max_completion_tokens", 0)) > 2048,
+    "more than 2048": lambda body: int(body.get("max_tokens") or body.get("max_completion_tokens") or 0) > 2048,
 }
 
 
@@ -79,7 +81,7 @@ def assistant(model_settings: object) -> Assistant:
 
 
 def features(assistant: Assistant) -> Json:
-    dialect = Dialect.of(assistant.tenant_id, *assistant.dialect_key)
+    dialect = Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name))
     return {name: getattr(dialect, name) for name in Dialect.FEATURES if getattr(dialect, name) != default(name)}
 
 
@@ -88,7 +90,7 @@ def default(name: str) -> object:
 
 
 def ask(assistant: Assistant) -> str:
-    endpoint = Endpoint(Dialect.of(assistant.tenant_id, *assistant.dialect_key))
+    endpoint = Endpoint(Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)))
     return async_to_sync(endpoint.ask)(HISTORY, assistant, [TOOL]).text
 
 
@@ -136,7 +138,7 @@ def test_a_refusal_of_the_key_or_the_account_teaches_nothing(assistant: Assistan
 
 
 def test_a_correction_is_followed_until_it_is_refused(assistant: Assistant, fake_model: Fake) -> None:
-    Dialect.of(assistant.tenant_id, *assistant.dialect_key).save_features(output_limit="max_tokens")
+    Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)).save_features(output_limit="max_tokens")
     message = (
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     )
@@ -164,3 +166,25 @@ def test_neighbours_of_the_same_role_become_one_message(assistant: Assistant, fa
     assert messages[2]["content"] == [
         {"type": "text", "text": "Great"}, {"type": "text", "text": "Is it this one?"}, IMAGE
     ]  # fmt: skip
+
+
+WORDS = {
+    ("output_limit", "max_tokens"): "`max_tokens`",
+    ("most_output_tokens", 2048): "largest output",
+    ("instructions", "user"): "in the first user message",
+    ("instructions", "developer"): "as a developer message",
+    ("user_first", True): "customer first",
+    ("temperature", False): "no temperature",
+    ("images", False): "no images",
+    ("tools", False): "no tools",
+}
+
+
+def test_the_documentation_says_what_is_learned_of_each_service() -> None:
+    text = (settings.BASE_DIR / "docs" / "models.md").read_text()
+    rows = dict(re.findall(r"^\| ([\w. ]+) \| `http[^|]*\| ([^|]*) \|$", text, re.MULTILINE))
+    learned: dict[str, set[str]] = {row["service"]: set() for row in TABLE}
+    for row in TABLE:
+        learned[row["service"]] |= {WORDS[feature] for feature in row.get("learned", {}).items()}
+    documented = {name: {words for words in WORDS.values() if words in said.lower()} for name, said in rows.items()}
+    assert documented == learned

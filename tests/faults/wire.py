@@ -34,9 +34,9 @@ class Call:
 
     @property
     def text(self) -> str:
-        """The text that is sent, or the model's last message."""
+        """The text that is sent, or the last line that the model is shown."""
         if self.kind == "model":
-            return str(self.body["messages"][-1]["content"])
+            return str(self.body["messages"][-1]["content"]).rpartition("\n")[2]
         return str(self.body.get("text", {}).get("body", ""))
 
     @property
