@@ -39,9 +39,14 @@ def completion(text: str) -> httpx2.Response:
     return httpx2.Response(200, json=answer)
 
 
+def lines(body: Json) -> list[str]:
+    """The lines that the model is shown: what one side says in a row is one message."""
+    return [line for message in body["messages"] for line in str(message["content"]).split("\n")]
+
+
 def newest(body: Json) -> str:
-    """The customer's newest line: what they wrote in a row is one message."""
-    return str(body["messages"][-1]["content"]).rpartition("\n")[2]
+    """The customer's newest line."""
+    return lines(body)[-1]
 
 
 def graph_error(code: int, status: int = 400) -> httpx2.Response:

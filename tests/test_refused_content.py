@@ -18,7 +18,7 @@ from conversations.tests.test_admin_transcript import page_of
 from tenants.models import Tenant
 from tenants.tests.people import browser_of, superuser
 from tests.media_at_meta import MediaAtMeta, picture
-from tests.stage import Json, Stage, completion
+from tests.stage import Json, Stage, completion, lines, newest
 from whatsapp.tests.factories import inbound, message, text_message
 
 FALLBACK = Assistant().fallback_text
@@ -45,7 +45,7 @@ def filtering(stage: Stage, refuses: Refuses = by_status) -> None:
     def think(body: Json) -> httpx2.Response:
         if "bomb" in json.dumps(body["messages"][1:]):
             return refuses(body)
-        return completion(f"Answer to {body['messages'][-1]['content']}")
+        return completion(f"Answer to {newest(body)}")
 
     stage.wire.model = think
 
@@ -104,7 +104,7 @@ def test_the_rest_of_a_burst_is_answered_in_the_same_turn(stage: Stage, burst: l
     assert stage.wire.texts == ["Answer to Before", f"Answer to {innocent[-1]}"]
     assert refused() == [text for text in burst if "bomb" in text]
     answered = next(body for body in reversed(stage.wire.asked) if "bomb" not in json.dumps(body))
-    assert [each["content"] for each in answered["messages"]][-len(innocent) :] == innocent
+    assert lines(answered)[-len(innocent) :] == innocent
     assert "refused a message" in Conversation.objects.get().needs_person
 
 
@@ -119,7 +119,7 @@ def test_a_refused_message_that_was_answered_by_a_person_spoils_nothing(stage: S
     assert "Two, with a bomb" in refused()
     say(stage, "Five")
     assert stage.wire.texts[-1] == "Answer to Five"
-    shown = [each["content"] for each in stage.wire.asked[-1]["messages"]]
+    shown = lines(stage.wire.asked[-1])
     assert {"One", "Three", "Four", "Five"} <= set(shown)
 
 
@@ -164,7 +164,7 @@ def test_an_edited_message_is_shown_again(stage: Stage) -> None:
     stage.post(inbound(message("edit", edit)))
     assert refused() == []
     say(stage, "So?")
-    assert "balm" in [each["content"] for each in stage.wire.asked[-1]["messages"]]
+    assert "balm" in lines(stage.wire.asked[-1])
 
 
 def test_the_transcript_says_what_the_model_was_not_shown(stage: Stage) -> None:
@@ -249,7 +249,7 @@ def test_the_marks_are_kept_when_a_newer_message_drops_the_draft(stage: Stage) -
             return by_status(body)
         if later:
             later.pop()()
-        return completion(f"Answer to {body['messages'][-1]['content']}")
+        return completion(f"Answer to {newest(body)}")
 
     stage.wire.model = think
     say(stage, "bomb", "Hello")

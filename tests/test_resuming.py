@@ -17,7 +17,7 @@ from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.outbox import queue as outbox
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses, browser_of, superuser
-from tests.stage import Json, Stage, completion
+from tests.stage import Json, Stage, completion, lines, newest
 from whatsapp.tests.factories import inbound, text_message
 
 FALLBACK = Assistant().fallback_text
@@ -29,7 +29,7 @@ def no_credit(body: Json) -> httpx2.Response:
 
 
 def works(body: Json) -> httpx2.Response:
-    return completion(f"Answer to {body['messages'][-1]['content']}")
+    return completion(f"Answer to {newest(body)}")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_who_wrote_in_the_meantime_is_answered(
     assert sorted(stage.wire.texts[2:]) == ["Answer to three", "Answer to two"]
     assert [turn.outcome for turn in Turn.objects.order_by("pk")] == ["fallback", "replied", "replied"]
     assert not Turn.objects.exclude(waits_for="")
-    shown = [each["content"] for each in stage.wire.asked[-1]["messages"]]
+    shown = lines(stage.wire.asked[-1])
     assert "one" in shown or "three" in shown
     stage.work()
     assert resuming.answer_waiting() == 0
