@@ -134,7 +134,7 @@ def _text(content: object) -> str:
     for part in as_list(content):
         fields = as_dict(part)
         said = part if isinstance(part, str) else fields.get("text")
-        if isinstance(said, str) and fields.get("type", "text") in _SPOKEN_PARTS:
+        if isinstance(said, str) and as_text(fields.get("type", "text")) in _SPOKEN_PARTS:
             parts.append(said)
     return "".join(parts)
 
