@@ -93,7 +93,8 @@ class Dialect(models.Model):
 
     @classmethod
     def of(cls, tenant_id: int | None, endpoint: str, model: str) -> "Dialect":
-        """The row for this key, or the defaults, not stored."""
+        """The row for this endpoint and model, or the defaults, not stored."""
+        endpoint, model = cls.key(endpoint, model)
         if tenant_id is None:
             return cls(endpoint=endpoint, model=model)
         found = cls._default_manager.filter(tenant=tenant_id, endpoint=endpoint, model=model).first()
@@ -102,6 +103,7 @@ class Dialect(models.Model):
     @classmethod
     def from_json(cls, text: str | None, tenant_id: int, endpoint: str, model: str) -> "Dialect":
         """As `of`, from the business's rows as JSON."""
+        endpoint, model = cls.key(endpoint, model)
         for row in json.loads(text or "[]"):
             if (row["endpoint"], row["model"]) == (endpoint, model):
                 return cls(**{field.attname: row[field.column] for field in cls._meta.concrete_fields})

@@ -29,7 +29,7 @@ class EndpointFields(TenantScopedAdmin):
         return [*fieldsets, ("What the endpoint accepts", section)]
 
     def get_form(self, request: HttpRequest, obj: Assistant | None = None, change: bool = False, **kwargs: Any) -> Any:
-        dialect = Dialect.of(obj.tenant_id, *Dialect.key(obj.endpoint, obj.model_name)) if obj else Dialect()
+        dialect = Dialect.of(obj.tenant_id, obj.endpoint, obj.model_name) if obj else Dialect()
         fields: dict[str, Any] = {}
         for name in Dialect.FEATURES:
             field: Any = self.formfield_for_dbfield(Dialect._meta.get_field(name), request)
@@ -48,8 +48,8 @@ class EndpointFields(TenantScopedAdmin):
         }
         corrected = {name: value for name, value in corrected.items() if value is not None or name == NULLABLE}
         if corrected:
-            Dialect.of(obj.tenant_id, *Dialect.key(obj.endpoint, obj.model_name)).save_features(**corrected)
+            Dialect.of(obj.tenant_id, obj.endpoint, obj.model_name).save_features(**corrected)
 
     @admin.display(description="last refusal")
     def last_refusal(self, assistant: Assistant) -> str:
-        return Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)).reason or "none"
+        return Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name).reason or "none"

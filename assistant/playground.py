@@ -60,7 +60,7 @@ class PromptTestViews(TenantScopedAdmin):
 def ask(assistant: Assistant, question: str) -> Result:
     if policy.is_over_budget(assistant, policy.tokens_today(assistant.tenant_id)):
         return Result(failure=OVER_BUDGET)
-    endpoint = Endpoint(Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)))
+    endpoint = Endpoint(Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name))
     try:
         answer = async_to_sync(endpoint.ask)([{"role": "user", "content": question}], assistant)
     except ModelFailed as failure:
@@ -75,13 +75,12 @@ def examine(assistant: Assistant) -> list[Finding]:
     """Ask the endpoint a few questions, and remember what it accepts."""
     if policy.is_over_budget(assistant, policy.tokens_today(assistant.tenant_id)):
         return [Finding(False, OVER_BUDGET)]
-    address, model = Dialect.key(assistant.endpoint, assistant.model_name)
-    examination = Examination(assistant, Dialect(endpoint=address, model=model))
+    examination = Examination(assistant, Dialect.of(None, assistant.endpoint, assistant.model_name))
     async_to_sync(examination.run)()
     policy.add_tokens(assistant.tenant_id, examination.tokens)
     if examination.has_answered:
         found = examination.dialect
         features = {name: getattr(found, name) for name in Dialect.FEATURES}
-        Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)).save_features(**features, reason="")
+        Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name).save_features(**features, reason="")
         resuming.resume(assistant)  # it works
     return examination.findings

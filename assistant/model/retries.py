@@ -83,7 +83,9 @@ async def complete(
     assistant = assistant or Assistant()
     begin = time.monotonic() if started is None else started
     if endpoint is None:
-        endpoint = Endpoint(await database_sync_to_async(Dialect.of)(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)))
+        endpoint = Endpoint(
+            await database_sync_to_async(Dialect.of)(assistant.tenant_id, assistant.endpoint, assistant.model_name)
+        )
     return await ModelRequest(messages, assistant, pauses, endpoint, begin).run()
 
 

@@ -91,7 +91,9 @@ def test_lists_with_a_constant_number_of_queries(businesses: TwoBusinesses, djan
 
 def test_an_owner_corrects_what_was_learned_about_the_endpoint(businesses: TwoBusinesses) -> None:
     row = Assistant.objects.create(tenant=businesses.ours)
-    Dialect.of(row.tenant_id, *Dialect.key(row.endpoint, row.model_name)).save_features(output_limit="max_tokens", reason="Unknown argument")
+    Dialect.of(row.tenant_id, row.endpoint, row.model_name).save_features(
+        output_limit="max_tokens", reason="Unknown argument"
+    )
     address = reverse("admin:assistant_assistant_change", args=[row.pk])
     client = businesses.browser("owner")
     page = client.get(address).content.decode()

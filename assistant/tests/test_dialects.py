@@ -81,7 +81,7 @@ def assistant(model_settings: object) -> Assistant:
 
 
 def features(assistant: Assistant) -> Json:
-    dialect = Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name))
+    dialect = Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name)
     return {name: getattr(dialect, name) for name in Dialect.FEATURES if getattr(dialect, name) != default(name)}
 
 
@@ -90,7 +90,7 @@ def default(name: str) -> object:
 
 
 def ask(assistant: Assistant) -> str:
-    endpoint = Endpoint(Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)))
+    endpoint = Endpoint(Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name))
     return async_to_sync(endpoint.ask)(HISTORY, assistant, [TOOL]).text
 
 
@@ -138,7 +138,7 @@ def test_a_refusal_of_the_key_or_the_account_teaches_nothing(assistant: Assistan
 
 
 def test_a_correction_is_followed_until_it_is_refused(assistant: Assistant, fake_model: Fake) -> None:
-    Dialect.of(assistant.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)).save_features(output_limit="max_tokens")
+    Dialect.of(assistant.tenant_id, assistant.endpoint, assistant.model_name).save_features(output_limit="max_tokens")
     message = (
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     )

@@ -70,18 +70,18 @@ def test_says_in_words_what_the_endpoint_accepts(businesses: TwoBusinesses, url:
     assert "It called a tool." in page
     assert "The output limit is sent as max_tokens." in page
     row = Assistant.objects.get()
-    assert Dialect.of(row.tenant_id, *Dialect.key(row.endpoint, row.model_name)).output_limit == "max_tokens"
+    assert Dialect.of(row.tenant_id, row.endpoint, row.model_name).output_limit == "max_tokens"
     assert policy.tokens_today(row.tenant_id) == 3 * 127
     assert not Turn.objects.exists()
 
 
 def test_finds_out_again_what_had_been_learned(businesses: TwoBusinesses, url: str, fake_model: Models) -> None:
     row = Assistant.objects.get()
-    Dialect.of(row.tenant_id, *Dialect.key(row.endpoint, row.model_name)).save_features(temperature=False, most_output_tokens=5)
+    Dialect.of(row.tenant_id, row.endpoint, row.model_name).save_features(temperature=False, most_output_tokens=5)
     fake_model(said("yes"))
     page = examine(businesses.browser("owner"), url)
     assert "It accepted an image, but didn't recognize it." in page
-    dialect = Dialect.of(row.tenant_id, *Dialect.key(row.endpoint, row.model_name))
+    dialect = Dialect.of(row.tenant_id, row.endpoint, row.model_name)
     assert (dialect.temperature, dialect.most_output_tokens) == (True, None)
 
 

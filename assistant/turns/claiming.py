@@ -231,7 +231,7 @@ def _claimed(
         tenant_id=row.tenant_id,
         first_message_id=row.first_message_id,
         assistant=assistant,
-        dialect=Dialect.from_json(row.dialects, row.tenant_id, *Dialect.key(assistant.endpoint, assistant.model_name)),
+        dialect=Dialect.from_json(row.dialects, row.tenant_id, assistant.endpoint, assistant.model_name),
         phone_number_id=row.phone_number_id,
         pauses=[
             Pause(scope=each.scope, reason=each.reason, credential=each.credential)
