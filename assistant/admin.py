@@ -49,7 +49,8 @@ class AssistantAdmin(ResumeViews, PromptTestViews, EndpointFields, TenantScopedA
         ),
         ("Replies", {"fields": ["fact_check", "allowed_hosts", "previews_links"]}),
         ("Images and voice notes", {"fields": ["sees_images", "transcription_language"]}),
-        ("Automatic hand-back", {"fields": ["returns_after_minutes"]}),
+        ("Reaching a person", {"fields": ["person_hint", "after_handover", "returns_after_minutes"]}),
+        ("Opening hours", {"fields": ["out_of_hours", "away_text"]}),
         ("Waiting for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
     readonly_fields = ["api_key_state", "last_refusal"]

@@ -1,30 +1,22 @@
-"""A business's assistant, and its turns: the record of every reply.
+"""A business's assistant."""
 
-The life of a turn (`Turn.state`)::
-
-    collecting --due--> generating --answer--> closing --> replied
-        ^  ^                |  |                  |----> collecting again: a newer message came (at most twice)
-        |  \\--lease expired-/  \\--> failed         |----> suppressed: taken over, window closed, out of budget
-        \\--- opened by the first message; each further one only moves due_at
-"""
-
-import functools
 import hashlib
 import json
 
 from django.conf import settings
-from django.contrib.postgres.indexes import BrinIndex
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Q
 
-from conversations.models import Conversation, ConversationMessage
 from tenants.fields import EncryptedTextField, decrypted
 from tenants.models import Tenant
 
 from . import limits
-from .dialects import Dialect as Dialect
+from .dialects import Dialect
+from .ledger import DailyUsage, Turn
+from .turns.steps import TurnStep
+
+__all__ = ["Assistant", "DailyUsage", "Dialect", "Turn", "TurnStep"]
 
 DEFAULT_INSTRUCTIONS = (
     "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "
@@ -33,9 +25,16 @@ DEFAULT_INSTRUCTIONS = (
 )
 DEFAULT_FALLBACK = "Sorry, I can't answer right now. A member of our team will reply here shortly."
 
-MessageLink = functools.partial(
-    models.ForeignKey, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
-)
+
+class AfterHandover(models.TextChoices):
+    CARRY_ON = "carry_on", "Carry on answering"
+    SILENT = "silent", "Stay silent"
+
+
+class OutOfHours(models.TextChoices):
+    ANSWERS = "answers", "Answer as usual"
+    SAYS = "says", "Answer, and say when your team is back"
+    SILENT = "silent", "Stay silent"
 
 
 class Assistant(models.Model):
@@ -98,6 +97,38 @@ class Assistant(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
         help_text="Hand a conversation back to the assistant after this many minutes without a reply from your team. "
         "Unanswered messages are then answered. Leave empty to hand back manually.",
+    )
+    after_handover = models.CharField(
+        max_length=8,
+        choices=AfterHandover.choices,
+        default=AfterHandover.CARRY_ON,
+        db_default=AfterHandover.CARRY_ON.value,
+        verbose_name="after asking for a person",
+        help_text="What the assistant does until someone from your team takes over or marks the matter as handled.",
+    )
+    person_hint = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        verbose_name="how to reach a person",
+        help_text="Added to the first reply of a conversation, for example: Write “agent” at any time to reach a "
+        "person. Leave empty to add nothing.",
+    )
+    out_of_hours = models.CharField(
+        max_length=8,
+        choices=OutOfHours.choices,
+        default=OutOfHours.ANSWERS,
+        db_default=OutOfHours.ANSWERS.value,
+        verbose_name="outside opening hours",
+        help_text="What the assistant does while your team is away. See Opening hours.",
+    )
+    away_text = models.TextField(
+        "away message",
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Sent once per conversation and closed period, if the assistant stays silent then.",
     )
     sees_images = models.BooleanField(
         default=False,
@@ -195,105 +226,3 @@ class Assistant(models.Model):
     def key(self) -> str:
         # The installation's key is never sent to a business's own URL.
         return self.api_key or ("" if self.base_url else settings.OPENAI_API_KEY)
-
-
-class Turn(models.Model):
-    """One burst of a customer's messages and its one reply: lease and fence while it runs, then the record."""
-
-    class State(models.TextChoices):
-        COLLECTING = "collecting", "Collecting"
-        GENERATING = "generating", "Generating"
-        REPLIED = "replied", "Replied"
-        SUPPRESSED = "suppressed", "Suppressed"
-        FAILED = "failed", "Failed"
-
-    OPEN = [State.COLLECTING, State.GENERATING]
-    # The conversation's business: turns are claimed per business, through an index.
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns", db_index=False)
-    state = models.CharField(
-        max_length=16, choices=State.choices, default=State.COLLECTING, db_default=State.COLLECTING.value
-    )
-    # Links without a constraint or an index: a message is only deleted with its conversation, which deletes the turn
-    # too.
-    first_message = MessageLink(ConversationMessage)
-    last_message = MessageLink(ConversationMessage)
-    opened_at = models.DateTimeField(db_default=Now())
-    due_at = models.DateTimeField()
-    latest_due_at = models.DateTimeField(help_text="first message + max_wait: due_at never passes it.")
-    lease_until = models.DateTimeField(null=True, blank=True)
-    generation = models.PositiveIntegerField(default=0, db_default=0, help_text="Fence: increases with every claim.")
-    lost_leases = models.PositiveSmallIntegerField(default=0, db_default=0)
-    superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
-
-    seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")
-    model = models.CharField(max_length=100, blank=True, default="", db_default="")
-    instructions_hash = models.CharField(max_length=16, blank=True, default="", db_default="")
-    prompt_tokens = models.PositiveIntegerField(default=0, db_default=0)
-    cached_tokens = models.PositiveIntegerField(default=0, db_default=0)
-    completion_tokens = models.PositiveIntegerField(default=0, db_default=0)
-    usage_estimated = models.BooleanField(default=False, db_default=False)
-    cost = models.DecimalField(
-        max_digits=12,
-        decimal_places=6,
-        null=True,
-        blank=True,
-        help_text="In US dollars, if the price is known.",
-    )
-    seconds = models.FloatField(null=True, blank=True, help_text="All attempts of the model together.")
-    outcome = models.CharField(max_length=64, blank=True, default="", db_default="", help_text="Why it ended this way.")
-    error = models.TextField(blank=True, default="", db_default="")
-    waits_for = models.CharField(
-        max_length=300,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="The paused model endpoint that it failed on. It's answered when that is resumed.",
-    )
-    warning = models.TextField(
-        blank=True, default="", db_default="", help_text="What the team should check in the reply."
-    )
-    first_reply = MessageLink(ConversationMessage, null=True, blank=True)
-    last_reply = MessageLink(ConversationMessage, null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        db_table = "turns"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["conversation"], condition=Q(state__in=["collecting", "generating"]), name="turn_open_once"
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=["collecting", "generating", "replied", "suppressed", "failed"]),
-                name="turn_state_known",
-            ),
-        ]
-        indexes = [
-            # The claim: each business's due turns, oldest first; turns whose lease has expired.
-            models.Index(fields=["tenant", "due_at"], name="turn_due", condition=Q(state="collecting")),
-            models.Index(fields=["lease_until"], name="turn_leased", condition=Q(state="generating")),
-            # The first page of the admin: the turns of the last days. Rows are stored in order of time.
-            BrinIndex(fields=["opened_at"], name="turn_by_time"),
-            # Answering what waits for a paused model endpoint, when that is resumed.
-            models.Index(fields=["tenant", "waits_for"], name="turn_waiting", condition=~Q(waits_for="")),
-            # The ledger of a conversation, newest first; the transcript's "tokens of this reply".
-            models.Index(F("conversation"), F("opened_at").desc(), name="turn_history"),
-        ]
-
-    def __str__(self) -> str:
-        return f"Turn {self.pk} of conversation {self.conversation_id} ({self.state})"
-
-
-class DailyUsage(models.Model):
-    """Tokens that one business used on one day (UTC). The daily limit reads it, so it never sums the ledger."""
-
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
-    day = models.DateField()
-    tokens = models.PositiveBigIntegerField(default=0, db_default=0)
-
-    class Meta:
-        db_table = "daily_usage"
-        constraints = [models.UniqueConstraint(fields=["tenant", "day"], name="usage_once_a_day")]
-
-    def __str__(self) -> str:
-        return f"{self.tenant_id} on {self.day}: {self.tokens} tokens"

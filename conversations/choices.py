@@ -10,6 +10,18 @@ class ConversationHandler(models.TextChoices):
     OPERATOR = "operator", "Team"
 
 
+class HandoverReason(models.TextChoices):
+    """Why the assistant asks for a person."""
+
+    ASKED = "asked", "Asked for a person"
+    COMPLAINT = "complaint", "Complaint"
+    CANT_ANSWER = "cant_answer", "The assistant can't answer"
+    SENSITIVE = "sensitive", "Sensitive"
+    SALE = "sale", "Ready to buy"
+    OTHER = "other", "Needs a person"
+    MACHINE = "machine", "Another machine seems to be writing"
+
+
 class MessageRole(models.TextChoices):
     USER = "user", "Customer"
     ASSISTANT = "assistant", "Assistant"

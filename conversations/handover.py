@@ -4,17 +4,20 @@ from collections.abc import Callable, Iterable
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from runtime.notify import notify_workers_on_commit
 
 from . import webhook_events
+from .choices import HandoverReason
 from .models import Conversation, ConversationMessage, Status, lock
 
 TAKEN_OVER = "Not sent: someone took over the conversation first."
 UNCERTAIN = "A reply may not have been delivered: WhatsApp did not confirm it."
 WAITING = "A reply is waiting: "
+
+UNFLAGGED = {"needs_person": "", "needs_person_since": None, "handover_reason": "", "handover_summary": ""}
 
 HandBackHook = Callable[[int], None]
 _hand_back_hooks: list[HandBackHook] = []
@@ -50,8 +53,7 @@ def hand_back(conversation_id: int) -> None:
         handed_back = Conversation.objects.filter(pk=conversation_id, handled_by=Conversation.Handler.OPERATOR).update(
             handled_by=Conversation.Handler.ASSISTANT,
             operator=None,
-            needs_person="",
-            needs_person_since=None,
+            **UNFLAGGED,
             updated_at=Now(),
         )
         if handed_back:
@@ -67,10 +69,25 @@ def mark_needs_person(conversation_ids: Iterable[int], reason: str) -> None:
         Conversation.objects.filter(pk__in=ids).update(needs_person=reason, needs_person_since=Now(), updated_at=Now())
 
 
+def hand_over(conversation_ids: Iterable[int], reason: HandoverReason, summary: str = "") -> None:
+    """The assistant asks for a person: flag the conversations, with what the team should know first."""
+    ids = list(conversation_ids)
+    with transaction.atomic(savepoint=False):
+        webhook_events.needs_person(ids, reason.label, summary)
+        Conversation.objects.filter(pk__in=ids).update(
+            needs_person=reason.label,
+            needs_person_since=Now(),
+            handover_reason=reason,
+            # An earlier summary is better than none; there's none left from an earlier flag.
+            handover_summary=summary or F("handover_summary"),
+            updated_at=Now(),
+        )
+
+
 def clear_needs_person(conversation_ids: Iterable[int]) -> int:
     """Clear the flags of these conversations. Returns how many were flagged."""
     flagged = Conversation.objects.filter(pk__in=list(conversation_ids)).exclude(needs_person="")
-    return flagged.update(needs_person="", needs_person_since=None, updated_at=Now())
+    return flagged.update(**UNFLAGGED, updated_at=Now())
 
 
 def clear_waiting(conversation_ids: Iterable[int]) -> None:
@@ -120,6 +137,4 @@ def mark_delivered(message_id: int, user: User) -> bool:
 def clear_uncertain(message_id: int) -> None:
     """Clear the *uncertain* flag of a message's conversation once none of its messages is uncertain."""
     conversation = Conversation.objects.filter(messages=message_id, needs_person=UNCERTAIN)
-    conversation.exclude(messages__status=Status.UNCERTAIN).update(
-        needs_person="", needs_person_since=None, updated_at=Now()
-    )
+    conversation.exclude(messages__status=Status.UNCERTAIN).update(**UNFLAGGED, updated_at=Now())

@@ -34,7 +34,7 @@ from conversations.outbox.pauses import Pause
 from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
-from .choices import GROUP, ConversationHandler, MessageKind, MessageOrigin, MessageRole, Status
+from .choices import GROUP, ConversationHandler, HandoverReason, MessageKind, MessageOrigin, MessageRole, Status
 
 __all__ = [
     "Attachment",
@@ -118,6 +118,11 @@ class Conversation(models.Model):
         max_length=255, blank=True, default="", db_default="", help_text="Why it needs attention. Empty if it doesn't."
     )
     needs_person_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # Of the last time that the assistant handed over; they count for as long as the conversation is flagged.
+    handover_reason = models.CharField(
+        max_length=16, choices=HandoverReason.choices, blank=True, default="", db_default="", editable=False
+    )
+    handover_summary = models.TextField(blank=True, default="", db_default="", editable=False)
     seen_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="The customer's messages after this time are unread."
     )

@@ -23,12 +23,16 @@ def sent(message_ids: Sequence[int]) -> None:
     _tell(EventType.REPLY_SENT, told)
 
 
-def needs_person(conversation_ids: Sequence[int], reason: str) -> None:
+def needs_person(conversation_ids: Sequence[int], reason: str, summary: str = "") -> None:
     """These conversations are about to be flagged. Those with the same reason already send no second event."""
     told = Conversation.objects.filter(has_subscriber(EventType.NEEDS_PERSON, "tenant_id"), pk__in=conversation_ids)
     record_all(
         [
-            EventDraft(each.tenant_id, EventType.NEEDS_PERSON, {"reason": reason, "conversation": _conversation(each)})
+            EventDraft(
+                each.tenant_id,
+                EventType.NEEDS_PERSON,
+                {"reason": reason, "summary": summary, "conversation": _conversation(each)},
+            )
             for each in told.exclude(needs_person=reason)
         ]
     )

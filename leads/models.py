@@ -79,7 +79,9 @@ class LeadField(models.Model):
 
     Type = LeadFieldType
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="lead_fields", verbose_name="business")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="lead_fields", verbose_name="business", db_index=False
+    )
     name = models.CharField(
         max_length=40,
         validators=[RegexValidator("^[a-z][a-z0-9_]*$", "Use lowercase letters, digits and underscores.")],

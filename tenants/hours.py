@@ -1,6 +1,7 @@
 """A business's time zone and opening hours."""
 
 import datetime as dt
+import json
 import re
 import zoneinfo
 from collections.abc import Iterator
@@ -164,6 +165,12 @@ class OpeningHours(models.Model):
 
     def __str__(self) -> str:
         return f"Opening hours of {self.tenant}"
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Hours:
+        """From a row as JSON. Without a row, always open."""
+        row = json.loads(text) if text else {"time_zone": "UTC"}
+        return cls(**{name: row.get(name, "") for name in ("time_zone", "holidays", *WEEKDAYS)}).hours
 
     @property
     def hours(self) -> Hours:

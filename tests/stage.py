@@ -5,6 +5,7 @@ Everything is real except the network: requests to Graph and to the model end in
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,19 @@ from tests.media_at_meta import MediaAtMeta
 from whatsapp.webhook.signature import sign
 
 SECRET = "stage-secret"
+SITUATION = re.compile(r"<situation>.*?</situation>\\n")
 WEBHOOK = "/api/whatsapp/webhook"
 Json = dict[str, Any]
 Answer = Callable[[Json], httpx2.Response]
 
 
-def completion(text: str) -> httpx2.Response:
+def completion(text: str | None, *calls: tuple[str, Json]) -> httpx2.Response:
+    """An answer of the model. calls: tools, each with its arguments."""
+    functions = [{"name": name, "arguments": json.dumps(arguments)} for name, arguments in calls]
+    tool_calls = [{"id": f"call_{n}", "type": "function", "function": each} for n, each in enumerate(functions)]
+    more = {"tool_calls": tool_calls} if tool_calls else {}
     usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, **more}, "finish_reason": "stop"}
     answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
     return httpx2.Response(200, json=answer)
 
@@ -57,7 +63,8 @@ def graph_error(code: int, status: int = 400) -> httpx2.Response:
 class Wire:
     """The outgoing requests, in order, and their responses. Replace `model` and `graph` to make them misbehave."""
 
-    asked: list[Json] = field(default_factory=list)
+    asked: list[Json] = field(default_factory=list)  # without the situation, which `situations` has
+    situations: list[str] = field(default_factory=list)
     sent: list[Json] = field(default_factory=list)
     marked_read: list[Json] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)  # the forms that contain voice notes
@@ -72,7 +79,9 @@ class Wire:
         if request.url.path.endswith("/audio/transcriptions"):
             self.heard.append(await request.aread())
             return await sync_to_async(self.hearing)()
-        self.asked.append(json.loads(request.content))
+        body = (await request.aread()).decode()
+        self.situations += re.findall(r"<situation>(.*?)</situation>", body)
+        self.asked.append(json.loads(SITUATION.sub("", body)))
         # In the test's own thread, so that a test can change the database while the model thinks.
         return await sync_to_async(self.model)(self.asked[-1])
 

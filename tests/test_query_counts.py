@@ -14,8 +14,8 @@ from assistant.model.errors import Completion
 from assistant.model.retries import Outcome
 from assistant.models import Turn
 from assistant.turns import claiming
-from assistant.turns.claiming import ClaimedTurn
 from assistant.turns.closing import FinishedTurn, complete_turns
+from assistant.turns.loading import ClaimedTurn
 from conversations.history.messages import add_conversation_message, get_last_messages
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import claiming as outbox_claiming

@@ -1,6 +1,7 @@
 """The only module that calls a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
 
 import base64
+import json
 import time
 from collections.abc import Sequence
 from typing import IO
@@ -12,13 +13,14 @@ from django.conf import settings
 from assistant.dialects import Dialect
 from assistant.models import Assistant
 from assistant.replies.composing import compose
+from assistant.tools.own import calls_in
 from runtime import http
 from runtime.http import Kind
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
 from . import answers, requests
 from .answers import Answer
-from .errors import Completion, ModelFailed
+from .errors import Completion, ModelFailed, ToolCall
 from .text import is_blank
 
 TOKEN_CHARACTERS = 4
@@ -48,12 +50,12 @@ async def chat_with_gpt(
     body = requests.build(messages, assistant, dialect or Dialect(), tools)
     started = time.monotonic()
     try:
-        response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, json=body)
+        response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, body)
     except ModelFailed as failure:
         failure.billed = unread(messages, assistant) if failure.rule.cost_unknown else None
         raise
     answer = answers.read(response, usable_key(assistant))
-    return _usable(answer, _completion(answer, body, time.monotonic() - started))
+    return _usable(answer, _completion(answer, body, bool(tools), time.monotonic() - started))
 
 
 async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assistant | None = None) -> Completion:
@@ -91,7 +93,7 @@ def usable_key(assistant: Assistant) -> str:
 
 
 async def _post(
-    assistant: Assistant, path: str, seconds: float, json: Json | None = None, data: aiohttp.FormData | None = None
+    assistant: Assistant, path: str, seconds: float, body: Json | None = None, data: aiohttp.FormData | None = None
 ) -> http.Response:
     key = usable_key(assistant)
     try:
@@ -115,7 +117,7 @@ async def _post(
             seconds=seconds,
             connect_seconds=settings.MODEL_CONNECT_SECONDS,
             headers=headers | {"Accept": "application/json"},
-            json=json,
+            json=body,
             data=data,
         )
     except http.RequestFailed as failure:
@@ -137,18 +139,21 @@ def _usable(answer: Answer, completion: Completion) -> Completion:
     return completion
 
 
-def _completion(answer: Answer, body: Json, seconds: float) -> Completion:
+def _completion(answer: Answer, body: Json, has_tools: bool, seconds: float) -> Completion:
+    # A model that can't call tools, or doesn't know how, writes the call into its answer.
+    text, written = calls_in(answer.text) if has_tools else (answer.text, [])
     estimate = not answer.prompt_tokens
     words = [_words(as_dict(message).get("content")) for message in as_list(body["messages"])]
     return Completion(
-        text=compose(answer.text, answer.is_cut_off),
+        text=compose(text, answer.is_cut_off),
         model=answer.model or answers.short_name(as_text(body["model"])),
         prompt_tokens=_estimate(*words) if estimate else answer.prompt_tokens,
         cached_tokens=answer.cached_tokens,
         completion_tokens=answer.completion_tokens or _estimate(answer.text),
         usage_estimated=estimate or not answer.completion_tokens,
         seconds=seconds,
-        tool_calls=answer.tool_calls if "tools" in body else (),
+        tool_calls=(answer.tool_calls if "tools" in body else ())
+        or tuple(ToolCall("", call.name, json.dumps(call.arguments)) for call in written),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from assistant.dialects import Dialect
 from assistant.models import Assistant
+from assistant.tools.own import protocol
 from runtime.untrusted_json import Json
 
 from .context import UNSEEN
@@ -19,7 +20,7 @@ def build(messages: Sequence[Json], assistant: Assistant, dialect: Dialect, tool
     limit = assistant.output_tokens
     body: Json = {
         "model": assistant.model_name,
-        "messages": _prompt(messages, assistant.instructions, dialect),
+        "messages": _prompt(messages, _instructions(assistant, dialect, tools), dialect),
         dialect.output_limit: min(limit, dialect.most_output_tokens or limit),
     }
     if assistant.temperature is not None and dialect.temperature:
@@ -27,6 +28,13 @@ def build(messages: Sequence[Json], assistant: Assistant, dialect: Dialect, tool
     if tools and dialect.tools:
         body["tools"] = list(tools)
     return body
+
+
+def _instructions(assistant: Assistant, dialect: Dialect, tools: Sequence[Json]) -> str:
+    """With the tools in words, for an endpoint that has no calls for them."""
+    if not tools or dialect.tools:
+        return assistant.instructions
+    return f"{assistant.instructions}\n\n{protocol(tools)}"
 
 
 def _prompt(messages: Sequence[Json], instructions: str, dialect: Dialect) -> list[Json]:

@@ -74,11 +74,14 @@ async def complete(
     pauses: Sequence[Pause] | None = None,
     endpoint: Endpoint | None = None,
     started: float | None = None,
+    tools: Messages = (),
+    steps: Messages = (),
 ) -> Outcome:
     """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`.
 
     pauses: the active pauses of model endpoints. endpoint: what is known about the assistant's. Both are read from the
     database if they aren't given. started: when the turn's time began, by the monotonic clock, if that's not now.
+    tools: what the model may call. steps: its calls so far and their results, which follow the messages.
     """
     assistant = assistant or Assistant()
     begin = time.monotonic() if started is None else started
@@ -86,7 +89,7 @@ async def complete(
         endpoint = Endpoint(
             await database_sync_to_async(Dialect.of)(assistant.tenant_id, assistant.endpoint, assistant.model_name)
         )
-    return await ModelRequest(messages, assistant, pauses, endpoint, begin).run()
+    return await ModelRequest(messages, assistant, pauses, endpoint, begin, tools, steps).run()
 
 
 @dataclass(slots=True)
@@ -96,6 +99,8 @@ class ModelRequest:
     pauses: Sequence[Pause] | None
     endpoint: Endpoint
     started: float
+    tools: Messages = ()
+    steps: Messages = ()
     attempts: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     cost_unknown: bool = False
@@ -139,11 +144,12 @@ class ModelRequest:
         self.attempts += 1
         try:
             async with asyncio.timeout(self._left()):
-                completion = await self.endpoint.ask([*self.messages, *self.objection], self.assistant)
+                messages = [*self.messages, *self.steps, *self.objection]
+                completion = await self.endpoint.ask(messages, self.assistant, self.tools)
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
-        return check(completion, self.assistant, self.messages)
+        return check(completion, self.assistant, [*self.messages, *self.steps])
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""

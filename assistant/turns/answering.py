@@ -15,15 +15,19 @@ from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 from runtime.dispatching import Dispatcher
 
-from . import asking
-from .claiming import ClaimedTurn, claim, release
+from . import steps
+from .claiming import claim, release
 from .closing import Ending, FinishedTurn, complete_turns
+from .conversing import converse
 from .giving_up import give_up
+from .loading import ClaimedTurn
 from .policy import reason_of
+from .steps import NewStep
 
 logger = logging.getLogger(__name__)
 
 TYPING_SECONDS = 1  # how long a finished answer waits for a pending typing indicator
+ANOTHER_MACHINE = "Another machine seems to be writing: its messages come too fast, or are always the same."
 REPLYING = (Ending.REPLIED, Ending.FALLBACK)
 
 
@@ -37,6 +41,9 @@ class Answering:
         self._closer: Batcher[FinishedTurn, Ending] = Batcher(
             database_sync_to_async(complete_turns), patience=settings.TURN_LEASE_SECONDS
         )
+        self._steps: Batcher[NewStep, bool] = Batcher(
+            database_sync_to_async(steps.store), patience=settings.TURN_LEASE_SECONDS
+        )
         self._on_reply = on_reply
 
     async def stop(self, seconds: float) -> None:
@@ -45,8 +52,9 @@ class Answering:
 
     async def _answer(self, claim: ClaimedTurn) -> None:
         crashpoints.reach("C6")
-        finished = FinishedTurn(claim, error=claim.error)
-        if not (claim.silence or claim.is_exhausted or claim.error):
+        error = claim.error or (ANOTHER_MACHINE if claim.is_machine else "")
+        finished = FinishedTurn(claim, error=error)
+        if not (claim.silence or claim.is_exhausted or error):
             finished = await self._ask(claim)
         crashpoints.reach("C7")
         ending = await self._close(finished)
@@ -62,11 +70,10 @@ class Answering:
         logger.info("[WA][CHAT] conv_id=%s loaded %s context messages", claim.conversation_id, len(claim.shown))
         try:
             async with _typing(claim):
-                answer = await asking.ask(claim)
+                return await converse(claim, self._steps.add)
         except Exception as error:
             logger.exception("turn %s: the model couldn't be called", claim.turn_id)
             return FinishedTurn(claim, error=f"The model couldn't be called: {reason_of(error)}")
-        return FinishedTurn(claim, answer.outcome, refused=answer.refused, refused_images=answer.refused_images)
 
     async def _close(self, finished: FinishedTurn) -> Ending:
         try:

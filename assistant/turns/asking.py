@@ -12,8 +12,10 @@ from assistant.model import retries
 from assistant.model.errors import ModelFailed
 from assistant.model.learning import Endpoint
 from assistant.model.retries import Outcome
+from runtime.untrusted_json import Json
 
-from .claiming import ClaimedTurn
+from .loading import ClaimedTurn
+from .steps import Step
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +38,14 @@ class _Stop(Exception):
     """The search ends with what has been found so far."""
 
 
-async def ask(claim: ClaimedTurn) -> Answer:
-    """The model's answer to this turn's messages, or to those of them that its service accepts."""
-    asking = _Asking(claim, Endpoint(claim.dialect))
+async def ask(
+    claim: ClaimedTurn, endpoint: Endpoint, started: float, tools: Sequence[Json] = (), steps: Sequence[Step] = ()
+) -> Answer:
+    """The model's answer to this turn's messages, or to those of them that its service accepts.
+
+    started: when the turn's time began, by the monotonic clock. tools: what it may call. steps: its calls so far.
+    """
+    asking = _Asking(claim, endpoint, started, tools, [message for step in steps for message in step.as_messages()])
     await asking.run()
     return asking.answer()
 
@@ -47,7 +54,9 @@ async def ask(claim: ClaimedTurn) -> Answer:
 class _Asking:
     claim: ClaimedTurn
     endpoint: Endpoint
-    started: float = field(default_factory=time.monotonic)
+    started: float
+    tools: Sequence[Json]
+    steps: Sequence[Json]
     outcomes: list[Outcome] = field(default_factory=list)
     kind: str = ""  # of the first failure
     refused: dict[int, str] = field(default_factory=dict)
@@ -130,9 +139,11 @@ class _Asking:
             for each in self.claim.shown
             if each.id in messages
         ]
-        prompt = await images.with_data(chosen)
+        prompt = self.claim.situation.added_to(await images.with_data(chosen), self.claim.assistant)
         self.outcomes.append(
-            await retries.complete(prompt, self.claim.assistant, self.claim.pauses, self.endpoint, self.started)
+            await retries.complete(
+                prompt, self.claim.assistant, self.claim.pauses, self.endpoint, self.started, self.tools, self.steps
+            )
         )
         return self.outcomes[-1].failure
 

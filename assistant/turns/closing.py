@@ -13,10 +13,14 @@ from django.db.models.functions import Now
 from assistant.model import answers, prices
 from assistant.model.retries import Outcome
 from assistant.models import Turn
+from assistant.tools.own import Effects, ToolCall
+from conversations.choices import HandoverReason
 from conversations.models import ConversationMessage
 from conversations.outbox import queue as outbox
+from leads.noting import Note
 
-from .claiming import MAX_LOST_LEASES, ClaimedTurn
+from .claiming import MAX_LOST_LEASES
+from .loading import ClaimedTurn
 from .opening import UnansweredMessage
 from .policy import NEEDS_PERSON, Silence, failure_flag, silence_of
 from .resuming import waits_for
@@ -45,6 +49,7 @@ class FinishedTurn:
     """A claimed turn and its result. outcome: None if the model wasn't called. error: our own error, as text.
 
     refused, refused_images: why the model's service refuses a message or an image, by message and attachment ID.
+    calls: those of the assistant's own tools, in all steps.
     """
 
     claim: ClaimedTurn
@@ -52,6 +57,7 @@ class FinishedTurn:
     error: str = ""
     refused: Mapping[int, str] = field(default_factory=dict)
     refused_images: Mapping[int, str] = field(default_factory=dict)
+    calls: Sequence[ToolCall] = ()
 
     @property
     def tokens(self) -> int:
@@ -100,7 +106,7 @@ def _end(batch: Batch, finished: FinishedTurn, turn: Turn | None) -> Ending | No
     if outcome is not None:
         record(turn, claim, outcome)
     if silence := silence_of(turn.conversation) or (claim.silence if outcome is None else None):
-        return _suppress(batch, turn, silence)
+        return _suppress(batch, turn, silence, claim.away_text)
     if claim.is_exhausted or finished.error:
         turn.error = finished.error or f"{MAX_LOST_LEASES} workers stopped before they could reply."
     elif outcome is None:  # the assistant had to be silent when the turn was claimed, but no longer does
@@ -111,7 +117,7 @@ def _end(batch: Batch, finished: FinishedTurn, turn: Turn | None) -> Ending | No
         turn.error = "The model's answer has no text that can be sent."
     elif outcome.postpone_seconds is not None and _age(batch, turn) + outcome.postpone_seconds <= LONGEST_POSTPONEMENT:
         return _collect_again(batch, turn, outcome.postpone_seconds, Ending.POSTPONED)
-    return _fail(batch, turn, claim, outcome)
+    return _fail(batch, turn, finished)
 
 
 def _answer(batch: Batch, turn: Turn, finished: FinishedTurn, text: str) -> Ending | None:
@@ -121,11 +127,12 @@ def _answer(batch: Batch, turn: Turn, finished: FinishedTurn, text: str) -> Endi
         turn.superseded += 1
         return _collect_again(batch, turn, _quiet_seconds(batch, turn, claim), Ending.SUPERSEDED)
     quoted = claim.quotable if claim.is_ambiguous or _is_unseen(turn, claim) else ""
-    if not _reply(batch, turn, text, quoted, claim.assistant.previews_links):
+    hint = f"\n\n{claim.assistant.person_hint}" if claim.is_first_reply and claim.assistant.person_hint else ""
+    if not _reply(batch, turn, f"{text}{hint}" if text else "", quoted, claim.assistant.previews_links):
         return None
     if finished.refused:
         batch.flags["The model's service refused a message. The reply leaves it out."].append(turn.conversation_id)
-    return _finish(batch, turn, claim, Turn.State.REPLIED, Ending.REPLIED)
+    return _finish(batch, turn, finished, Turn.State.REPLIED, Ending.REPLIED)
 
 
 def is_mine(turn: Turn, claim: ClaimedTurn) -> bool:
@@ -151,10 +158,12 @@ def record(turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
     turn.warning = completion.warning if completion else ""
 
 
-def _suppress(batch: Batch, turn: Turn, silence: Silence) -> Ending:
+def _suppress(batch: Batch, turn: Turn, silence: Silence, away_text: str) -> Ending:
     turn.state, turn.outcome = Turn.State.SUPPRESSED, silence
     if silence in NEEDS_PERSON:
         batch.flags[f"The assistant didn't reply. {silence.label}."].append(turn.conversation_id)
+    if silence == Silence.OUT_OF_HOURS and away_text:
+        _reply(batch, turn, away_text)
     batch.ended.append(turn)
     return Ending.SUPPRESSED
 
@@ -165,12 +174,25 @@ def _collect_again(batch: Batch, turn: Turn, seconds: float, ending: Ending) -> 
     return ending
 
 
-def _finish(batch: Batch, turn: Turn, claim: ClaimedTurn, state: Turn.State, ending: Ending) -> Ending:
+def _finish(batch: Batch, turn: Turn, finished: FinishedTurn, state: Turn.State, ending: Ending) -> Ending:
+    claim = finished.claim
     turn.state, turn.outcome = state, ending
     batch.ended.append(turn)
+    _carry_out(batch, claim, claim.toolbox.effects(finished.calls))
     if _is_unseen(turn, claim):
         batch.unanswered += _split_off_unseen(turn, claim)
     return ending
+
+
+def _carry_out(batch: Batch, claim: ClaimedTurn, effects: Effects) -> None:
+    """What the assistant's own tools do. A customer who asked for a person is flagged even if the model didn't."""
+    reason = effects.reason or (HandoverReason.ASKED if claim.asks_for_person else None)
+    if claim.is_machine:
+        reason = HandoverReason.MACHINE
+    if reason:
+        batch.handovers.append((claim.conversation_id, reason, effects.summary))
+    if effects.values:
+        batch.notes.append(Note(claim.conversation_id, max(claim.seen_ids), effects.values))
 
 
 def _reply(batch: Batch, turn: Turn, text: str, quoted: str = "", previews_links: bool = False) -> bool:
@@ -181,15 +203,16 @@ def _reply(batch: Batch, turn: Turn, text: str, quoted: str = "", previews_links
     return bool(messages)
 
 
-def _fail(batch: Batch, turn: Turn, claim: ClaimedTurn, outcome: Outcome | None) -> Ending:
+def _fail(batch: Batch, turn: Turn, finished: FinishedTurn) -> Ending:
     """Send the fallback text, at most once per conversation and outage, and flag the conversation."""
+    claim, outcome = finished.claim, finished.outcome
     is_told = turn.outcome == Ending.FALLBACK  # it was reopened
     if not is_told and turn.conversation_id not in batch.told:
         is_told = _reply(batch, turn, claim.assistant.fallback_text)
     if outcome and outcome.failure:
         turn.waits_for = waits_for(claim.assistant, outcome.failure.kind)
     batch.flags[failure_flag(turn.error)].append(turn.conversation_id)
-    return _finish(batch, turn, claim, Turn.State.FAILED, Ending.FALLBACK if is_told else Ending.SILENT)
+    return _finish(batch, turn, finished, Turn.State.FAILED, Ending.FALLBACK if is_told else Ending.SILENT)
 
 
 def _is_unseen(turn: Turn, claim: ClaimedTurn) -> bool:

@@ -23,11 +23,13 @@ class Silence(models.TextChoices):
     TENANT_INACTIVE = "business inactive", "The business is switched off"
     WINDOW_CLOSED = "window closed", "The 24-hour window has closed"
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
+    HANDED_OVER = "handed over", "Waiting for a person"
+    OUT_OF_HOURS = "out of hours", "Outside opening hours"
     TOO_MANY_REPLIES = "too many replies", "This customer has had too many replies within an hour"
 
 
 # Someone has to step in, or the customer would wait in vain.
-NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET, Silence.TOO_MANY_REPLIES}
+NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET, Silence.OUT_OF_HOURS, Silence.TOO_MANY_REPLIES}
 
 
 def silence_of(conversation: Conversation, margin: dt.timedelta = MARGIN) -> Silence | None:

@@ -9,8 +9,11 @@ from django.db import connection
 
 from assistant.models import Turn
 from conversations import handover
+from conversations.choices import HandoverReason
 from conversations.history.messages import insert_messages
 from conversations.models import Attachment, ClockTimestamp, Conversation, ConversationMessage
+from leads import noting
+from leads.noting import Note
 from runtime import crashpoints
 
 from . import opening
@@ -27,6 +30,8 @@ class Batch:
     tokens: Counter[int] = field(default_factory=Counter)
     told: set[int] = field(default_factory=set)  # the conversations that are `in_outage`
     flags: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    handovers: list[tuple[int, HandoverReason, str]] = field(default_factory=list)  # conversation, reason, summary
+    notes: list[Note] = field(default_factory=list)
     unanswered: list[UnansweredMessage] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     refused_images: dict[int, str] = field(default_factory=dict)
@@ -77,5 +82,8 @@ def write(batch: Batch) -> None:
         Attachment.objects.filter(pk=pk).update(refused=reason)
     for reason, conversation_ids in batch.flags.items():
         handover.mark_needs_person(conversation_ids, reason)
+    for conversation_id, why, summary in batch.handovers:
+        handover.hand_over([conversation_id], why, summary)
+    noting.note(batch.notes)
     opening.open_for(batch.unanswered)
     crashpoints.reach("C23")

@@ -113,8 +113,11 @@ def cut(body: JSON, answer: str) -> tuple[str, str]:
     return answer, "stop"
 
 
-def completion(body: JSON, answer: str | None, finish_reason: str = "stop", refusal: str | None = None) -> JSON:
-    message: JSON = {"role": "assistant", "content": answer, "refusal": refusal, "annotations": []}
+def completion(
+    body: JSON, answer: str | None, finish_reason: str = "stop", refusal: str | None = None, **more: object
+) -> JSON:
+    """more: further fields of the message, such as tool_calls."""
+    message: JSON = {"role": "assistant", "content": answer, "refusal": refusal, "annotations": [], **more}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
     return {
         **_head(body, "chat.completion"),

@@ -1,5 +1,7 @@
 """The replies of the model stand-in. They depend only on the messages, so a demo is easy to follow."""
 
+import itertools
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ COUNT = re.compile(r"\bhow many (messages|questions|times)\b", re.I)
 THANKS = re.compile(r"^\W*(thanks|thank you|thx|gracias|merci|danke|спасибо)\b", re.I)
 BYE = re.compile(r"^\W*(bye|goodbye|see you|ciao)\b", re.I)
 PERSON = re.compile(r"\b(human|a person|real person|operator|agent|somebody real)\b", re.I)
+SITUATION = re.compile(r"<situation>.*?</situation>\s*", re.DOTALL)
 BUSINESS = re.compile(r"\b(?:assistant|support|receptionist|concierge)\s+(?:of|for|at)\s+([A-Z][\w&' -]{1,60})")
 
 
@@ -26,6 +29,7 @@ class Talk:
     instructions: str
     said: list[str]
     images: int
+    results: str = ""  # of the tools it called for the latest message
 
     @property
     def latest(self) -> str:
@@ -46,18 +50,32 @@ class Talk:
 def read(messages: list[dict[str, Any]]) -> Talk:
     instructions = [_text(m.get("content")) for m in messages if m.get("role") in ("system", "developer")]
     users = [m for m in messages if m.get("role") == "user"]
+    results = itertools.takewhile(lambda m: m.get("role") != "user", reversed(messages))
     return Talk(
         instructions="\n".join(instructions),
         said=[_text(m.get("content")) for m in users],
         images=_images(users[-1].get("content")) if users else 0,
+        results=" ".join(_text(m.get("content")) for m in results if m.get("role") == "tool"),
     )
+
+
+def tool_call(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The call of `hand_over`, if it's offered, the customer asks for a person, and it hasn't been called yet."""
+    talk = read(body["messages"])
+    offered = [tool.get("function", {}).get("name") for tool in body.get("tools") or []]
+    if "hand_over" not in offered or talk.results or not PERSON.search(talk.latest):
+        return None
+    summary = f"The customer asks for a person. Their last message: “{_short(talk.latest, 120)}”"
+    arguments = json.dumps({"reason": "asked", "summary": summary}, ensure_ascii=False)
+    return {"id": "call_1", "type": "function", "function": {"name": "hand_over", "arguments": arguments}}
 
 
 def _text(content: Any) -> str:
     if isinstance(content, str):
-        return content
+        return SITUATION.sub("", content)
     parts = content if isinstance(content, list) else []
-    return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict)).strip()
+    words = " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+    return SITUATION.sub("", words).strip()
 
 
 def _images(content: Any) -> int:
@@ -78,7 +96,10 @@ def reply(talk: Talk) -> str:
         (RECALL, _say_all),
         (THANKS, lambda _: "You're welcome!"),
         (BYE, lambda t: f"Goodbye{_comma(t.name)}!"),
-        (PERSON, lambda _: "Of course. I'll ask a colleague to reply to you here."),
+        (
+            PERSON,
+            lambda t: f"Of course. {t.results.rpartition(': ')[2] or 'I will ask a colleague to reply to you here.'}",
+        ),
         (NAME_TOLD, lambda t: f"Nice to meet you, {t.name}. I'll remember your name."),
         (GREETING, _greet),
     ):

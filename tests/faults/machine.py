@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from assistant.models import Assistant, Turn
 from assistant.turns import claiming, policy
 from assistant.turns.answering import Answering
-from assistant.turns.claiming import ClaimedTurn
 from assistant.turns.closing import FinishedTurn, complete_turns
+from assistant.turns.loading import ClaimedTurn
 from conversations import handover
 from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.outbox.sending import Sending

@@ -36,7 +36,8 @@ class Call:
     def text(self) -> str:
         """The text that is sent, or the last line that the model is shown."""
         if self.kind == "model":
-            return str(self.body["messages"][-1]["content"]).rpartition("\n")[2]
+            said = [message["content"] for message in self.body["messages"] if message["role"] == "user"]
+            return str(said[-1]).rpartition("\n")[2]
         return str(self.body.get("text", {}).get("body", ""))
 
     @property

@@ -1,0 +1,233 @@
+"""Loads claimed turns, with everything that an answer needs."""
+
+import datetime as dt
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils import timezone
+
+from assistant.model import context
+from assistant.model.context import Shown
+from assistant.models import DEFAULT_FALLBACK, AfterHandover, Assistant, Dialect
+from assistant.tools.asking_for_person import asks_for_person
+from assistant.tools.own import LeadFieldSpec, Toolbox
+from conversations.choices import HandoverReason
+from conversations.files import attachments
+from conversations.history.messages import Window, windows_of
+from conversations.models import Conversation, ConversationMessage
+from conversations.outbox.pauses import Pause
+from runtime.database import is_transient
+from tenants.hours import Hours, OpeningHours
+from tenants.models import Tenant
+
+from . import steps
+from .brake import is_machine
+from .policy import Silence, is_over_budget, reason_of, silence_of
+from .situation import Situation
+from .steps import Step
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTurn:
+    """The right to write one reply, until the lease ends or someone else holds a later generation.
+
+    If `silence`, `is_exhausted` or `error` is set, the turn only needs to be closed.
+    """
+
+    turn_id: int
+    generation: int
+    conversation_id: int
+    tenant_id: int
+    first_message_id: int
+    assistant: Assistant
+    dialect: Dialect  # what its endpoint accepts
+    phone_number_id: str
+    pauses: Sequence[Pause]  # active ones of model endpoints
+    former_pauses: Sequence[str]  # the scopes of those that are over, though no call has succeeded since
+    silence: Silence | None
+    is_exhausted: bool  # too many workers lost their lease on it
+    shown: list[Shown]  # the history for the model, oldest first
+    seen_ids: list[int]  # the rows behind them, all kinds
+    newest: str  # wamid of the customer's newest message; '' if it has none
+    quotable: str  # wamid of the newest one that a reply can quote; '' if there's none
+    is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
+    is_machine: bool  # the customer seems to be one
+    is_first_reply: bool  # nobody has written to this customer yet
+    asks_for_person: bool  # in the messages that are to be answered
+    situation: Situation
+    away_text: str  # for the customer, if the assistant is silent because the team is away
+    toolbox: Toolbox
+    steps: Sequence[Step]  # of claims that were lost
+    error: str = ""  # why it can't be answered
+
+    @property
+    def messages(self) -> list[dict[str, object]]:
+        return [shown.as_message() for shown in self.shown]
+
+
+class Row(NamedTuple):
+    """A row of the result, in column order. All but the first three columns are NULL if nothing is due."""
+
+    recovered: int
+    next_in: float | None
+    pauses: str | None  # JSON
+    turn_id: int
+    generation: int
+    first_message_id: int
+    tenant_id: int
+    is_exhausted: bool
+    places: int  # how many turns this business could get
+    conversation_id: int
+    phone_number_id: str
+    handled_by: str
+    is_active: bool
+    last_inbound_at: dt.datetime | None
+    handed_over: str  # why the conversation is waiting for a person
+    contact_name: str
+    tenant_is_active: bool
+    assistant: str | None  # JSON
+    tokens_today: int | None
+    recent_replies: int  # to this customer, within an hour
+    dialects: str | None  # JSON
+    hours: str | None  # JSON
+    facts: str | None  # JSON: the lead's fields
+    lead_fields: str | None  # JSON
+    steps: str | None  # JSON
+
+
+class FoundPause(NamedTuple):
+    scope: str
+    reason: str
+    credential: str
+    is_over: bool
+
+
+def load(rows: Sequence[Row], pauses: Sequence[FoundPause]) -> list[ClaimedTurn]:
+    """A row that can't be loaded doesn't affect the others."""
+    try:
+        return _load_together(rows, pauses)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        if len(rows) > 1:
+            return [turn for row in rows for turn in load([row], pauses)]
+        logger.exception("turn %s: it couldn't be loaded", rows[0].turn_id)
+        return [_broken(rows[0], f"The conversation couldn't be loaded: {reason_of(error)}")]
+
+
+def _load_together(rows: Sequence[Row], pauses: Sequence[FoundPause]) -> list[ClaimedTurn]:
+    assistants = {row.tenant_id: Assistant.from_json(row.assistant, row.tenant_id) for row in rows}
+    histories = windows_of(
+        (
+            Window(row.conversation_id, assistants[row.tenant_id].history_limit, row.first_message_id)
+            for row in rows
+            if not row.is_exhausted
+        ),
+        uncounted=context.SILENT,
+    )
+    files = attachments.of([message for history in histories.values() for message in history])
+    return [
+        _claimed(row, assistants[row.tenant_id], histories.get(row.conversation_id, []), files, pauses) for row in rows
+    ]
+
+
+def _claimed(
+    row: Row,
+    assistant: Assistant,
+    history: Sequence[ConversationMessage],
+    files: context.Files,
+    pauses: Sequence[FoundPause],
+) -> ClaimedTurn:
+    conversation = Conversation(
+        pk=row.conversation_id,
+        tenant=Tenant(pk=row.tenant_id, is_active=row.tenant_is_active),
+        handled_by=row.handled_by,
+        is_active=row.is_active,
+        last_inbound_at=row.last_inbound_at,
+    )
+    silence = silence_of(conversation)
+    if silence is None and is_over_budget(assistant, row.tokens_today or 0):
+        silence = Silence.OUT_OF_BUDGET
+    if silence is None and 0 < settings.CUSTOMER_REPLIES_PER_HOUR <= row.recent_replies:
+        silence = Silence.TOO_MANY_REPLIES
+    hours = OpeningHours.from_json(row.hours)
+    situation = Situation.at(timezone.now(), hours, row.contact_name, json.loads(row.facts or "{}"))
+    if silence is None and situation.is_silent(assistant):
+        silence = Silence.OUT_OF_HOURS
+    stays_silent = assistant.after_handover == AfterHandover.SILENT or row.handed_over == HandoverReason.MACHINE
+    if silence is None and row.handed_over and stays_silent:
+        silence = Silence.HANDED_OVER
+    theirs = [message for message in history if message.role == "user" and message.external_id]
+    spoken = [message for message in history if message.kind not in context.SILENT]
+    asked = [message for message in spoken if message in theirs]
+    last_asked = context.in_order(asked, row.first_message_id)[-1:]
+    open_ones = [message for message in asked if message.pk >= row.first_message_id]
+    refused = [message.refused for message in open_ones if message.refused]
+    return ClaimedTurn(
+        turn_id=row.turn_id,
+        generation=row.generation,
+        conversation_id=row.conversation_id,
+        tenant_id=row.tenant_id,
+        first_message_id=row.first_message_id,
+        assistant=assistant,
+        dialect=Dialect.from_json(row.dialects, row.tenant_id, assistant.endpoint, assistant.model_name),
+        phone_number_id=row.phone_number_id,
+        pauses=[
+            Pause(scope=each.scope, reason=each.reason, credential=each.credential)
+            for each in pauses
+            if not each.is_over
+        ],
+        former_pauses=[each.scope for each in pauses if each.is_over],
+        silence=silence,
+        is_exhausted=row.is_exhausted,
+        shown=context.show(history, row.first_message_id, files, assistant.sees_images),
+        seen_ids=[message.pk for message in history],
+        newest=(theirs[-1].external_id or "") if theirs else "",
+        quotable=(last_asked[0].external_id or "") if last_asked else "",
+        is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
+        is_machine=is_machine(history),
+        is_first_reply=all(message.role == "user" for message in history),
+        asks_for_person=any(asks_for_person(message.text) for message in open_ones),
+        situation=situation,
+        away_text=situation.away_text(assistant, history),
+        toolbox=Toolbox([LeadFieldSpec(*each) for each in json.loads(row.lead_fields or "[]")], situation.next_step),
+        steps=steps.loaded(row.steps, max((message.pk for message in history), default=0)),
+        error=refused[-1] if refused and len(refused) == len(open_ones) else "",
+    )
+
+
+def _broken(row: Row, error: str) -> ClaimedTurn:
+    settings_of_tenant = json.loads(row.assistant) if row.assistant else {}
+    return ClaimedTurn(
+        turn_id=row.turn_id,
+        generation=row.generation,
+        conversation_id=row.conversation_id,
+        tenant_id=row.tenant_id,
+        first_message_id=row.first_message_id,
+        assistant=Assistant(fallback_text=settings_of_tenant.get("fallback_text", DEFAULT_FALLBACK)),
+        dialect=Dialect(),
+        phone_number_id=row.phone_number_id,
+        pauses=[],
+        former_pauses=[],
+        silence=None,
+        is_exhausted=row.is_exhausted,
+        shown=[],
+        seen_ids=[],
+        newest="",
+        quotable="",
+        is_ambiguous=False,
+        is_machine=False,
+        is_first_reply=False,
+        asks_for_person=False,
+        situation=Situation.at(timezone.now(), Hours(), "", {}),
+        away_text="",
+        toolbox=Toolbox([], ""),
+        steps=[],
+        error=error,
+    )
