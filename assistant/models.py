@@ -181,7 +181,13 @@ class Assistant(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(fact_check__in=["off", "warn", "enforce"]), name="assistant_fact_check_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(after_handover__in=AfterHandover.values), name="assistant_after_handover_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(out_of_hours__in=OutOfHours.values), name="assistant_out_of_hours_known"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -137,6 +137,9 @@ class Conversation(models.Model):
                 name="conversation_by_user_id",
             ),
             models.CheckConstraint(
+                condition=Q(handover_reason__in=["", *HandoverReason.values]), name="conversation_handover_reason_known"
+            ),
+            models.CheckConstraint(
                 condition=Q(handled_by__in=ConversationHandler.values), name="conversation_handler_known"
             ),
         ]

@@ -156,7 +156,10 @@ def protocol(tools: Sequence[Json]) -> str:
     ]
     for function in (as_dict(each["function"]) for each in tools):
         properties = as_dict(as_dict(function["parameters"])["properties"])
-        arguments = "; ".join(f"{name}: {as_dict(schema).get('description') or as_dict(schema).get('type')}" for name, schema in properties.items())
+        arguments = "; ".join(
+            f"{name}: {as_dict(schema).get('description') or as_dict(schema).get('type')}"
+            for name, schema in properties.items()
+        )
         lines.append(f"- {function['name']}: {function['description']} Arguments: {arguments}")
     return "\n".join(lines)
 
