@@ -52,7 +52,8 @@ def lines(body: Json) -> list[str]:
 
 def newest(body: Json) -> str:
     """The customer's newest line."""
-    return lines(body)[-1]
+    said = [str(message["content"]) for message in body["messages"] if message["role"] == "user"]
+    return said[-1].split("\n")[-1]
 
 
 def graph_error(code: int, status: int = 400) -> httpx2.Response:

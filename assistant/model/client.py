@@ -1,13 +1,10 @@
 """The only module that calls a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
 
-import base64
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
-from urllib.parse import unquote, urlsplit
 
-import aiohttp
 from django.conf import settings
 
 from assistant.dialects import Dialect
@@ -18,13 +15,13 @@ from runtime import http
 from runtime.http import Kind
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
-from . import answers, requests
+from . import answers, requests, transport
 from .answers import Answer
 from .errors import Completion, ModelFailed, ToolCall
 from .text import is_blank
+from .transport import CHAT, File
 
 TOKEN_CHARACTERS = 4
-CHAT = "/chat/completions"
 
 FAILURES = {
     Kind.BAD_REQUEST: "bad_request",
@@ -65,11 +62,11 @@ async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assi
     """
     assistant = assistant or Assistant()
     started = time.monotonic()
-    form = aiohttp.FormData({"model": settings.TRANSCRIPTION_MODEL})
+    body: Json = {"model": settings.TRANSCRIPTION_MODEL}
     if assistant.transcription_language:
-        form.add_field("language", assistant.transcription_language)
-    form.add_field("file", file, filename=name, content_type=mime_type)
-    response = await _post(assistant, "/audio/transcriptions", settings.MODEL_TURN_SECONDS, data=form)
+        body["language"] = assistant.transcription_language
+    files = {"file": (name, file, mime_type)}
+    response = await _post(assistant, "/audio/transcriptions", settings.MODEL_TURN_SECONDS, body, files)
     answer = answers.read_transcript(response, usable_key(assistant))
     return Completion(
         text=answer.text,
@@ -93,35 +90,14 @@ def usable_key(assistant: Assistant) -> str:
 
 
 async def _post(
-    assistant: Assistant, path: str, seconds: float, body: Json | None = None, data: aiohttp.FormData | None = None
+    assistant: Assistant, path: str, seconds: float, body: Json, files: Mapping[str, File] | None = None
 ) -> http.Response:
-    key = usable_key(assistant)
     try:
-        # Azure's base URLs end in ?api-version=, and a base URL may contain a user and a password.
-        base = urlsplit(assistant.endpoint)
-        folder = base.path.rstrip("/").removesuffix(CHAT)
-        url = base._replace(netloc=base.netloc.rpartition("@")[2], path=folder + path, fragment="").geturl()
-        if base.username:
-            credentials = f"{unquote(base.username)}:{unquote(base.password or '')}"
-            headers = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
-        elif "api-version=" in base.query:
-            headers = {"api-key": key}
-        else:
-            headers = {"Authorization": f"Bearer {key}"}
-    except ValueError:
-        raise ModelFailed("bad_request", "the base URL isn't a URL") from None
-    try:
-        return await http.request(
-            "POST",
-            url,
-            seconds=seconds,
-            connect_seconds=settings.MODEL_CONNECT_SECONDS,
-            headers=headers | {"Accept": "application/json"},
-            json=body,
-            data=data,
-        )
+        return await transport.post(usable_key(assistant), assistant.endpoint, path, body, seconds, files)
     except http.RequestFailed as failure:
         raise ModelFailed(FAILURES[failure.kind], failure.detail) from None
+    except ValueError:
+        raise ModelFailed("bad_request", "the base URL isn't a URL") from None
 
 
 def _usable(answer: Answer, completion: Completion) -> Completion:
