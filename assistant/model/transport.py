@@ -7,7 +7,7 @@ reposts on a 307, shares cookies between tenants, and reads responses of any siz
 import base64
 import functools
 from collections.abc import Mapping
-from typing import cast
+from typing import IO, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx2
@@ -46,7 +46,7 @@ class PooledTransport(httpx2.AsyncBaseTransport):
 # No redirects: a 307 would post the request again. No environment: our client knows the proxies.
 HTTP = httpx2.AsyncClient(transport=PooledTransport(), follow_redirects=False, trust_env=False)
 
-File = tuple[str, object, str]  # name, content, content type
+File = tuple[str, IO[bytes], str]  # name, content, content type
 
 
 async def post(
@@ -64,7 +64,7 @@ async def post(
             path,
             cast_to=httpx2.Response,
             body=body,
-            files=list(files.items()) if files else None,  # type: ignore[arg-type]  # its type for files is private
+            files=files,
             options={
                 "headers": headers,
                 "timeout": httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS),
