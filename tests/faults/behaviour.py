@@ -1,6 +1,7 @@
 """Behaviours of Graph and the model, for `Wire.graph` and `Wire.model`."""
 
 import asyncio
+import json
 import threading
 from typing import Any
 
@@ -23,6 +24,12 @@ def completion(text: str | None, finish: str = "stop", usage: bool = True, **mes
     if usage:
         body["usage"] = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
     return Reply(body=body)
+
+
+def calling(name: str, **arguments: Any) -> Behaviour:
+    """The model calls a tool."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    return always(completion(None, "tool_calls", tool_calls=[{"id": "c1", "type": "function", "function": function}]))
 
 
 def slow(seconds: float, then: Behaviour) -> Behaviour:

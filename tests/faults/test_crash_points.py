@@ -2,6 +2,7 @@
 
 import pytest
 
+from .behaviour import answer, calling, in_turn
 from .conftest import Worlds
 from .meta import inbound, said
 from .world import World
@@ -47,6 +48,21 @@ def test_a_worker_that_dies_at_the_point_is_followed_by_one_reply(worlds: Worlds
     # At most one model call is wasted by a crash; none when the reply was stored already.
     again = len(world.wire.of("model")) - asked
     assert again == (0 if point == "C8" else 1)
+
+
+def test_a_worker_that_dies_after_a_step_is_followed_by_one_that_goes_on_from_it(worlds: Worlds) -> None:
+    """C25"""
+    world = worlds(TURN_LEASE_SECONDS=4)
+    world.wire.model = in_turn(calling("hand_over", reason="complaint", summary="The cake was late."), answer)
+    world.start_web(wait=False)
+    died = world.start_worker(CRASH_POINT="C25")
+    world.wait_for_web()
+    world.meta.deliver(*burst())
+    world.wait(lambda: not died.is_running, what="no process died")
+    world.start_worker()
+    answered_once(world)
+    assert len(world.wire.of("model")) == 2, "the first answer isn't asked for again"
+    assert world.one("SELECT handover_summary FROM conversations") == "The cake was late."
 
 
 @pytest.mark.slow
