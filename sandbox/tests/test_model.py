@@ -45,6 +45,18 @@ def test_it_answers_from_the_conversation(texts: list[str], words: str) -> None:
     assert words in reply(read(said(*texts)))
 
 
+def test_it_hands_over_when_a_tool_is_offered_and_tells_what_happens_next() -> None:
+    tools = [{"type": "function", "function": {"name": "hand_over", "parameters": {}}}]
+    situation = "<situation>\nNow: Monday.\n</situation>\n"
+    messages = said(f"{situation}I want to talk to a human")
+    message = complete({"model": "m", "messages": messages, "tools": tools}).json()["choices"][0]["message"]
+    (call,) = message["tool_calls"]
+    assert json.loads(call["function"]["arguments"])["reason"] == "asked"
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "Recorded. Promise nothing else: Back at nine."}
+    again = complete({"model": "m", "messages": [*messages, message, result], "tools": tools}).json()
+    assert again["choices"][0]["message"]["content"] == "Of course. Back at nine."
+
+
 def test_it_answers_in_openais_format() -> None:
     answer = complete({"model": "gpt-5.4-mini", "messages": said("two rolls")}).json()
     assert (answer["object"], answer["model"]) == ("chat.completion", "gpt-5.4-mini")
