@@ -155,7 +155,7 @@ class Assistant(models.Model):
         default="",
         db_default="",
         validators=[
-            RegexValidator(r"^\s*(?:[\w-]+(?:\.[\w-]+)+(?:\s+|\Z))*\Z", "Enter one host per line, such as example.com.")
+            RegexValidator(r"^\s*(?:[\w-]+(?:\.[\w-]+)+(?:\s+|\Z))+\Z", "Enter one host per line, such as example.com.")
         ],
         verbose_name="allowed hosts",
         help_text="One per line, such as example.com, which includes its subdomains. Replies may link to these hosts "

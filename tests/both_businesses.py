@@ -52,7 +52,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "webhooks/webhookendpoint": hook,
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,
-        "tenants/openinghours": OpeningHours.objects.create(tenant=tenant, holidays=f"{mark} closed"),
+        "tenants/openinghours": OpeningHours.objects.create(tenant=tenant),
         "tenants/membership": member,
         "tenants/invitation": Invitation.objects.create(
             tenant=tenant,

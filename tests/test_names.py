@@ -54,7 +54,7 @@ def test_names_that_are_stored_already_are_cleaned_where_they_are_shown(business
     owner = businesses.browser("owner")
     desk = f"/admin/conversations/conversation/{ours.pk}"
     shown = [owner.get(url).content.decode() for url in ("/admin/conversations/conversation/", "/admin/leads/lead/")]
-    shown.append(owner.get(f"{desk}/transcript/").content.decode())
+    shown.append(owner.get(f"{desk}/change/").content.decode())
     assert [has_hidden(page) for page in shown] == [False] * 3
     assert "<bdi>invoicefdp.exe</bdi>" in shown[2]
     assert '<bdi class="desk-sender">Ann Lee</bdi>' in shown[2]

@@ -69,7 +69,7 @@ def test_no_pattern_of_a_user_reaches_the_database(businesses: TwoBusinesses, ad
         (
             "conversations/conversation",
             {
-                "needs_person__isempty": "0",
+                "tab": "needs",
                 "is_active__exact": "1",
                 "last_message_at__gte": "2026-01-01 00:00:00+00:00",
             },

@@ -49,7 +49,11 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "allowed_hosts",
             "previews_links",
             "transcription_language",
+            "person_hint",
+            "after_handover",
             "returns_after_minutes",
+            "out_of_hours",
+            "away_text",
             "quiet_seconds",
             "max_wait_seconds",
         ]

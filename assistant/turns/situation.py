@@ -72,4 +72,9 @@ class Situation:
 
 
 def _before(block: str, content: object) -> object:
-    return [{"type": "text", "text": block}, *content] if isinstance(content, list) else f"{block}{content}"
+    if not isinstance(content, list):
+        return f"{block}{content}"
+    first, *rest = content
+    if first.get("type") == "text":
+        return [{**first, "text": f"{block}{first['text']}"}, *rest]
+    return [{"type": "text", "text": block}, *content]

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q, QuerySet, TextChoices
 from django.http import HttpRequest
 
 from conversations.models import Conversation
+from tenants.scoped_admin import FilteredList
 from tenants.users import user_of
 
 from .list_rows import ListRow, rows_for
@@ -34,7 +34,7 @@ class TabLink:
     is_current: bool
 
 
-class InboxList(ChangeList):
+class InboxList(FilteredList):
     """Django's list of conversations, narrowed to a tab. Its query string is part of every URL of the inbox."""
 
     rows: list[ListRow]
@@ -48,7 +48,6 @@ class InboxList(ChangeList):
     ) -> QuerySet[Conversation]:
         for name in OF_THE_PAGE:
             self.params.pop(name, None)
-            self.filter_params.pop(name, None)
         rows = super().get_queryset(request, exclude_parameters)
         if self.tab == Tab.NEEDS:  # who has waited longest comes first
             return rows.filter(~Q(needs_person="")).order_by("needs_person_since", "pk")
@@ -58,7 +57,8 @@ class InboxList(ChangeList):
 
     def get_filters_params(self, params: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
         found: dict[str, list[str]] = super().get_filters_params(params)
-        found.pop("tab", None)
+        for name in ("tab", *OF_THE_PAGE):
+            found.pop(name, None)
         return found
 
     def get_results(self, request: HttpRequest) -> None:

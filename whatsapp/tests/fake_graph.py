@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 
 from conversations.outbox.senders import Outbound
+from whatsapp.models import WhatsAppAccount
 
 Answer = httpx2.Response | Exception
 WAMID = "wamid.HBgLNzkwMDEyMzQ1NjcVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"
@@ -50,6 +51,13 @@ def outbound(**parts: Any) -> Outbound:
         "text": "We are open until six.",
     }
     return Outbound(**given | parts)
+
+
+def from_owner(**parts: Any) -> Outbound:
+    """A message of the business that the number belongs to."""
+    plain = outbound(**parts)
+    account = WhatsAppAccount.objects.filter(phone_number_id=plain.phone_number_id).first()
+    return outbound(**parts, tenant_id=account.tenant_id) if account else plain
 
 
 class FakeGraph:

@@ -20,7 +20,7 @@ from whatsapp.graph.sender import WhatsAppSender
 from whatsapp.models import WhatsAppAccount
 
 from .conftest import TOKEN
-from .fake_graph import WAMID, Answer, FakeGraph, accepted, outbound, refused
+from .fake_graph import WAMID, Answer, FakeGraph, accepted, from_owner, outbound, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ show_typing = async_to_sync(WhatsAppSender().show_typing)
 def failure(fake_graph: Fake, *answers: Answer) -> SendFailed:
     fake_graph(*answers)
     with pytest.raises(SendFailed) as failed:
-        send(outbound())
+        send(from_owner())
     return failed.value
 
 
@@ -58,18 +58,18 @@ def test_it_is_the_sender_the_settings_name(settings: Settings) -> None:
 
 def test_it_returns_the_wamid(fake_graph: Fake) -> None:
     fake_graph(accepted())
-    assert send(outbound()) == WAMID
+    assert send(from_owner()) == WAMID
 
 
 def test_it_sends_with_the_token_of_the_one_business(fake_graph: Fake) -> None:
     fake = fake_graph(accepted())
-    send(outbound())
+    send(from_owner())
     assert fake.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 def test_it_sends_with_the_token_of_the_numbers_account(fake_graph: Fake, account: WhatsAppAccount) -> None:
     fake = fake_graph(accepted())
-    send(outbound())
+    send(from_owner())
     assert fake.requests[0].headers["authorization"] == "Bearer EAAbakery"
 
 
@@ -89,7 +89,7 @@ def test_it_holds_the_message_when_the_account_cannot_send(
     WhatsAppAccount.objects.update(**{"access_token": "EAAbakery", **change})
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed, match=said) as failed:
-        send(outbound())
+        send(from_owner())
     assert failed.value.policy == Policy.HOLD
     assert fake.requests == []
 
@@ -107,14 +107,15 @@ def test_it_never_sends_for_an_account_with_the_installations_token(
     WhatsAppAccount.objects.update(access_token="")
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed):
-        send(outbound())
+        send(from_owner())
     assert fake.requests == []
 
 
 def test_it_uses_the_database_once_per_message(fake_graph: Fake, account: WhatsAppAccount) -> None:
     fake_graph(accepted())
+    message = from_owner()
     with CaptureQueriesContext(connection) as queries:
-        send(outbound())
+        send(message)
     assert len(queries) == 2  # the account, the pauses
 
 
@@ -165,7 +166,7 @@ def test_it_is_uncertain_after_any_failure_once_the_request_began(
 def test_it_fails_what_retrying_would_not_change(fake_graph: Fake, code: int) -> None:
     fake = fake_graph(refused(code, details="Because."))
     with pytest.raises(SendFailed, match="Because") as failed:
-        send(outbound())
+        send(from_owner())
     assert (failed.value.code, failed.value.policy, failed.value.waits) == (code, Policy.FAIL, ())
     assert len(fake.requests) == 1
     assert not Pause.objects.exists()
@@ -188,7 +189,7 @@ def test_it_tries_again_when_the_account_cannot_be_read(fake_graph: Fake, monkey
     monkeypatch.setattr(sender_module, "ACCESS_SECONDS", 0)
     fake = fake_graph(accepted())
     with pytest.raises(SendFailed) as failed:
-        send(outbound())
+        send(from_owner())
     assert len(failed.value.waits) == 10
     assert fake.requests == []
 
@@ -203,9 +204,10 @@ def test_it_holds_the_message_when_no_key_decrypts_the_token(
         cursor.execute(
             "UPDATE whatsapp_accounts SET access_token = 'gAAAA-no-key-opens-this' WHERE id = %s", [account.pk]
         )
-    failed = failure(fake_graph, accepted())
-    assert failed.policy == Policy.HOLD
-    assert "FIELD_ENCRYPTION_KEYS" in failed.detail
+    fake_graph(accepted())
+    with pytest.raises(SendFailed, match="FIELD_ENCRYPTION_KEYS") as failed:
+        send(outbound(tenant_id=account.tenant_id))
+    assert failed.value.policy == Policy.HOLD
     good, bad = access.sending_access([another.phone_number_id, account.phone_number_id])
     assert (good.token, bad.token) == ("EAAanother", "")
 

@@ -22,7 +22,7 @@ from whatsapp.graph.sender import WhatsAppSender
 from whatsapp.models import WhatsAppAccount
 
 from .conftest import TOKEN
-from .fake_graph import FakeGraph, accepted, outbound, refused
+from .fake_graph import FakeGraph, accepted, from_owner, outbound, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +40,7 @@ def real_time(graph_settings: Settings) -> None:
 
 def fail(**parts: object) -> SendFailed:
     with pytest.raises(SendFailed) as failed:
-        send(outbound(**parts))
+        send(from_owner(**parts))
     return failed.value
 
 
@@ -90,14 +90,14 @@ def test_it_pauses_the_throttled_scope_and_no_other(
         assert fail(phone_number_id=number).policy == Policy.WAIT
     assert len(fake.requests) == 1
     for number in free:
-        send(outbound(phone_number_id=number))
+        send(from_owner(phone_number_id=number))
 
 
 def test_it_pauses_the_other_apps_own_scope(fake_graph: Fake, two_tenants: None) -> None:
     fake_graph(refused(4), accepted())
     assert fail(phone_number_id="4").policy == Policy.WAIT
     assert Pause.objects.get().scope == f"app:{fingerprint(ANOTHER_APP)}"
-    send(outbound(phone_number_id="1"))
+    send(from_owner(phone_number_id="1"))
 
 
 def test_it_pauses_the_number_when_the_waba_is_not_known(fake_graph: Fake) -> None:
@@ -127,7 +127,7 @@ def test_it_begins_with_the_shortest_pause_again_after_a_success(fake_graph: Fak
     for _ in range(2):
         fail()
         end_pauses()
-    send(outbound())
+    send(from_owner())
     assert not Pause.objects.exists()
     fail()
     assert Pause.objects.get().step == 1
@@ -183,7 +183,7 @@ def test_it_wakes_those_who_wait_after_the_pause_and_not_at_the_same_instant(fak
 def test_one_customers_limit_slows_down_no_one_else(fake_graph: Fake) -> None:
     fake_graph(refused(131056), accepted())
     assert fail().waits == (1, 4, 16, 64, 256)
-    send(outbound(phone="79007654321"))
+    send(from_owner(phone="79007654321"))
 
 
 @pytest.mark.parametrize("code", [131048, 131064])
@@ -221,7 +221,7 @@ def test_it_sends_again_when_the_token_changes(fake_graph: Fake, graph_settings:
     fake_graph(refused(190), accepted())
     fail()
     graph_settings.WHATSAPP_ACCESS_TOKEN = "EAAnew"
-    send(outbound())
+    send(from_owner())
     # And the account is no longer shown as paused.
     assert not Pause.objects.exists()
 
@@ -238,13 +238,13 @@ def test_it_sends_again_when_a_person_ends_the_pause(fake_graph: Fake) -> None:
     fake_graph(refused(131042), accepted())
     fail()
     Pause.objects.all().delete()
-    send(outbound())
+    send(from_owner())
 
 
 def test_it_holds_one_tenants_number_and_no_other(fake_graph: Fake, two_tenants: None) -> None:
     fake_graph(refused(190), accepted())
     assert fail(phone_number_id="1").policy == Policy.HOLD
-    send(outbound(phone_number_id="3"))
+    send(from_owner(phone_number_id="3"))
 
 
 def test_it_does_not_turn_a_hold_into_a_short_pause(graph_settings: Settings, network: FakeNetwork) -> None:
