@@ -38,6 +38,7 @@ class InboxList(FilteredList):
     """Django's list of conversations, narrowed to a tab. Its query string is part of every URL of the inbox."""
 
     rows: list[ListRow]
+    result_list: list[Conversation]
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         self.user, self.tab = user_of(request), tab_of(request)
@@ -48,7 +49,7 @@ class InboxList(FilteredList):
     ) -> QuerySet[Conversation]:
         for name in OF_THE_PAGE:
             self.params.pop(name, None)
-        rows = super().get_queryset(request, exclude_parameters)
+        rows: QuerySet[Conversation] = super().get_queryset(request, exclude_parameters)
         if self.tab == Tab.NEEDS:  # who has waited longest comes first
             return rows.filter(~Q(needs_person="")).order_by("needs_person_since", "pk")
         if self.tab == Tab.MINE:
@@ -72,7 +73,7 @@ class InboxList(FilteredList):
         return scope.everyone or len(scope.tenants) > 1
 
     def page(self, step: int) -> str:
-        return self.get_query_string({"p": self.page_num + step})
+        return str(self.get_query_string({"p": self.page_num + step}))
 
     @property
     def previous_page(self) -> str:
