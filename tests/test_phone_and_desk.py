@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Locator, Page, TimeoutError, expect, sync_playwright
 
 from tests.faults import postgres
 from tests.faults.processes import PRODUCTION
@@ -78,7 +78,12 @@ class Tabs:
 
     def phone(self, who: str) -> "Phone":
         page = self.open("/sandbox/")
-        page.get_by_role("button", name=who).click()
+        button = page.get_by_role("button", name=who)
+        try:
+            button.wait_for()
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{page.url}\n{page.inner_text('body')}\n{self.problems}") from error
+        button.click()
         expect(page.get_by_role("button", name=who)).to_have_attribute("aria-current", "true")
         return Phone(page)
 
