@@ -44,7 +44,7 @@ MODES = {
     "403": Mode(error(403), 1, "fallback", 0),
     "404": Mode(error(404, "model_not_found"), 1, "fallback"),
     "too long": Mode(b.in_turn(b.always(TOO_LONG), b.answer), 2, "replied", 1),
-    "always too long": Mode(b.always(TOO_LONG), 2, "fallback"),
+    "always too long": Mode(b.always(TOO_LONG), 2, "fallback", 3),  # halved until one message is left
     "400": Mode(error(400), 1, "fallback"),
     "422": Mode(error(422), 1, "fallback"),
     "HTML": Mode(b.always(Reply(body="<html>welcome</html>")), 2, "fallback"),

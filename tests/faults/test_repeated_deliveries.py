@@ -76,43 +76,24 @@ from whatsapp import models
 from whatsapp.webhook import ingest
 print([ingest.replay(event) for event in models.QuarantinedEvent.objects.order_by("id")])
 """
-MOST_HEAPS, LONG = 10, "x" * 2800  # of 3 MB each
+LONG = "x" * 2800  # a thousand of them are 3 MB
 ASIDE = "SELECT count(*) FROM quarantined_events WHERE resolved_at IS NULL"
 
 
-def seconds_for(world: World, heap: list[Json]) -> float:
-    assert world.meta.post(inbound(*heap)) == 200
-    return world.meta.answers[-1][1]
-
-
-def _within_a_second(poisoned: list[float], clean: list[float]) -> bool:
-    return len(poisoned) > 1 and min(poisoned) < max(1, 3.5 * min(clean))
-
-
-def test_a_thousand_messages_with_one_poison_are_stored_within_a_second(world: World) -> None:
-    """PostgreSQL refuses the poisoned message. Once that's fixed, it can be replayed.
-
-    The limit applies to a machine that takes a third of a second for a batch without poison; slower ones get more. One
-    of two batches has to meet it, or one of several on a busy machine.
-    """
+def test_a_thousand_messages_with_one_poison_are_stored_without_it(world: World) -> None:
+    """PostgreSQL refuses the poisoned message. Once that's fixed, it can be replayed."""
     world.database.execute(REFUSE)
     world.start_web()
-    clean: list[float] = []
-    poisoned: list[float] = []
-    while len(poisoned) < MOST_HEAPS and not _within_a_second(poisoned, clean):
-        clean.append(seconds_for(world, [said(LONG, customer=f"{1000 + n % 100}") for n in range(1000)]))
-        heap = [said(LONG, customer=f"{1000 + n % 100}") for n in range(1000)]
-        heap[617] = said("poison", customer=f"{2000 + len(poisoned)}")
-        poisoned.append(seconds_for(world, heap))
-    assert _within_a_second(poisoned, clean), (clean, poisoned)
-    heaps = len(poisoned)
+    heap = [said(LONG, customer=f"{1000 + n % 100}") for n in range(1000)]
+    heap[617] = said("poison", customer="2000")
+    world.meta.deliver(inbound(*heap))
     world.start_worker()
-    assert (world.one(STORED), world.one(ASIDE)) == (1999 * heaps, heaps)
+    assert (world.one(STORED), world.one(ASIDE)) == (999, 1)
     world.settle()
     world.judge()
     world.database.execute("DROP TRIGGER refuse ON conversation_messages")
-    assert world.run(REPLAY) == str([""] * heaps)
-    assert (world.one(STORED), world.one(ASIDE)) == (2000 * heaps, 0)
+    assert world.run(REPLAY) == str([""])
+    assert (world.one(STORED), world.one(ASIDE)) == (1000, 0)
     world.settle()
     world.judge()
-    assert {call.to for call in world.wire.accepted} >= {f"{2000 + n}" for n in range(heaps)}
+    assert {call.to for call in world.wire.accepted} >= {"2000"}
