@@ -37,7 +37,7 @@ test: $(INSTALLED_DEV) .env
 	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
 
 faults: $(INSTALLED_DEV)
-	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults
+	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults tests/faults
 
 fuzz: $(INSTALLED_DEV)
 	@$(CLEAN) FUZZ_REQUESTS=$(N) FUZZ_SEED=$(SEED) $(IN_VENV) -m pytest -n auto --maxprocesses 4 -m fuzz tests/fuzz

@@ -31,7 +31,10 @@ def test_a_webhook_endpoint_that_hangs_delays_neither_replies_nor_other_endpoint
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hung.append(str(writer.get_extra_info("peername")))
-        await asyncio.sleep(3600)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            writer.close()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
