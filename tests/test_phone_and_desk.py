@@ -44,6 +44,7 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxed]:
         one = Sandboxed(World(server.create(), folder, MEDIA_FOLDER=folder / "media"))
         try:
             one.world.run(PREPARE)
+            one.http.get("/").raise_for_status()  # creates the first people, before a test adds others
             yield one
         finally:
             one.close()
