@@ -40,7 +40,7 @@ class EndpointFields(TenantScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Assistant, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        # Only what was corrected: the rest belongs to the former model, if that was changed too.
+        # Only what was corrected: the rest belongs to the previous model, if that was changed too.
         corrected = {
             name: form.cleaned_data[f"{PREFIX}{name}"]
             for name in Dialect.FEATURES

@@ -76,7 +76,7 @@ OPENAI_BASE_URL = env.str(
 ).rstrip("/")
 # Not deprecated in openai 3.54 (types/shared/chat_model.py).
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
-# What every business may use at most. 0 is no limit.
+# The most that each business may use. 0 means no limit.
 MODELS = env.list("MODELS", default=[])
 MODEL_MAX_OUTPUT_TOKENS = env.int("MODEL_MAX_OUTPUT_TOKENS", default=8000)
 BUSINESS_DAILY_TOKENS = env.int("BUSINESS_DAILY_TOKENS", default=0)

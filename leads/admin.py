@@ -1,7 +1,7 @@
 """Leads: the people behind the conversations."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin
@@ -48,12 +48,24 @@ class LeadForm(forms.ModelForm[Lead]):
         return super().save(commit)
 
 
-def fields_of(lead: Lead) -> list[tuple[str, str, str]]:
-    """(name, label, help text) of the business's fields, then of values without one."""
-    defined = [(each.name, each.label, each.description) for each in LeadField.objects.filter(tenant=lead.tenant_id)]
-    known = {name for name, _, _ in defined}
-    others = [name for name in lead.fields if name not in known and shown(lead.fields[name])]
-    return [*defined, *((name, name.replace("_", " ").capitalize(), "") for name in others)]
+class CustomField(NamedTuple):
+    """value: as people read it; "" if there's none."""
+
+    name: str
+    label: str
+    help_text: str
+    value: str
+
+
+def fields_of(lead: Lead) -> list[CustomField]:
+    """The business's fields, then values without one."""
+    defined = list(LeadField.objects.filter(tenant=lead.tenant_id))
+    known = {each.name for each in defined}
+    others = [LeadField(name=name) for name, value in lead.fields.items() if name not in known and shown(value)]
+    return [
+        CustomField(each.name, each.label, each.description, shown(lead.fields.get(each.name)))
+        for each in [*defined, *others]
+    ]
 
 
 def shown(value: object) -> str:
@@ -80,16 +92,16 @@ class LeadAdmin(TenantScopedAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         inputs = {
-            f"{FIELD}{name}": forms.CharField(
-                label=label, help_text=help_text, required=False, initial=shown(obj.fields.get(name))
+            f"{FIELD}{each.name}": forms.CharField(
+                label=each.label, help_text=each.help_text, required=False, initial=each.value
             )
-            for name, label, help_text in (fields_of(obj) if obj else [])
+            for each in (fields_of(obj) if obj else [])
         }
         kwargs["form"] = type("LeadForm", (LeadForm,), inputs)
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        custom = [f"{FIELD}{name}" for name, _, _ in fields_of(obj)] if obj else []
+        custom = [f"{FIELD}{each.name}" for each in fields_of(obj)] if obj else []
         if not self.has_change_permission(request, obj):
             custom = ["custom_fields"]
         return [(None, {"fields": ["name", "phone", "stage", "notes", *custom, *self.readonly_fields]})]
@@ -99,9 +111,7 @@ class LeadAdmin(TenantScopedAdmin):
 
     @admin.display(description="custom fields")
     def custom_fields(self, lead: Lead) -> str:
-        return "; ".join(
-            f"{label}: {value}" for name, label, _ in fields_of(lead) if (value := shown(lead.fields.get(name)))
-        )
+        return "; ".join(f"{each.label}: {each.value}" for each in fields_of(lead) if each.value)
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
@@ -133,9 +143,9 @@ def lead_panel(conversation: Conversation) -> str:
     if lead is None:
         return ""
     values = [
-        {"label": label, "value": value, "message": lead.field_sources.get(name)}
-        for name, label, _ in fields_of(lead)
-        if (value := shown(lead.fields.get(name)))
+        {"label": each.label, "value": each.value, "message": lead.field_sources.get(each.name)}
+        for each in fields_of(lead)
+        if each.value
     ]
     return render_to_string("leads/panel.html", {"lead": lead, "values": values})
 

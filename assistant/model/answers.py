@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from assistant.tools.own import ToolCall
 from runtime import http
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads
 
 from . import refusals
-from .errors import Completion, ModelFailed, ToolCall
+from .errors import Completion, ModelFailed
 from .text import clean, plain
 
 LONGEST_TEXT = 32_768  # characters: eight messages
@@ -172,7 +173,8 @@ def _tool_calls(value: object) -> Iterator[ToolCall]:
         if name := plain(as_text(function.get("name")))[:LONGEST_NAME]:
             # OpenAI documents arguments as a string of JSON; some services give the object itself.
             text = arguments if isinstance(arguments, str) else json.dumps(as_dict(arguments), ensure_ascii=False)
-            yield ToolCall(plain(as_text(as_dict(item).get("id")))[:LONGEST_NAME], name, clean(text)[:LONGEST_TEXT])
+            id = plain(as_text(as_dict(item).get("id")))[:LONGEST_NAME]
+            yield ToolCall.read(name, clean(text)[:LONGEST_TEXT], id)
 
 
 def _count(value: object) -> int:

@@ -1,6 +1,5 @@
 """The only module that calls a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import IO
@@ -17,7 +16,7 @@ from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
 from . import answers, requests, transport
 from .answers import Answer
-from .errors import Completion, ModelFailed, ToolCall
+from .errors import Completion, ModelFailed
 from .text import is_blank
 from .transport import CHAT, File
 
@@ -128,8 +127,7 @@ def _completion(answer: Answer, body: Json, has_tools: bool, seconds: float) -> 
         completion_tokens=answer.completion_tokens or _estimate(answer.text),
         usage_estimated=estimate or not answer.completion_tokens,
         seconds=seconds,
-        tool_calls=(answer.tool_calls if "tools" in body else ())
-        or tuple(ToolCall("", call.name, json.dumps(call.arguments)) for call in written),
+        tool_calls=(answer.tool_calls if "tools" in body else ()) or tuple(written),
     )
 
 

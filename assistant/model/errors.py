@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from assistant.tools.own import ToolCall
+
 from .refusals import Refusal
 
 MAX_ATTEMPTS = 3
@@ -21,7 +23,7 @@ class Rule:
 
     waits: seconds before the second, third, … attempt after a failure of this kind.
     postpone: if the wait doesn't fit into the turn, the turn is due again later.
-    halve_history: drop the older half of the messages and try again, once.
+    halve_history: drop the older half of the messages and try again, until one is left.
     stop_endpoint: make no more calls to this URL with this key for 15 minutes.
     more_room: ask again with a higher limit on output tokens.
     objects: ask again, and tell the model what's wrong with its answer.
@@ -93,15 +95,6 @@ RULES: dict[str, Rule] = {
     ),
     "endpoint_paused": Rule(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool that the model wants to call. arguments: JSON, as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

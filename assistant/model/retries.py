@@ -35,7 +35,7 @@ from .learning import Endpoint
 
 logger = logging.getLogger(__name__)
 
-MORE_ROOM, LEAST_ROOM = 4, 4096  # times the output tokens, and at least so many, for a model that reasons
+MORE_ROOM, LEAST_ROOM = 4, 4096  # for a model that reasons: this many times the output tokens, and at least this many
 
 # Said to the model, not shown to anyone.
 OBJECTION = (

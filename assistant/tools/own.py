@@ -139,7 +139,7 @@ def calls_in(text: str) -> tuple[str, list[ToolCall]]:
         if name in names and start >= end:
             given = value.get("arguments", value.get("parameters"))
             arguments = as_dict(given) if given is not None else {k: v for k, v in value.items() if k != "tool"}
-            calls.append(ToolCall(name, arguments))
+            calls.append(ToolCall(name, as_dict(clean(arguments))))
             kept.append(text[end:start])
             end = stop
     if not calls:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 
 from assistant.model.errors import Completion
 from assistant.model.learning import Endpoint
-from assistant.tools.own import ToolCall
 from runtime import crashpoints
 
 from . import asking
@@ -23,7 +22,7 @@ async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool
     while True:
         found = await asking.ask(claim, endpoint, started, tools if len(taken) < MOST_STEPS else (), taken)
         answer = found.outcome.completion
-        calls = [ToolCall.read(call.name, call.arguments, call.id) for call in answer.tool_calls] if answer else []
+        calls = answer.tool_calls if answer else ()
         # Calls that are written into a reply don't need another answer.
         if answer is None or not calls or (answer.text and not any(call.id for call in calls)):
             break

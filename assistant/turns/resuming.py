@@ -29,7 +29,7 @@ def waits_for(assistant: Assistant, kind: str) -> str:
 
 
 def resume(assistant: Assistant) -> None:
-    """Its endpoint works again, or shall be tried: end its pause, and answer whoever waits for it."""
+    """Its endpoint works again, or should be tried again: end its pause, and answer the turns that wait for it."""
     Pause.objects.filter(scope=retries.scope(assistant)).delete()
     answer_waiting()
 

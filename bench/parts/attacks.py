@@ -155,7 +155,7 @@ def heavy_bodies() -> Iterator[tuple[str, bytes]]:
 
 
 def filled(head: bytes, unit: bytes, tail: bytes, *, parts: int) -> bytes:
-    """3 MB of this unit, but only so often that there are at most so many objects, lists and commas.
+    """Repeat this unit up to 3 MB, with at most `parts` objects, lists and commas in all.
 
     `#` in the unit is a number that makes it unique.
     """

@@ -1,7 +1,7 @@
 """Answers "nothing has changed" before Django reads the session, which is most of what a poll costs.
 
 It's only given for a few seconds after the same session was checked in full, and it reveals nothing. Every other answer
-goes the whole way. Whoever logs out or leaves the business notices these seconds later.
+takes the full path through Django. After signing out or leaving a business, someone can still get it for these seconds.
 """
 
 import re
