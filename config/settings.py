@@ -81,6 +81,7 @@ MODELS = env.list("MODELS", default=[])
 MODEL_MAX_OUTPUT_TOKENS = env.int("MODEL_MAX_OUTPUT_TOKENS", default=8000)
 BUSINESS_DAILY_TOKENS = env.int("BUSINESS_DAILY_TOKENS", default=0)
 CUSTOMER_REPLIES_PER_HOUR = env.int("CUSTOMER_REPLIES_PER_HOUR", default=100)
+MACHINE_EXCHANGES = env.int("MACHINE_EXCHANGES", default=5)
 # Not deprecated in openai 3.54 (types/audio_model.py).
 TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; without it, costs aren't recorded.

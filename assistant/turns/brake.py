@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
+from django.conf import settings
+
 from conversations.models import ConversationMessage
 
-EXCHANGES = 5  # in a row
 READING_SECONDS = 1.0
 CHARACTERS_PER_SECOND = 15  # nobody types faster on a phone
 
@@ -13,8 +14,11 @@ CHARACTERS_PER_SECOND = 15  # nobody types faster on a phone
 def is_machine(history: Sequence[ConversationMessage]) -> bool:
     """Whether the last answers to the assistant were all the same, or all faster than a person types.
 
-    history: oldest first.
+    `MACHINE_EXCHANGES` says how many are compared. history: oldest first.
     """
+    exchanges: int = settings.MACHINE_EXCHANGES
+    if not exchanges:
+        return False
     answers: list[tuple[str, bool]] = []
     for ours, theirs in itertools.pairwise(history):
         if ours.origin == "assistant" and theirs.role == "user":
@@ -23,7 +27,7 @@ def is_machine(history: Sequence[ConversationMessage]) -> bool:
             answers.append((theirs.text.strip().casefold(), seconds < typing))
         elif theirs.role != "user" and theirs.origin != "assistant":
             answers.clear()  # a person wrote
-    last = answers[-EXCHANGES:]
-    if len(last) < EXCHANGES:
+    last = answers[-exchanges:]
+    if len(last) < exchanges:
         return False
     return len({text for text, _ in last}) == 1 or all(is_quick for _, is_quick in last)
