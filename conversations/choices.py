@@ -33,6 +33,7 @@ class MessageOrigin(models.TextChoices):
     ASSISTANT = "assistant", "Assistant"
     OPERATOR = "operator", "Team, from the desk"
     APP = "app", "Team, from the WhatsApp app"
+    AUTOMATIC = "automatic", "WhatsApp app, automatic"
     SYSTEM = "system", "System"
 
 

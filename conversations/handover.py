@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Now
 
 from runtime.notify import notify_workers_on_commit
 
@@ -61,27 +61,19 @@ def hand_back(conversation_id: int) -> None:
                 hook(conversation_id)
 
 
-def mark_needs_person(conversation_ids: Iterable[int], reason: str) -> None:
-    """Flag conversations that someone on the team should look at, with the reason."""
-    ids, reason = list(conversation_ids), reason[:255]
-    with transaction.atomic(savepoint=False):
-        webhook_events.needs_person(ids, reason)
-        Conversation.objects.filter(pk__in=ids).update(needs_person=reason, needs_person_since=Now(), updated_at=Now())
+def mark_needs_person(conversation_ids: Iterable[int], reason: str | HandoverReason, summary: str = "") -> None:
+    """Flag conversations that someone on the team should look at. A HandoverReason: the assistant asks for a person.
 
-
-def hand_over(conversation_ids: Iterable[int], reason: HandoverReason, summary: str = "") -> None:
-    """The assistant asks for a person: flag the conversations, with what the team should know first."""
-    ids = list(conversation_ids)
+    Whoever is flagged already has waited since then.
+    """
+    ids, words = list(conversation_ids), reason.label if isinstance(reason, HandoverReason) else reason[:255]
+    changes: dict[str, object] = {"needs_person": words, "needs_person_since": Coalesce("needs_person_since", Now())}
+    if isinstance(reason, HandoverReason):
+        # An earlier summary is better than none; there's none left from an earlier flag.
+        changes |= {"handover_reason": reason, "handover_summary": summary or F("handover_summary")}
     with transaction.atomic(savepoint=False):
-        webhook_events.needs_person(ids, reason.label, summary)
-        Conversation.objects.filter(pk__in=ids).update(
-            needs_person=reason.label,
-            needs_person_since=Now(),
-            handover_reason=reason,
-            # An earlier summary is better than none; there's none left from an earlier flag.
-            handover_summary=summary or F("handover_summary"),
-            updated_at=Now(),
-        )
+        webhook_events.needs_person(ids, words, summary)
+        Conversation.objects.filter(pk__in=ids).update(**changes, updated_at=Now())
 
 
 def clear_needs_person(conversation_ids: Iterable[int]) -> int:
@@ -90,11 +82,21 @@ def clear_needs_person(conversation_ids: Iterable[int]) -> int:
     return flagged.update(**UNFLAGGED, updated_at=Now())
 
 
+def end_reason(rows: "QuerySet[Conversation]") -> None:
+    """The reason for which these conversations are flagged is gone. What the assistant asked a person for isn't."""
+    asked = (When(handover_reason=reason, then=Value(reason.label)) for reason in HandoverReason)
+    rows.update(
+        needs_person=Case(*asked, default=Value("")),
+        needs_person_since=Case(When(~Q(handover_reason=""), then=F("needs_person_since"))),
+        updated_at=Now(),
+    )
+
+
 def clear_waiting(conversation_ids: Iterable[int]) -> None:
     """Clear the *waiting* flag of the conversations whose replies have all been sent."""
     unsent = ConversationMessage.objects.filter(conversation=OuterRef("pk"), status__in=[Status.QUEUED, Status.SENDING])
     waiting = Conversation.objects.filter(pk__in=list(conversation_ids), needs_person__startswith=WAITING)
-    clear_needs_person(waiting.filter(~Exists(unsent)).values_list("pk", flat=True))
+    end_reason(waiting.filter(~Exists(unsent)))
 
 
 def send_again(message_id: int, user: User) -> bool:
@@ -117,7 +119,7 @@ def send_again(message_id: int, user: User) -> bool:
             notify_workers_on_commit()
             # Every reason about a reply begins like this.
             troubled = Conversation.objects.filter(messages=message_id, needs_person__startswith="A reply ")
-            clear_needs_person(troubled.exclude(messages__status=Status.UNCERTAIN).values_list("pk", flat=True))
+            end_reason(troubled.exclude(messages__status=Status.UNCERTAIN))
     return bool(moved)
 
 
@@ -137,4 +139,4 @@ def mark_delivered(message_id: int, user: User) -> bool:
 def clear_uncertain(message_id: int) -> None:
     """Clear the *uncertain* flag of a message's conversation once none of its messages is uncertain."""
     conversation = Conversation.objects.filter(messages=message_id, needs_person=UNCERTAIN)
-    conversation.exclude(messages__status=Status.UNCERTAIN).update(**UNFLAGGED, updated_at=Now())
+    end_reason(conversation.exclude(messages__status=Status.UNCERTAIN))

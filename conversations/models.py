@@ -22,7 +22,7 @@ from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import Left
+from django.db.models.functions import MD5, Left
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -274,6 +274,8 @@ class ConversationMessage(models.Model):
             BrinIndex(fields=["created_at"], name="message_by_time"),
             # The transcript: the reactions to the messages of one page.
             models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
+            # Echoes: who else got this text from the WhatsApp app?
+            models.Index(MD5("text"), name="message_echoed", condition=Q(origin__in=["app", "automatic"])),
             # Deleting a user.
             models.Index(fields=["author"], name="message_by_author", condition=Q(author__isnull=False)),
             # The claim: each business's due messages, oldest first; messages stuck in *sending*.

@@ -1,4 +1,4 @@
-"""Jobs that fetch customers' files and retry quarantined events."""
+"""Jobs that fetch customers' files, retry quarantined events and judge echoes."""
 
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -8,6 +8,7 @@ from runtime.jobs import every
 
 from .media import fetching
 from .quarantine import replays
+from .webhook import echoes
 
 
 @app.task(queue="files")
@@ -25,3 +26,9 @@ def find_files_to_fetch() -> int:
 async def replay(event_id: int) -> None:
     """Retry one quarantined event. Safe to run twice."""
     await database_sync_to_async(replays.replay)(event_id)
+
+
+@app.task(queue="maintenance", retry=RetryStrategy(max_attempts=20, wait=5))  # until the database is available again
+async def judge_echo(message_id: int) -> None:
+    """Correct what an automatic echo was first taken for. Safe to run twice."""
+    await database_sync_to_async(echoes.judge)(message_id)

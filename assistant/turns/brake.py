@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from conversations.choices import MessageOrigin
 from conversations.models import ConversationMessage
 
 READING_SECONDS = 1.0
@@ -20,7 +21,8 @@ def is_machine(history: Sequence[ConversationMessage]) -> bool:
     if not exchanges:
         return False
     answers: list[tuple[str, bool]] = []
-    for ours, theirs in itertools.pairwise(history):
+    spoken = (message for message in history if message.origin != MessageOrigin.AUTOMATIC)
+    for ours, theirs in itertools.pairwise(spoken):
         if ours.origin == "assistant" and theirs.role == "user":
             seconds = (theirs.created_at - ours.created_at).total_seconds()
             typing = READING_SECONDS + len(theirs.text) / CHARACTERS_PER_SECOND

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from assistant.model import answers, prices
 from assistant.model.retries import Outcome
 from assistant.models import Turn
+from assistant.tools.asking_for_person import asks_for_person
 from assistant.tools.own import Effects, ToolCall
 from conversations.choices import HandoverReason
 from conversations.models import ConversationMessage
@@ -186,9 +187,9 @@ def _finish(batch: Batch, turn: Turn, finished: FinishedTurn, state: Turn.State,
 
 def _carry_out(batch: Batch, claim: ClaimedTurn, effects: Effects) -> None:
     """What the assistant's own tools do. A customer who asked for a person is flagged even if the model didn't."""
-    reason = effects.reason or (HandoverReason.ASKED if claim.asks_for_person else None)
-    if claim.is_machine:
-        reason = HandoverReason.MACHINE
+    reason = HandoverReason.MACHINE if claim.is_machine else effects.reason
+    if reason is None and any(asks_for_person(text) for text in claim.open_texts):
+        reason = HandoverReason.ASKED
     if reason:
         batch.handovers.append((claim.conversation_id, reason, effects.summary))
     if effects.values:

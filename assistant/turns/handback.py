@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from assistant.model import context
 from conversations import handover
-from conversations.choices import GROUP
+from conversations.choices import GROUP, MessageOrigin
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 from runtime.notify import notify_workers_on_commit
@@ -66,6 +66,8 @@ def answer_open_messages(conversation_id: int) -> None:
 def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
     found = []
     for message in reversed(get_last_messages(conversation_id, LOOKED_THROUGH)):
+        if message.origin == MessageOrigin.AUTOMATIC:
+            continue
         if message.role == "assistant" and message.status != Status.FAILED:
             break
         if message.role == "user" and message.kind not in context.SILENT and not message.revoked_at:

@@ -13,9 +13,8 @@ from django.utils import timezone
 from assistant.model import context
 from assistant.model.context import Shown
 from assistant.models import DEFAULT_FALLBACK, AfterHandover, Assistant, Dialect
-from assistant.tools.asking_for_person import asks_for_person
 from assistant.tools.own import LeadFieldSpec, Toolbox
-from conversations.choices import HandoverReason
+from conversations.choices import HandoverReason, MessageOrigin
 from conversations.files import attachments
 from conversations.history.messages import Window, windows_of
 from conversations.models import Conversation, ConversationMessage
@@ -59,7 +58,7 @@ class ClaimedTurn:
     is_ambiguous: bool  # other messages are open too, so the reply quotes the one it answers
     is_machine: bool  # the customer seems to be one
     is_first_reply: bool  # nobody has written to this customer yet
-    asks_for_person: bool  # in the messages that are to be answered
+    open_texts: Sequence[str]  # what the customer wrote and said since the last reply
     situation: Situation
     away_text: str  # for the customer, if the assistant is silent because the team is away
     toolbox: Toolbox
@@ -164,7 +163,11 @@ def _claimed(
     if silence is None and row.handed_over and stays_silent:
         silence = Silence.HANDED_OVER
     theirs = [message for message in history if message.role == "user" and message.external_id]
-    spoken = [message for message in history if message.kind not in context.SILENT]
+    spoken = [
+        message
+        for message in history
+        if message.kind not in context.SILENT and message.origin != MessageOrigin.AUTOMATIC
+    ]
     asked = [message for message in spoken if message in theirs]
     last_asked = context.in_order(asked, row.first_message_id)[-1:]
     open_ones = [message for message in asked if message.pk >= row.first_message_id]
@@ -192,8 +195,12 @@ def _claimed(
         quotable=(last_asked[0].external_id or "") if last_asked else "",
         is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
         is_machine=is_machine(history),
-        is_first_reply=all(message.role == "user" for message in history),
-        asks_for_person=any(asks_for_person(message.text) for message in open_ones),
+        is_first_reply=all(message.role == "user" for message in spoken),
+        open_texts=[
+            text
+            for message in open_ones
+            for text in (message.text, *(file.transcript for file in files.get(message.pk, [])))
+        ],
         situation=situation,
         away_text=situation.away_text(assistant, history),
         toolbox=Toolbox([LeadFieldSpec(*each) for each in json.loads(row.lead_fields or "[]")], situation.next_step),
@@ -224,7 +231,7 @@ def _broken(row: Row, error: str) -> ClaimedTurn:
         is_ambiguous=False,
         is_machine=False,
         is_first_reply=False,
-        asks_for_person=False,
+        open_texts=[],
         situation=Situation.at(timezone.now(), Hours(), "", {}),
         away_text="",
         toolbox=Toolbox([], ""),

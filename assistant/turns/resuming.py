@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from assistant.model import retries
 from assistant.model.errors import RULES
 from assistant.models import Assistant, Turn
+from conversations import handover
+from conversations.choices import MessageOrigin
 from conversations.models import Conversation, ConversationMessage, Pause, Status
 from runtime.jobs import BATCH
 from runtime.notify import notify_workers_on_commit
@@ -86,9 +88,7 @@ def _answer(conversation_id: int) -> bool:
         )
         if reopened:
             flags = [failure_flag(turn.error) for turn in turns]
-            Conversation.objects.filter(pk=conversation_id, needs_person__in=flags).update(
-                needs_person="", needs_person_since=None, updated_at=Now()
-            )
+            handover.end_reason(Conversation.objects.filter(pk=conversation_id, needs_person__in=flags))
             notify_workers_on_commit()
             logger.info("conv_id=%s: answering what waited for the model", conversation_id)
     return True
@@ -101,7 +101,7 @@ def _is_answered(turn: Turn) -> bool:
         return True
     replies = ConversationMessage.objects.filter(
         conversation=turn.conversation_id, role="assistant", pk__gt=turn.last_message_id
-    ).exclude(status=Status.FAILED)
+    ).exclude(Q(status=Status.FAILED) | Q(origin=MessageOrigin.AUTOMATIC))
     for first, last in turns.filter(outcome="fallback", first_reply__isnull=False).values_list(
         "first_reply", "last_reply"
     ):

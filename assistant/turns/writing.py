@@ -83,7 +83,7 @@ def write(batch: Batch) -> None:
     for reason, conversation_ids in batch.flags.items():
         handover.mark_needs_person(conversation_ids, reason)
     for conversation_id, why, summary in batch.handovers:
-        handover.hand_over([conversation_id], why, summary)
+        handover.mark_needs_person([conversation_id], why, summary)
     noting.note(batch.notes)
     opening.open_for(batch.unanswered)
     crashpoints.reach("C23")

@@ -169,9 +169,12 @@ def sender(conversation: Conversation, message: ConversationMessage) -> str:
         return str(conversation)
     if message.author:
         return display_name(message.author)
-    return {"app": "WhatsApp app", "system": "System", "operator": "Former member"}.get(
-        message.origin, "Assistant" if message.role == "assistant" else "System"
-    )
+    return {
+        "app": "WhatsApp app",
+        "automatic": "WhatsApp app (automatic)",
+        "system": "System",
+        "operator": "Former member",
+    }.get(message.origin, "Assistant" if message.role == "assistant" else "System")
 
 
 def _quoted(conversation: Conversation, messages: Sequence[ConversationMessage]) -> dict[str, ConversationMessage]:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from conversations.choices import MessageOrigin
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 from webhooks.recording import forget_text
@@ -36,7 +37,12 @@ class _Correction:
     text: str
 
 
-_Target = tuple[int, str | None, str]  # conversation, wamid, origin
+_Target = tuple[int, str | None, str]  # conversation, wamid, side
+
+
+def _side(origin: str) -> str:
+    """Automatic echoes come from the WhatsApp app, too."""
+    return MessageOrigin.APP if origin == MessageOrigin.AUTOMATIC else origin
 
 
 def apply(stored: Iterable[StoredMessage]) -> list[Revoked]:
@@ -60,7 +66,7 @@ def apply(stored: Iterable[StoredMessage]) -> list[Revoked]:
     revoked: list[ConversationMessage] = []
     edited: list[ConversationMessage] = []
     for original in originals.order_by("pk").select_for_update(of=("self",)).defer("raw_json"):
-        found = corrections[original.conversation_id, original.external_id, original.origin]
+        found = corrections[original.conversation_id, original.external_id, _side(original.origin)]
         # An edit that comes after the revoke is blanked with it.
         is_revoked = original.revoked_at is not None or _correct(original, found)
         (revoked if is_revoked else edited).append(original)
@@ -91,7 +97,8 @@ def _corrections_of(targets: Sequence[_Target]) -> dict[_Target, list[_Correctio
 def _any(targets: Iterable[_Target], column: str) -> Q:
     condition = Q()
     for conversation_id, wamid, origin in targets:
-        condition |= Q(("conversation_id", conversation_id), (column, wamid), ("origin", origin))
+        origins = [each for each in MessageOrigin if _side(each) == origin]
+        condition |= Q(("conversation_id", conversation_id), (column, wamid), ("origin__in", origins))
     return condition
 
 
@@ -102,7 +109,7 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
     condition = Q(pk__in=[message.pk for message in messages])
     for message in messages:
         edits = Q(conversation_id=message.conversation_id, reply_to=message.external_id, kind="edit")
-        condition |= edits & Q(origin=message.origin)
+        condition |= edits & Q(origin=_side(message.origin))
     ids = list(ConversationMessage.objects.filter(condition).values_list("pk", flat=True))
     blanked = ConversationMessage.objects.filter(pk__in=ids)
     blanked.update(text="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))

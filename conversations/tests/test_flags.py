@@ -3,6 +3,7 @@
 import pytest
 
 from conversations import handover
+from conversations.choices import HandoverReason
 from conversations.models import Conversation, Status
 from conversations.outbox.recording import Attempt, record
 from conversations.replies import reply
@@ -71,3 +72,19 @@ def test_sending_again_clears_a_reason_about_a_reply(
     handover.mark_needs_person([flagged.pk], reason)
     assert handover.send_again(failed.pk, businesses.people["operator"])
     assert flag_of(flagged) == left
+
+
+def test_a_request_for_a_person_outlives_other_reasons(businesses: TwoBusinesses) -> None:
+    asked = conversation(businesses.ours)
+    handover.mark_needs_person([asked.pk], HandoverReason.ASKED, "Wants a refund.")
+    asked.refresh_from_db()
+    since = asked.needs_person_since
+    message(asked, "One moment", "assistant", status=Status.QUEUED, tenant=asked.tenant)
+    handover.mark_needs_person([asked.pk], f"{handover.WAITING}the token has expired.")
+    assert flag_of(asked) == f"{handover.WAITING}the token has expired."
+    sent(asked)
+    assert flag_of(asked) == "Asked for a person"
+    assert (asked.needs_person_since, asked.handover_summary) == (since, "Wants a refund.")
+    handover.clear_needs_person([asked.pk])
+    assert flag_of(asked) == ""
+    assert asked.handover_summary == ""

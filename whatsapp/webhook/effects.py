@@ -15,6 +15,7 @@ from leads import capture
 from leads.capture import NewLead
 from whatsapp.media import fetching
 
+from . import echoes
 from .types import Echo, InboundMessage, Signer
 
 Message = InboundMessage | Echo
@@ -73,7 +74,8 @@ def carry_out(stored: Sequence[Stored]) -> bool:
 
     Locks are taken in the usual order: conversations (already locked), turns, messages.
     """
-    echoed = {new.conversation.id for new in stored if isinstance(new.item, Echo)}
+    automatic = echoes.mark_automatic([new.row.id for new in stored if isinstance(new.item, Echo)])
+    echoed = {new.conversation.id for new in stored if isinstance(new.item, Echo) and new.row.id not in automatic}
     revoked = _revoked(stored)
     is_due = opening.open_for(
         [
@@ -88,6 +90,7 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     for conversation_id in sorted(echoed):
         handover.take_over(conversation_id, None)
         handover.clear_needs_person([conversation_id])
+    echoes.judge_overtaken((new.conversation.id, new.row.id) for new in stored if _is_with_person(new))
     capture.capture(
         _lead(new.item, new.conversation, "" if _is_in(revoked, new) else new.item.text)
         for new in stored
@@ -111,6 +114,11 @@ def carry_out(stored: Sequence[Stored]) -> bool:
 
 def _needs_answer(item: InboundMessage, conversation: ConversationRef) -> bool:
     return item.needs_answer and conversation.is_active and conversation.handled_by == Conversation.Handler.ASSISTANT
+
+
+def _is_with_person(new: Stored) -> bool:
+    is_asking = isinstance(new.item, InboundMessage) and new.item.needs_answer
+    return is_asking and new.conversation.handled_by == Conversation.Handler.OPERATOR
 
 
 _Wamid = tuple[int, str | None, str]  # conversation, wamid, origin
