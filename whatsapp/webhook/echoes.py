@@ -89,9 +89,16 @@ class Clues:
 
 def clues_of(message_ids: Sequence[int]) -> list[Clues]:
     """Of those of these messages that count as a person's echo so far."""
-    values = {"ids": list(message_ids), "days": SEEN_WITHIN_DAYS, "looked_through": LOOKED_THROUGH}
     with connection.cursor() as cursor:
-        cursor.execute(_CLUES, {**values, "silent": sorted(SILENT_KINDS)})
+        cursor.execute(
+            _CLUES,
+            {
+                "ids": list(message_ids),
+                "days": SEEN_WITHIN_DAYS,
+                "looked_through": LOOKED_THROUGH,
+                "silent": sorted(SILENT_KINDS),
+            },
+        )
         return [Clues(*row) for row in cursor.fetchall()]
 
 
