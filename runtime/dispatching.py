@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # an idle worker looks at least this often
 GATHER_SECONDS = 0.02  # when slots are short, this long passes between claims, so that they don't return single rows
-LARGEST_CLAIM = 200
+LARGEST_CLAIM = 50
+BEHIND_SECONDS = 0.05  # when a pass of the event loop takes longer, the process has all the work that it can do
 RESERVE = 4  # a business may use all but one in four of the slots that the others leave free
 
 
@@ -161,6 +162,7 @@ class Dispatcher(Generic[Row]):
 
     async def _look(self) -> Claimed[Row] | None:
         """Claim what fits into the free slots; None when there are none, or when we're stopping."""
+        await _catch_up()
         async with self._looking:
             return None if self._is_stopping else await self._claim_and_start()
 
@@ -204,3 +206,16 @@ class Dispatcher(Generic[Row]):
         if self._is_short:
             self._is_short = False
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self.wake)
+
+
+async def _catch_up() -> None:
+    """Wait while the event loop is behind, for at most `IDLE_SECONDS`.
+
+    Until then, rows are better off in their table, where each business gets its share.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + IDLE_SECONDS
+    while (began := loop.time()) < end:
+        await asyncio.sleep(0)
+        if loop.time() - began < BEHIND_SECONDS:
+            return

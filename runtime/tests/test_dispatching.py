@@ -1,9 +1,10 @@
 """Sharing a process's slots between businesses."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
-from runtime.dispatching import Claimed, Dispatcher, Shares
+from runtime.dispatching import BEHIND_SECONDS, IDLE_SECONDS, Claimed, Dispatcher, Shares
 
 
 @dataclass(frozen=True)
@@ -105,3 +106,38 @@ def test_no_row_is_lost_when_it_finishes_during_a_claim() -> None:
         return handled
 
     assert sorted(asyncio.run(stop_during_a_claim())) == [0, 1, 2]
+
+
+def claimed_after(blocking_passes: int, enough: int) -> int:
+    """How many times the event loop was blocked before the first claim; at most `blocking_passes` times."""
+
+    async def count() -> int:
+        blocked, claims = 0, list[int]()
+
+        def claim(shares: Shares) -> Claimed[Row]:
+            claims.append(blocked)
+            return Claimed([])
+
+        async def handle(row: Row) -> None:
+            raise AssertionError(row)
+
+        dispatcher = Dispatcher("test", claim, handle, 10, is_shared=False)
+        running = asyncio.create_task(dispatcher.run())
+        while not claims and blocked < enough:
+            if blocked < blocking_passes:
+                time.sleep(BEHIND_SECONDS)  # noqa: ASYNC251 - what it's about
+                blocked += 1
+            await asyncio.sleep(0)
+        await dispatcher.finish(1)
+        await running
+        return claims[0]
+
+    return asyncio.run(count())
+
+
+def test_a_worker_that_is_behind_claims_nothing_yet() -> None:
+    assert claimed_after(5, enough=1_000_000) == 5
+
+
+def test_a_worker_that_stays_behind_still_claims() -> None:
+    assert claimed_after(1_000, enough=1_000) <= IDLE_SECONDS / BEHIND_SECONDS + 1
