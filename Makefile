@@ -13,11 +13,12 @@ DATABASE_CHOICE := DATABASE_URL|EMBEDDED_POSTGRES_FOLDER|TEST_DATABASE_NAME
 VARIABLES := $(shell sed -nE 's/^\| `([A-Z_]+)`.*/\1/p' docs/reference/settings.md | grep -vxE '$(DATABASE_CHOICE)')
 CLEAN := env $(VARIABLES:%=-u %) ENV_FILE=
 
-.PHONY: help run test faults fuzz bench screenshots check audit sbom format lock clean reset
+.PHONY: help run test docs faults fuzz bench screenshots check audit sbom format lock clean reset
 
 help:
 	@echo "make run      start Parley on this machine: http://localhost:8000 (PORT=… chooses another port)"
-	@echo "make test     run the tests, except the slow part of the fault suite"
+	@echo "make test     run the tests, except the commands in the docs and the slow part of the fault suite"
+	@echo "make docs     run every command in the README and the docs as it's written (LINKS=1 also opens every link)"
 	@echo "make faults   run the whole fault suite, which kills web and worker processes at every step"
 	@echo "make fuzz     send 100,000 random requests of one business to another's rows; N=… sends as many as you like"
 	@echo "make bench    measure performance; QUICK=1 uses a tenth of the rows (needs wrk; redis-server too for the peer)"
@@ -34,7 +35,11 @@ run: $(INSTALLED) .env
 	@exec $(IN_VENV) -m config.run
 
 test: $(INSTALLED_DEV) .env
-	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow"
+	@$(CLEAN) $(IN_VENV) -m pytest -n auto --maxprocesses 4 --dist loadgroup -m "not slow and not documents"
+	@echo "Not run: the commands in the docs (make docs) and the slow part of the fault suite (make faults)."
+
+docs: $(INSTALLED_DEV) .env
+	@$(CLEAN) CHECK_LINKS=$(LINKS) $(IN_VENV) -m pytest -n 0 tests/documents tests/test_readme.py
 
 faults: $(INSTALLED_DEV)
 	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults tests/faults

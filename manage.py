@@ -3,9 +3,21 @@
 
 import os
 import sys
+from pathlib import Path
 
-from django.core.management import execute_from_command_line
+_VENV = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+
+try:
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+except ModuleNotFoundError:
+    if not _VENV.exists() or Path(sys.prefix) == _VENV.parent.parent:
+        sys.exit("Parley's packages aren't installed. Run `make run`, which installs them into .venv, and try again.")
+    os.execv(_VENV, [str(_VENV), *sys.argv])  # noqa: S606 - the virtual environment isn't activated
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error}")

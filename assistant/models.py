@@ -229,6 +229,11 @@ class Assistant(models.Model):
         return self.base_url or settings.OPENAI_BASE_URL
 
     @property
+    def is_sandboxed(self) -> bool:
+        """Whether the sandbox stands in for the model, so that nothing is billed."""
+        return bool(settings.SANDBOX_URL) and self.endpoint.startswith(settings.SANDBOX_URL)
+
+    @property
     def key(self) -> str:
         # The installation's key is never sent to a business's own URL.
         return self.api_key or ("" if self.base_url else settings.OPENAI_API_KEY)

@@ -5,6 +5,7 @@ from django.templatetags.static import static
 UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
+    "SITE_URL": None,  # "/" only leads back to the admin
     "SITE_SYMBOL": "forum",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("conversations/icon.svg")}
@@ -12,6 +13,7 @@ UNFOLD = {
     # Lighter than unfold's own: readable on the dark ground.
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "STYLES": [lambda request: static("conversations/plain.css")],
+    "LOGIN": {"form": "tenants.sign_in.SignInForm"},
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
     "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",
 }

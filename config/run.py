@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import django
-import environ
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -35,9 +34,9 @@ _PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    _choose_defaults()
     try:
-        _read_settings()
+        _choose_defaults()
+        django.setup()
         _refuse_taken_port()
         banner = _prepare()
     except (ImproperlyConfigured, OperationalError) as error:
@@ -51,7 +50,7 @@ def _choose_defaults() -> None:
     choose = os.environ.setdefault
     choose("DJANGO_SETTINGS_MODULE", "config.settings")
     choose("DEBUG", "true")
-    if environ.Env().bool("DEBUG"):
+    if env_file.Environment().bool("DEBUG"):
         choose("SANDBOX", "true")
     # Accept any phone_number_id, so that the first `curl` works whichever one it uses.
     choose("MULTITENANT_ENABLED", "false")
@@ -62,35 +61,30 @@ def _choose_defaults() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
-def _read_settings() -> None:
-    try:
-        django.setup()
-    except ValueError as error:
-        raise ImproperlyConfigured(f"A setting has an invalid value: {error}") from error
-
-
 def _refuse_taken_port() -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", settings.PORT))
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise ImproperlyConfigured(
-                f"Port {settings.PORT} isn't available ({error}). Stop the program that uses it, "
+                f"PORT {settings.PORT} isn't available ({error}). Stop the program that uses it, "
                 "or choose another port: PORT=8001 make run"
             ) from error
 
 
 def _prepare() -> str:
     """Bring the database up to date; returns what to print once the web process answers."""
-    print("Preparing the database …", flush=True)
+    print("Starting the database …", flush=True)
     refuse_unknown_data()
+    print("Preparing the tables …", flush=True)
     call_command("migrate", interactive=False, verbosity=0)
     if not settings.DEBUG:
         call_command("collectstatic", interactive=False, verbosity=0)
         return f"Parley runs at {settings.PUBLIC_URL} (DEBUG=false: no sandbox, no demo data).\n"
+    print("Loading the demo …", flush=True)
     banner = io.StringIO()
-    call_command("demo", stdout=banner, no_color=True)
+    call_command("demo", again=False, stdout=banner, no_color=True)
     return banner.getvalue()
 
 
@@ -113,6 +107,7 @@ def refuse_unknown_data() -> None:
 
 
 def _run_processes(banner: str) -> int:
+    print("Starting the web server and the worker …", flush=True)
     # This process keeps using the embedded server until all the others have left it.
     connections.close_all()
     manager = Manager()
@@ -149,7 +144,7 @@ def _print_when_ready(banner: str) -> None:
             web = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=1)
             web.request("GET", "/healthz", headers={"Connection": "close"})
             if web.getresponse().status == 200:
-                print(f"\n{banner}\nCtrl-C stops everything.\n", flush=True)
+                print(f"\n{banner.strip()}\n\nCtrl-C stops everything.\n", flush=True)
                 return
         # Set again only now: a repeating timer would interrupt a slow first answer, and print once for each time.
         signal.setitimer(signal.ITIMER_REAL, 0.2)

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config import admin_theme, api_schema, env_file, keys
@@ -20,7 +19,7 @@ from config.web.logs import logging_settings
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = env_file.Environment()
 TESTING = "pytest" in sys.modules
 if not TESTING:  # tests don't depend on the settings of the person running them
     env_file.read()
@@ -42,12 +41,12 @@ FIELD_ENCRYPTION_KEYS = keys.field_keys(
     required("FIELD_ENCRYPTION_KEYS", keys.new_field_key() if TESTING else keys.DEVELOPMENT_FIELD_KEY), DEBUG
 )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG or TESTING else [])
-PORT = env.int("PORT", default=8000)
+PORT = env.int("PORT", default=8000, most=65535)
 # On a developer's machine, only accept local connections.
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1" if DEBUG else "0.0.0.0")  # noqa: S104
 if DEBUG:
     keys.refuse_public_debugging([WEB_HOST])
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL = env.http_url("PUBLIC_URL", default=f"http://localhost:{PORT}")
 
 # --- WhatsApp and the model -------------------------------------------------------------------------------
 WHATSAPP_ENABLED = env.bool("WHATSAPP_ENABLED", default=True)
@@ -60,22 +59,24 @@ WHATSAPP_WABA_ID = env.str("WHATSAPP_WABA_ID", default="")
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG:
     raise ImproperlyConfigured("SANDBOX=true needs DEBUG=true: anyone can use the sandbox, without a password.")
-_SANDBOX_URL = f"http://127.0.0.1:{PORT}/sandbox"
-WHATSAPP_GRAPH_URL = env.str(
+# Empty without the sandbox.
+SANDBOX_URL = f"http://127.0.0.1:{PORT}/sandbox" if SANDBOX else ""
+WHATSAPP_GRAPH_URL = env.http_url(
     "WHATSAPP_GRAPH_URL",
     # The sandbox only replaces services that aren't configured.
-    default=f"{_SANDBOX_URL}/graph" if SANDBOX and not WHATSAPP_ACCESS_TOKEN else "https://graph.facebook.com",
-).rstrip("/")
+    default=f"{SANDBOX_URL}/graph" if SANDBOX and not WHATSAPP_ACCESS_TOKEN else "https://graph.facebook.com",
+)
 WHATSAPP_GRAPH_VERSION = env.str("WHATSAPP_GRAPH_VERSION", default="v24.0")
 MESSAGE_SENDER = env.str("MESSAGE_SENDER", default="whatsapp.graph.sender.WhatsAppSender")
 
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
-OPENAI_BASE_URL = env.str(
+OPENAI_BASE_URL = env.http_url(
     "OPENAI_BASE_URL",
-    default=f"{_SANDBOX_URL}/openai/v1" if SANDBOX and not OPENAI_API_KEY else "https://api.openai.com/v1",
-).rstrip("/")
+    default=f"{SANDBOX_URL}/openai/v1" if SANDBOX and not OPENAI_API_KEY else "https://api.openai.com/v1",
+)
+_IS_SANDBOXED = bool(SANDBOX_URL) and OPENAI_BASE_URL.startswith(SANDBOX_URL)
 # Not deprecated in openai 3.54 (types/shared/chat_model.py).
-OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-5.4-mini")
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="Sandbox model" if _IS_SANDBOXED else "gpt-5.4-mini")
 # The most that each business may use. 0 means no limit.
 MODELS = env.list("MODELS", default=[])
 MODEL_MAX_OUTPUT_TOKENS = env.int("MODEL_MAX_OUTPUT_TOKENS", default=8000)
@@ -87,6 +88,8 @@ TRANSCRIPTION_MODEL = env.str("TRANSCRIPTION_MODEL", default="gpt-transcribe")
 # {"model": [input, cached input, output]} in US dollars per million tokens; without it, costs aren't recorded.
 MODEL_PRICES: dict[str, list[float]] = env.json("MODEL_PRICES", default={})
 if SANDBOX:
+    # What removes the rows that `manage.py conformance` leaves behind: the sandbox imports nothing of Parley.
+    CONFORMANCE_CLEANUP = "operations.leftovers.forget"
     OPENAI_API_KEY = OPENAI_API_KEY or "sandbox"
     WHATSAPP_ACCESS_TOKEN = WHATSAPP_ACCESS_TOKEN or "sandbox-token"
     WHATSAPP_WABA_ID = WHATSAPP_WABA_ID or "1"
@@ -208,14 +211,11 @@ if EMAIL_URL:
     vars().update(env.email_url_config(EMAIL_URL))
 
 # --- The database -------------------------------------------------------------------------------------------
-if env.str("DATABASE_URL", default=""):
-    _database = env.db("DATABASE_URL", engine="django.db.backends.postgresql")
-else:
-    _database = {
-        "ENGINE": "config.embedded_postgres",
-        "NAME": "postgres",
-        "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
-    }
+_database = env.postgres_url("DATABASE_URL") or {
+    "ENGINE": "config.embedded_postgres",
+    "NAME": "postgres",
+    "DATA_FOLDER": env.str("EMBEDDED_POSTGRES_FOLDER", default=str(BASE_DIR / ".data" / "postgres")),
+}
 _timeouts = {
     "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=5),
     "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=30),

@@ -1,4 +1,4 @@
-"""Limits on failed sign-ins, and the client's IP address, which they depend on.
+"""The sign-in form, limits on failed sign-ins, and the client's IP address, which they depend on.
 
 They apply per address, and per account. One client alone never reaches an account's limit, and clients that have
 signed in to it before aren't subject to it: so nobody can lock someone else out.
@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.forms import AuthenticationForm
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,13 @@ OF_ADDRESS_AND_ACCOUNT = 10
 OF_ADDRESS = 20
 OF_ACCOUNT = 100
 KNOWN_FOR = dt.timedelta(days=30)
+
+
+class SignInForm(AuthenticationForm):  # type: ignore[misc]
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Wrong username or password, or the account is disabled. Passwords are case-sensitive.",
+    }
 
 
 def client_ip(request: HttpRequest) -> str | None:

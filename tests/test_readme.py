@@ -1,10 +1,12 @@
 """What the docs tell people to type or open exists."""
 
 import json
+import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+import httpx2
 import pytest
 from django.core.management import get_commands
 from django.test import Client
@@ -23,9 +25,9 @@ PAST_OR_EXAMPLES = {"CHANGELOG.md"}
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_each_make_target_exists(document: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.M))
-    named = set(
-        re.findall(r"^ +(?:[A-Z_]+=\S+ )*make ([a-z]+)|`(?:[A-Z_]+=\S+ )*make ([a-z]+)", text_of(document), re.M)
-    )
+    commands = "\n".join(re.findall(r"^ *```sh\n(.*?)^ *```", text_of(document), re.M | re.S))
+    in_blocks = re.findall(r"^ *(?:[A-Z_]+=\S+ )*make ([a-z]+)()", commands, re.M)
+    named = {*in_blocks, *re.findall(r"`(?:[A-Z_]+=\S+ )*make ([a-z]+)()", text_of(document))}
     assert {one or other for one, other in named} <= targets
 
 
@@ -86,6 +88,24 @@ def test_each_file_and_module_it_names_exists(document: str) -> None:
         re.findall(r"`((?:api|assistant|conversations|whatsapp|webhooks|leads|config|tests|bench)/[a-z_/]+/)`", text)
     )
     assert [path for path in sorted(paths | folders) if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_each_external_link_is_well_formed(document: str) -> None:
+    """With CHECK_LINKS=1, it's opened, too."""
+    text = text_of(document)
+    links = {*re.findall(r"\]\((https?:[^)\s]+)\)", text), *re.findall(r"<(https?:[^>\s]+)>", text)}
+    bad = []
+    for link in sorted(links):
+        parts = urlsplit(link)
+        is_local = parts.hostname == "localhost"
+        if not is_local and (parts.scheme != "https" or "." not in (parts.hostname or "")):
+            bad.append(link)
+        elif os.environ.get("CHECK_LINKS") and not is_local:
+            answer = httpx2.get(link, follow_redirects=True, timeout=20, headers={"User-Agent": "Mozilla/5.0"})
+            if answer.status_code >= 400 and answer.status_code not in (403, 429):  # refused to programs
+                bad.append(f"{link}: {answer.status_code}")
+    assert bad == []
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -158,6 +158,48 @@ def test_gunicorn_refuses_to_debug_on_a_public_address_given_on_its_command_line
     assert "DEBUG=true can't be used with the address 0.0.0.0" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "abc"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", ""),
+        ("DEBUG", "maybe"),
+        ("MULTITENANT_ENABLED", ""),
+        ("TURN_QUIET_SECONDS", "soon"),
+        ("TURN_QUIET_SECONDS", "nan"),
+        ("GRAPH_SECONDS", "-1"),
+        ("WORKER_CONCURRENCY", "4.5"),
+        ("MODEL_PRICES", "{"),
+        ("MEDIA_LARGEST_MB", "[1]"),
+        ("OPENAI_BASE_URL", "api.example.com"),
+        ("PUBLIC_URL", "parley.example.com"),
+        ("DATABASE_URL", "mysql://user:secret@host/name"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_what_to_do(name: str, value: str) -> None:
+    refused = start(**{"DEBUG": "true", name: value})
+    assert refused.returncode != 0
+    last = refused.stderr.splitlines()[-1]
+    assert f"ImproperlyConfigured: {name} is" in last
+    assert "Set it to" in last
+    assert "secret" not in last
+
+
+def test_manage_py_says_in_one_line_what_is_wrong() -> None:
+    refused = check(PORT="abc")
+    assert refused.stderr == "PORT is 'abc'. Set it to a number from 1 to 65535 (docs/reference/settings.md).\n"
+
+
+def test_manage_py_needs_no_activated_environment() -> None:
+    """With the system's Python, which has none of the packages, it goes on with the one in .venv."""
+    bare = [sys.executable, "-I", "-S", "manage.py", "help", "verify_chat_history"]
+    environment = {"ENV_FILE": "", "DEBUG": "true"}
+    started = subprocess.run(bare, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert "Checks that conversations are reused" in started.stdout or "aren't installed" in started.stderr
+
+
 def test_debugging_needs_no_secrets() -> None:
     assert start(DEBUG="true").returncode == 0
 

@@ -13,13 +13,17 @@ from .uploads import may_upload
 
 # CommonMiddleware checks the host and sets the length of responses.
 WEBHOOK_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+SANDBOX_MIDDLEWARE = ["sandbox.phone.overheard.Overhear"]
 
 
 class WebhookHandler(WSGIHandler):
     """Django without the middleware that Meta's deliveries don't need: sessions, CSRF, static files, lockouts."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        usual, settings.MIDDLEWARE = settings.MIDDLEWARE, WEBHOOK_MIDDLEWARE
+        usual, settings.MIDDLEWARE = (
+            settings.MIDDLEWARE,
+            WEBHOOK_MIDDLEWARE + (SANDBOX_MIDDLEWARE if settings.SANDBOX else []),
+        )
         try:
             super().load_middleware(is_async)
         finally:

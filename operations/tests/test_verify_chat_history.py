@@ -69,6 +69,20 @@ def test_the_full_check_of_a_running_server(live_server: Any, settings: Any, mon
     assert "a reply within 60 s (Hello!)" in printed
 
 
+def test_a_fallback_text_is_not_a_reply(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.WHATSAPP_APP_SECRETS = [SECRET]
+
+    def fail(stand: verify_chat_history.Stand, timeout: float) -> Any:
+        conversation = stand.conversations.get()
+        conversation.turns.update(state="failed", outcome="fallback", error="The service is down.")
+        return conversation.messages.create(role="assistant", text="Sorry, I can't answer right now.")
+
+    monkeypatch.setattr(verify_chat_history, "_wait_for_reply", fail)
+    with pytest.raises(CommandError, match=r"FAILED the model wrote it: The service is down\."):
+        verify(url=live_server.url)
+    assert not Conversation.objects.exists()
+
+
 def test_a_missing_reply_is_a_failure_that_says_where_to_look(live_server: Any, settings: Any) -> None:
     settings.WHATSAPP_APP_SECRETS = [SECRET]
     with pytest.raises(CommandError, match="is the worker running"):

@@ -11,7 +11,7 @@ import httpx2
 from sandbox.identifiers import new_bsuid, new_wamid
 from sandbox.models import PhoneNumber
 from sandbox.phone.envelopes import Envelope, envelope, joined
-from sandbox.phone.posting import sign
+from sandbox.phone.posting import USER_AGENT, sign
 
 JSON = dict[str, Any]
 
@@ -65,6 +65,7 @@ class Client:
     secret: str
     number: PhoneNumber
     answers: list[Answer] = field(default_factory=list)
+    people: set[Person] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._client = httpx2.Client(timeout=30, follow_redirects=False, trust_env=False)
@@ -78,7 +79,12 @@ class Client:
         raw = body if isinstance(body, bytes) else self.raw(body)
         if headers is None:
             headers = {"X-Hub-Signature-256": sign(raw, self.secret)} if self.secret else {}
-        answer = self._ask("POST", self.url, content=raw, headers={"Content-Type": "application/json", **headers})
+        answer = self._ask(
+            "POST",
+            self.url,
+            content=raw,
+            headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers},
+        )
         self.answers.append(answer)
         return answer
 
@@ -99,6 +105,7 @@ class Client:
 
     def say(self, person: Person, *messages: JSON, phone: bool = True, user_id: bool = True) -> Envelope:
         """A delivery of these messages, by default of one text."""
+        self.people.add(person)
         return envelope(
             self.number,
             contacts=[person.contact(phone, user_id)],

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sandbox.log import begin_request, finish, storable
 from sandbox.model import answers
 from sandbox.model.answers import ModelRefusal
-from sandbox.model.replies import read, reply, tool_call
+from sandbox.model.replies import read, reply, tool_calls
 from sandbox.model.transcription import hear
 from sandbox.model.weather import before, spoil
 from sandbox.severed import Severed, sever
@@ -62,8 +62,8 @@ def chat_completions(request: HttpRequest) -> HttpResponseBase:
 def _complete(body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
     """The response, and the outcome for the log."""
     rule = before(body)
-    if rule is None and (call := tool_call(body)):
-        return JsonResponse(answers.completion(body, None, "tool_calls", tool_calls=[call])), "called a tool"
+    if rule is None and (calls := tool_calls(body)):
+        return JsonResponse(answers.completion(body, None, "tool_calls", tool_calls=calls)), "called a tool"
     answer, reason = answers.cut(body, reply(read(body["messages"])))
     if rule is not None:
         return spoil(rule, body, answer), f"weather: {rule.kind}"

@@ -16,16 +16,18 @@ FIRST_NUMBER = "100000000000001"
 
 
 def first_people() -> None:
-    """Create a first number and first customers in an empty sandbox."""
-    if not PhoneNumber.objects.exists():
-        PhoneNumber.objects.get_or_create(
-            phone_number_id=FIRST_NUMBER,
-            defaults={"display_phone_number": "15550000001", "verified_name": "Harbour Bakery"},
-        )
-    if not Customer.objects.exists():
-        Customer.objects.get_or_create(phone="15551234567", defaults={"name": "Ada Okafor"})
-        if not Customer.objects.filter(username="milo").exists():
-            Customer.objects.create(name="Milo Ferrer", username="milo", hides_phone=True)
+    """Create a first number and first customers, unless they're there."""
+    PhoneNumber.objects.get_or_create(
+        phone_number_id=FIRST_NUMBER,
+        defaults={
+            "display_phone_number": "15550000001",
+            "verified_name": "Harbour Bakery",
+            "waba_id": "102290129340398",
+        },
+    )
+    Customer.objects.get_or_create(phone="15551234567", defaults={"name": "Ada Okafor"})
+    if not Customer.objects.filter(username="milo").exists():
+        Customer.objects.create(name="Milo Ferrer", username="milo", hides_phone=True)
 
 
 def _text(given: dict[str, Any], key: str, limit: int = 100) -> str:

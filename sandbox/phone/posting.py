@@ -14,6 +14,7 @@ from sandbox.phone.envelopes import Envelope
 from sandbox.weather.rules import take
 
 TIMEOUT_SECONDS = 10
+USER_AGENT = "facebookexternalua"  # Meta's
 # Meta retries for 7 days if the answer isn't 200. The sandbox gives up sooner.
 RETRY_SECONDS = (1.0, 4.0, 16.0, 60.0)
 # The bot is on this machine: no proxy leads to it.
@@ -67,7 +68,7 @@ def deliver(payload: Envelope, number: PhoneNumber) -> Outcome:
 def post(payload: Envelope, secret: str) -> Outcome:
     """One attempt. Every outcome is logged."""
     body = json.dumps(payload, ensure_ascii=False).encode()
-    headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua"}
+    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
     if secret:
         headers["X-Hub-Signature-256"] = sign(body, secret)
     url = webhook_url()

@@ -37,7 +37,7 @@ def complete(body: Any, key: str = "sandbox") -> Any:
         (["two rolls", "and a cake", "What do you remember?"], "1. two rolls\n2. and a cake"),
         (["two rolls", "and a cake", "what was my first message?"], "“two rolls”"),
         (["two rolls", "a cake", "how many messages did I write?"], "3 messages"),
-        (["two rolls", "a cake"], "“a cake”"),
+        (["two rolls", "a cake"], "I'm afraid I don't know that. Shall I ask a colleague?"),
         (["I want to talk to a human"], "colleague"),
     ],
 )
@@ -108,15 +108,15 @@ def test_it_satisfies_the_openai_client(live_server: LiveServer) -> None:
     messages: Any = said("two rolls")
     with openai.OpenAI(api_key="k", base_url=f"{live_server.url}/sandbox/openai/v1", max_retries=0) as client:
         whole = client.chat.completions.create(model="m", messages=messages)
-        assert "two rolls" in (whole.choices[0].message.content or "")
+        assert "colleague" in (whole.choices[0].message.content or "")
         pieces = client.chat.completions.create(
             model="m", messages=messages, stream=True, stream_options={"include_usage": True}
         )
         chunks = list(pieces)
         text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-        assert "two rolls" in text
+        assert "colleague" in text
         assert chunks[-1].usage is not None
-        assert {model.id for model in client.models.list()} >= {"sandbox"}
+        assert {model.id for model in client.models.list()} >= {"Sandbox model"}
 
 
 def test_it_keeps_a_log_of_every_request() -> None:

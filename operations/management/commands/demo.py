@@ -1,38 +1,52 @@
-"""Creates what you need to try out Parley: an administrator, and a demo business with a number."""
+"""Creates what you need to try out Parley: an administrator, and a business that has been used for two weeks."""
 
 import secrets
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.urls import reverse
 
-from assistant.models import Assistant
-from tenants.models import Membership, Tenant
-from whatsapp.models import WhatsAppAccount
+from operations.demo import business, conversations, phone
 from whatsapp.webhook.signature import sign
 
 ADMIN = "admin"
-PHONE_NUMBER_ID = "100000000000001"
+PASSWORD_FILE = Path(".data") / "admin-password"
 _BODY = (
     '{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"value":{'
-    f'"metadata":{{"phone_number_id":"{PHONE_NUMBER_ID}"}},'
+    f'"metadata":{{"phone_number_id":"{business.PHONE_NUMBER_ID}"}},'
     '"messages":[{"from":"79001234567","type":"text","text":{"body":"Hello"}}]}}]}]}'
 )
 
 
 class Command(BaseCommand):
-    help = "Creates demo data, unless it exists, and prints where to find everything."
+    help = (
+        "Creates the demo's business, team and conversations, unless they exist, and prints where to find everything. "
+        "`make reset` removes them, with all other data."
+    )
 
-    def handle(self, *args: object, **options: object) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--again",
+            action=BooleanOptionalAction,
+            default=True,
+            help="also add conversations of the demo that were deleted",
+        )
+
+    def handle(self, *args: object, again: bool, **options: object) -> None:
         if not settings.DEBUG:
-            raise CommandError("Demo data is for development only. This command needs DEBUG=true.")
+            raise CommandError("The demo is for development only. This command needs DEBUG=true.")
         with transaction.atomic():
             admin, login = _ensure_admin()
-            _ensure_business(admin)
-        self.stdout.write(_banner(login))
+            tenant, is_new = business.ensure(admin)
+            # With a real number, nobody should be able to write to people who don't exist.
+            is_sandboxed = bool(settings.SANDBOX_URL) and settings.WHATSAPP_GRAPH_URL.startswith(settings.SANDBOX_URL)
+            if is_sandboxed and (is_new or again):
+                phone.fill(conversations.load(tenant, business.team(tenant)), tenant.name)
+        self.stdout.write(_banner(tenant.name, login))
 
 
 def _ensure_admin() -> tuple[User, str]:
@@ -45,13 +59,13 @@ def _ensure_admin() -> tuple[User, str]:
         admin.set_password(password)
         admin.save(update_fields=["password"])
     if admin.check_password(password):
-        return admin, f"user {ADMIN}   password {password}"
-    return admin, f"user {ADMIN}   the password you chose"
+        return admin, f"user {ADMIN}, password {password} (also in {PASSWORD_FILE})"
+    return admin, f"user {ADMIN}, and the password you chose"
 
 
 def _remembered_password() -> str:
     """Generated once per folder: with a fixed one, anyone who reaches the port through a tunnel could sign in."""
-    file = Path(settings.BASE_DIR) / ".data" / "admin-password"
+    file = Path(settings.BASE_DIR) / PASSWORD_FILE
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         file.touch(mode=0o600)
@@ -59,34 +73,28 @@ def _remembered_password() -> str:
     return file.read_text().strip()
 
 
-def _ensure_business(admin: User) -> None:
-    if settings.MULTITENANT_ENABLED:
-        tenant, _ = Tenant.objects.get_or_create(slug="demo", defaults={"name": "Demo business"})
-    else:
-        tenant = Tenant.objects.single()
-    Membership.objects.get_or_create(user=admin, tenant=tenant, defaults={"role": Membership.Role.OWNER})
-    Assistant.objects.get_or_create(tenant=tenant)
-    WhatsAppAccount.objects.get_or_create(
-        phone_number_id=PHONE_NUMBER_ID, tenant=tenant, defaults={"display_phone_number": "+1 555 010 0001"}
-    )
-
-
-def _banner(login: str) -> str:
+def _banner(name: str, login: str) -> str:
+    """The login comes last, where the log doesn't scroll it away at once."""
     url = settings.PUBLIC_URL
-    phone = [f"Phone      {url}/sandbox/   write as a customer"] if settings.SANDBOX else []
-    return "\n".join(
-        [
-            f"Parley     {url}/",
-            f"Admin      {url}{reverse('admin:index')}   {login}",
-            *phone,
+    admin = f"{url}{reverse('admin:index')}"
+    lines = [
+        "To send a message as a customer, run this in another terminal. The reply follows within seconds:",
+        "",
+        _curl(url),
+        "",
+    ]
+    if not settings.WHATSAPP_APP_SECRETS:
+        lines += ["No app secret is set, so webhooks needn't be signed.", ""]
+    if settings.SANDBOX:
+        lines += [
+            "What next?",
+            f"  1. Open the phone and ask {name} something, such as “How much is a cake for 12 people?”",
+            "  2. Open Conversations in the admin, choose yours, and select Take over.",
+            "  3. Change a price in the assistant's instructions, and ask again.",
             "",
-            "To send a first message, run this in another terminal:",
-            "",
-            _curl(url),
-            "",
-            "A few seconds later, the conversation and the reply appear in the admin.",
+            f"Phone    {url}/sandbox/",
         ]
-    )
+    return "\n".join([*lines, f"Admin    {admin}", f"Sign in  {login}"])
 
 
 def _curl(url: str) -> str:

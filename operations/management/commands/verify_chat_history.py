@@ -3,6 +3,7 @@
 It's in this app because it creates a WhatsApp account, and `conversations` can't import `whatsapp`.
 """
 
+import datetime as dt
 import json
 import time
 import uuid
@@ -17,10 +18,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 from tqdm import tqdm
 
+from assistant.models import Turn
 from conversations.history.messages import add_conversation_message, get_last_messages, get_or_create_conversation
 from conversations.models import Conversation, ConversationMessage
+from operations import leftovers
 from runtime import http
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
@@ -38,6 +42,7 @@ class Stand:
     account: WhatsAppAccount
     wa_from: str
     made: list[Tenant | WhatsAppAccount] = field(default_factory=list)
+    since: dt.datetime = field(default_factory=timezone.now)
 
     @property
     def conversations(self) -> "QuerySet[Conversation]":
@@ -83,7 +88,7 @@ class Command(BaseCommand):
             if keep:
                 self.stdout.write(f"kept   conversations {list(stand.conversations.values_list('id', flat=True))}")
             else:
-                stand.conversations.delete()
+                leftovers.forget(stand.account.phone_number_id, [stand.wa_from], stand.since)
                 for row in stand.made:
                     row.delete()
                 self.stdout.write("       the created rows are removed (use --keep to keep them)")
@@ -112,6 +117,8 @@ class Command(BaseCommand):
         self._check(
             f"a reply within {timeout:g} s", reply is not None, reply.text if reply else "is the worker running?"
         )
+        failed = Turn.objects.filter(conversation__in=stand.conversations, state=Turn.State.FAILED).first()
+        self._check("the model wrote it", failed is None, failed.error if failed else "")
 
 
 def _make_stand() -> Stand:
@@ -156,7 +163,7 @@ def _post(check: Callable[..., None], url: str, stand: Stand, text: str) -> None
 
 def _wait_for_reply(stand: Stand, timeout: float) -> ConversationMessage | None:
     replies = ConversationMessage.objects.filter(conversation__in=stand.conversations, role="assistant")
-    for _ in tqdm(range(int(timeout * 2)), desc="waiting for the reply", unit="½s", leave=False):
+    for _ in tqdm(range(int(timeout * 2)), desc="waiting for the reply", unit="½s", leave=False, disable=None):
         if reply := replies.first():
             return reply
         time.sleep(0.5)

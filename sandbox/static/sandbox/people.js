@@ -6,12 +6,13 @@ import { chatPath, choose, me, onChange, state } from "./state.js";
 
 const EVERY = 3000;
 let drawn = "";
+let shown = 0; // the customer that was scrolled into view
 
 export async function load() {
   try {
     state.people = await get("phone/people");
     if (!state.people.numbers.some((n) => n.id === state.number) || !me()) {
-      choose(state.number || state.people.numbers[0]?.id || "", state.customer && me() ? state.customer : state.people.customers[0]?.id ?? 0);
+      choose(state.number || state.people.numbers[0]?.id || "", me() ? state.customer : state.people.customers[0]?.id ?? 0);
     }
     draw();
     // You can only write once a number and a customer are chosen.
@@ -25,12 +26,15 @@ function draw() {
   drawn = picture;
   $("number").replaceChildren(...state.people.numbers.map((n) => h("option", { value: n.id, textContent: `${n.name} · ${n.id}`, selected: n.id === state.number })));
   $("customers").replaceChildren(...sorted().map(row));
+  if (shown !== state.customer) $("customers").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
+  shown = state.customer;
 }
 
-// Customers added by hand first, then those that bots wrote to, newest message first.
+// Those who haven't written yet first, the newest on top, then by their newest message with this business.
 function sorted() {
-  const recent = new Map(state.people.chats.map((chat, place) => [chat.customer, place]));
-  const place = (c) => (c.name === `+${c.phone}` || c.name === c.user_id ? 1 + (recent.get(c.id) ?? 1e6) : 0);
+  const chats = state.people.chats.filter((chat) => chat.number === state.number);
+  const recent = new Map(chats.map((chat, place) => [chat.customer, place]));
+  const place = (c) => recent.get(c.id) ?? -c.id;
   return [...state.people.customers].sort((a, b) => place(a) - place(b));
 }
 
