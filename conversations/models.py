@@ -222,6 +222,14 @@ class ConversationMessage(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
 
+    form_token = models.CharField(
+        max_length=64,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of the form that sent it: one form sends one message, however often it's submitted.",
+    )
+
     payload = models.JSONField(
         null=True, blank=True, help_text="What we send, if it isn't plain text. See `conversations.outbox.contents`."
     )
@@ -247,6 +255,11 @@ class ConversationMessage(models.Model):
                 fields=["conversation", "external_id"],
                 condition=Q(external_id__isnull=False),
                 name="message_once_by_wamid",
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "form_token"],
+                condition=Q(form_token__isnull=False),
+                name="message_once_by_form",
             ),
             models.CheckConstraint(condition=Q(role__in=MessageRole.values), name="message_role_known"),
             models.CheckConstraint(condition=Q(origin__in=["", *MessageOrigin.values]), name="message_origin_known"),

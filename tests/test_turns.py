@@ -134,12 +134,13 @@ def test_it_is_silent_and_the_turn_says_why(stage: Stage, why: str, when: str) -
     assert bool(Conversation.objects.get().needs_person) == (why == "window closed")
 
 
-def test_it_is_silent_when_the_daily_tokens_are_used_up(stage: Stage) -> None:
+def test_the_model_is_not_asked_when_the_daily_tokens_are_used_up(stage: Stage) -> None:
     Assistant.objects.create(tenant=Tenant.objects.single(), daily_token_limit=25)
     stage.converse(inbound(text_message("one")))
     stage.converse(inbound(text_message("two")))
-    assert stage.wire.texts == ["Answer to one"]
-    assert outcomes() == ["replied", "out of budget"]
+    stage.converse(inbound(text_message("three")))
+    assert stage.wire.texts == ["Answer to one", Assistant().fallback_text], "told once"
+    assert outcomes() == ["replied", "out of budget", "out of budget"]
     assert "daily token limit" in Conversation.objects.get().needs_person
 
 

@@ -107,7 +107,7 @@ def _end(batch: Batch, finished: FinishedTurn, turn: Turn | None) -> Ending | No
     if outcome is not None:
         record(turn, claim, outcome)
     if silence := silence_of(turn.conversation) or (claim.silence if outcome is None else None):
-        return _suppress(batch, turn, silence, claim.away_text)
+        return _suppress(batch, turn, silence, claim)
     if claim.is_exhausted or finished.error:
         turn.error = finished.error or f"{MAX_LOST_LEASES} workers stopped before they could reply."
     elif outcome is None:  # the assistant had to be silent when the turn was claimed, but no longer does
@@ -159,12 +159,14 @@ def record(turn: Turn, claim: ClaimedTurn, outcome: Outcome) -> None:
     turn.warning = completion.warning if completion else ""
 
 
-def _suppress(batch: Batch, turn: Turn, silence: Silence, away_text: str) -> Ending:
+def _suppress(batch: Batch, turn: Turn, silence: Silence, claim: ClaimedTurn) -> Ending:
     turn.state, turn.outcome = Turn.State.SUPPRESSED, silence
     if silence in NEEDS_PERSON:
         batch.flags[f"The assistant didn't reply. {silence.label}."].append(turn.conversation_id)
-    if silence == Silence.OUT_OF_HOURS and away_text:
-        _reply(batch, turn, away_text)
+    if silence == Silence.OUT_OF_HOURS and claim.away_text:
+        _reply(batch, turn, claim.away_text)
+    elif silence == Silence.OUT_OF_BUDGET and turn.conversation_id not in batch.told:
+        _reply(batch, turn, claim.assistant.fallback_text)
     batch.ended.append(turn)
     return Ending.SUPPRESSED
 
@@ -252,8 +254,7 @@ def _split_off_unseen(turn: Turn, claim: ClaimedTurn) -> list[UnansweredMessage]
 
 def in_outage(conversation_ids: Sequence[int]) -> set[int]:
     """The conversations whose customers got the fallback text after the last reply."""
-    ended = Turn.objects.filter(
-        conversation_id__in=conversation_ids, outcome__in=[Ending.REPLIED, Ending.FALLBACK]
-    ).order_by("conversation_id", "-opened_at", "-id")
-    last = ended.distinct("conversation_id").values_list("conversation_id", "outcome")
-    return {conversation_id for conversation_id, outcome in last if outcome == Ending.FALLBACK}
+    told = (Ending.FALLBACK, Silence.OUT_OF_BUDGET)
+    ended = Turn.objects.filter(conversation_id__in=conversation_ids, outcome__in=[Ending.REPLIED, *told])
+    newest = ended.order_by("conversation_id", "-opened_at", "-id").distinct("conversation_id")
+    return {turn.conversation_id for turn in newest.only("conversation_id", "outcome") if turn.outcome in told}

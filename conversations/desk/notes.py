@@ -22,10 +22,16 @@ class ConversationNote(models.Model):
     )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     text = models.TextField()
+    form_token = models.CharField(max_length=64, null=True, editable=False)
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
 
     class Meta:
         db_table = "conversation_notes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "form_token"], condition=Q(form_token__isnull=False), name="note_once_by_form"
+            )
+        ]
         indexes = [
             # The transcript: the notes from the time that a page covers.
             models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history")
@@ -39,8 +45,13 @@ class ConversationNote(models.Model):
         return display_name(self.author) if self.author else "Former member"
 
 
-def add(conversation_id: int, author: User, text: str) -> ConversationNote:
-    return ConversationNote.objects.create(conversation_id=conversation_id, author=author, text=text[:MAX_LENGTH])
+def add(conversation_id: int, author: User, text: str, form_token: str | None = None) -> ConversationNote:
+    """A form that's submitted twice adds one note."""
+    columns = {"author": author, "text": text[:MAX_LENGTH]}
+    if form_token is None:
+        return ConversationNote.objects.create(conversation_id=conversation_id, **columns)
+    found = {"conversation_id": conversation_id, "form_token": form_token}
+    return ConversationNote.objects.get_or_create(**found, defaults=columns)[0]
 
 
 def between(

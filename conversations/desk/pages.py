@@ -19,7 +19,7 @@ from conversations.replies import reply_blocker
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
-from . import extensions, polling, preferences, transcript, version
+from . import extensions, form_tokens, polling, preferences, transcript, version
 from .inbox import OF_THE_PAGE, Tab, tab_of, tabs
 from .shared import Shared
 from .version import Scope, Version
@@ -142,6 +142,7 @@ class InboxPages(TenantScopedAdmin):
             "conversation": conversation,
             "may_write": self.has_change_permission(request, conversation),
             "reply_blocker": reply_blocker(conversation, user_of(request)),
+            "form_token": form_tokens.new(),
             "enter_sends": preferences.enter_sends(user_of(request).pk),
             "more_to_send": [
                 (reverse(f"admin:conversations_{name}", args=[conversation.pk]), label)

@@ -16,7 +16,7 @@ from conversations.models import Conversation, ConversationMessage, DeskPreferen
 from conversations.replies import ReplyRefused, reply
 from tenants.users import user_of
 
-from . import extensions, notes
+from . import extensions, form_tokens, notes
 from .extensions import PageView
 from .pages import InboxPages
 
@@ -55,6 +55,7 @@ class DeskViews(InboxPages):
     def extension_view(self, view: PageView, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "conversation": conversation}
+        context["form_token"] = form_tokens.new()
         return view(request, conversation, context)
 
     # --- buttons ---
@@ -103,23 +104,23 @@ class DeskViews(InboxPages):
         try:
             if file:
                 with uploads.kept(file, text, file.content_type or "") as upload:
-                    reply(conversation.pk, user_of(request), upload)
+                    reply(conversation.pk, user_of(request), upload, form_token=form_tokens.of(request))
             else:
-                reply(conversation.pk, user_of(request), text)
+                reply(conversation.pk, user_of(request), text, form_token=form_tokens.of(request))
         except (ReplyRefused, ValueError) as error:
             messages.error(request, f"Not sent. {error}")
-            return self.respond(request, conversation)
-        return self.respond(request, conversation, sent=True)
+            return self.respond(request, conversation, form_token=form_tokens.new())
+        return self.respond(request, conversation, sent=True, form_token=form_tokens.new())
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Notes can always be added, whoever handles the conversation and whether or not the window is open."""
         conversation = self.writable(request, pk)
         text = _text_of(request)
         if text:
-            notes.add(conversation.pk, user_of(request), text)
+            notes.add(conversation.pk, user_of(request), text, form_tokens.of(request))
         else:
             messages.error(request, "Enter some text before saving the note.")
-        return self.respond(request, conversation, sent=bool(text))
+        return self.respond(request, conversation, sent=bool(text), form_token=form_tokens.new())
 
     def send_again_view(self, request: HttpRequest, pk: int, message_id: int) -> HttpResponse:
         conversation, message = self._message(request, pk, message_id)

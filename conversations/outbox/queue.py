@@ -18,10 +18,16 @@ _LINK = re.compile(r"https?://\w", re.IGNORECASE)  # WhatsApp doesn't show previ
 
 
 def send(
-    conversation: Conversation, text: str, author: User | None = None, reply_to: str = ""
+    conversation: Conversation,
+    text: str,
+    author: User | None = None,
+    reply_to: str = "",
+    form_token: str | None = None,
 ) -> list[ConversationMessage]:
     """Queue a text, from the assistant or (with `author`) from someone on the team: one row per bubble."""
     messages = messages_for(conversation, text, author, reply_to)
+    for message in messages[:1]:
+        message.form_token = form_token
     with transaction.atomic():
         # The conversation's lock keeps the order of its messages the order of their ids.
         _touch(conversation, author)
@@ -51,7 +57,11 @@ def messages_for(
 
 
 def send_message(
-    conversation: Conversation, content: Content, author: User | None = None, reply_to: str = ""
+    conversation: Conversation,
+    content: Content,
+    author: User | None = None,
+    reply_to: str = "",
+    form_token: str | None = None,
 ) -> ConversationMessage:
     """Queue anything but a text: a file, buttons, a list, a location request, a template (see `contents`).
 
@@ -59,6 +69,7 @@ def send_message(
     """
     message = _row(conversation, content.as_text, author, reply_to)
     message.kind, message.payload = content.message_kind, contents.to_json(content)
+    message.form_token = form_token
     with transaction.atomic():
         _touch(conversation, author)
         insert_messages([message])

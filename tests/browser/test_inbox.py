@@ -4,7 +4,7 @@ import re
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from conversations import handover
 from conversations.models import Conversation, DeskPreferences
@@ -164,6 +164,33 @@ def test_nothing_is_lost_when_the_session_ends(desk: Desk) -> None:
     expect(bubble(page, "The beginning and the end")).to_contain_text("Queued")
     expect(page.get_by_label("Your reply")).to_have_value("")
     assert is_same_document(page)
+
+
+def test_a_reply_whose_response_gets_lost_is_sent_once(desk: Desk) -> None:
+    desk.customer_writes("Hello")
+    page = desk.page_of("operator", desk.path())
+
+    def lose(route: Route) -> None:
+        route.fetch()  # it arrives, but the browser doesn't learn that
+        route.abort()
+
+    page.route("**/reply/*", lose)
+    page.route("**/reply/", lose)
+    page.get_by_label("Your reply").fill("I am here")
+    button(page, "Send").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your text is kept.")
+    desk.problems.clear()  # the browser's own complaint about the lost response
+    page.unroute_all()
+    expect(page.get_by_text("Handled by our-operator")).to_be_visible()  # the composer is another one by now
+    expect(page.get_by_label("Your reply")).to_have_value("I am here")
+    page.reload()
+    expect(page.get_by_label("Your reply")).to_have_value("I am here")
+    button(page, "Send").click()
+    expect(page.get_by_label("Your reply")).to_have_value("")
+    assert desk.talk().messages.filter(role="assistant").count() == 1
+    page.get_by_label("Your reply").fill("I am here")
+    button(page, "Send").click()
+    expect(bubble(page, "I am here")).to_have_count(2)  # a new message may say the same
 
 
 def test_on_a_phone_the_list_and_the_conversation_take_turns(desk: Desk) -> None:

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from conversations.desk import extensions
+from conversations.desk import extensions, form_tokens
 from conversations.desk.pages import page_url
 from conversations.models import Conversation
 from conversations.outbox import contents
@@ -110,7 +110,7 @@ def compose_page(request: HttpRequest, conversation: Conversation, context: dict
 def _send(request: HttpRequest, conversation: Conversation, section: Section) -> bool:
     values = {field.name: request.POST.get(field.name, "").replace("\x00", "").strip() for field in section.fields}
     try:
-        reply(conversation.pk, user_of(request), section.make(values))
+        reply(conversation.pk, user_of(request), section.make(values), form_token=form_tokens.of(request))
     except (ReplyRefused, ValueError) as error:
         messages.error(request, f"Not sent. {error}")
         return False

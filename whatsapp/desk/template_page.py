@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from conversations.desk import extensions
+from conversations.desk import extensions, form_tokens
 from conversations.desk.pages import page_url
 from conversations.files import uploads
 from conversations.models import Conversation
@@ -43,13 +43,14 @@ def _send(request: HttpRequest, conversation: Conversation, templates: list[Mess
         messages.error(request, "Not sent. This template isn't approved.")
         return False
     values = [value.replace("\x00", "").strip() for value in request.POST.getlist("value")]
+    user = user_of(request)
     file = request.FILES.get("file") if template.accepts_file else None
     try:
         if file:
             with uploads.kept(file, claimed=file.content_type or "", kind=template.header_kind) as upload:
-                reply(conversation.pk, user_of(request), template.fill(values, upload))
+                reply(conversation.pk, user, template.fill(values, upload), form_token=form_tokens.of(request))
         else:
-            reply(conversation.pk, user_of(request), template.fill(values))
+            reply(conversation.pk, user, template.fill(values), form_token=form_tokens.of(request))
     except (ReplyRefused, ValueError) as error:
         messages.error(request, f"Not sent. {error}")
         return False

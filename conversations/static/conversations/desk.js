@@ -54,6 +54,8 @@ window.Desk = (() => {
     // --- the composer ---
 
     const draftName = (text) => `draft of ${text.form.getAttribute("action").split("?")[0]}`;
+    // While nobody knows whether a form has arrived, its token is kept: then it can be submitted again.
+    const tokenName = (form) => `token of ${form.getAttribute("action").split("?")[0]}`;
 
     function count(text) {
         text.form.querySelector(".desk-count").textContent = `${text.value.length} / ${text.maxLength}`;
@@ -62,6 +64,7 @@ window.Desk = (() => {
     function startWriting() {
         for (const text of document.querySelectorAll(".desk-reply textarea")) {
             text.value ||= sessionStorage.getItem(draftName(text)) ?? "";
+            text.form.elements.form_token.value = sessionStorage.getItem(tokenName(text.form)) ?? text.form.elements.form_token.value;
             count(text);
         }
     }
@@ -85,10 +88,18 @@ window.Desk = (() => {
         if (event.target.closest(".desk-attach")) event.stopImmediatePropagation();
     }, true);
 
-    function sent(form) {
+    function sending(form) {
+        if (form.elements.form_token) sessionStorage.setItem(tokenName(form), form.elements.form_token.value);
+    }
+
+    function answered(form, token, isSent) {
+        if (!token) return;
+        sessionStorage.removeItem(tokenName(form));
+        form.elements.form_token.value = token;
+        if (!isSent) return;
         const text = form.querySelector("textarea");
         sessionStorage.removeItem(draftName(text));
-        form.reset();
+        for (const field of form.querySelectorAll("textarea, [type=file]")) field.value = "";
         count(text);
     }
 
@@ -138,5 +149,5 @@ window.Desk = (() => {
         toEnd();
     }
 
-    return { apply, begin, merge, notice, remember, sent, inPage };
+    return { answered, apply, begin, merge, notice, remember, sending, inPage };
 })();

@@ -150,9 +150,10 @@
         const token = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1];
         if (token) data.set("csrfmiddlewaretoken", token);
         data.set("version", version);
+        Desk.sending(form);
         const answer = await meanwhile(() => ask(form.action, { method: "POST", body: data }));
         if (!answer) return;
-        if (answer.sent) Desk.sent(form); // before a new composer takes the draft over
+        Desk.answered(form, answer.form_token, answer.sent); // before a new composer takes the draft over
         take(answer);
     }
 
