@@ -158,7 +158,7 @@ def stream(body: JSON, answer: str, finish_reason: str) -> Iterator[str]:
 
 
 def models() -> JSON:
-    names = ("Sandbox model", "gpt-5.4-mini", "gpt-5.4", "whisper-1")
+    names = ("Sandbox model", "sandbox-reader", "gpt-5.4-mini", "gpt-5.4", "whisper-1")
     return {
         "object": "list",
         "data": [{"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "sandbox"} for name in names],

@@ -81,24 +81,24 @@ class Talk:
 
 
 def read(messages: list[dict[str, Any]]) -> Talk:
-    instructions = [_text(m.get("content")) for m in messages if m.get("role") in ("system", "developer")]
+    instructions = [text_of(m.get("content")) for m in messages if m.get("role") in ("system", "developer")]
     users = [m for m in messages if m.get("role") == "user"]
     results = itertools.takewhile(lambda m: m.get("role") != "user", reversed(messages))
-    situations = [found[1] for m in users if (found := SITUATION.search(_text(m.get("content"))))]
+    situations = [found[1] for m in users if (found := SITUATION.search(text_of(m.get("content"))))]
     return Talk(
         instructions="\n".join(instructions),
         situation="\n".join(situations),
         turns=[
-            (str(m["role"]), SITUATION.sub("", _text(m.get("content"))))
+            (str(m["role"]), SITUATION.sub("", text_of(m.get("content"))))
             for m in messages
             if m.get("role") in ("user", "assistant") and m.get("content")
         ],
         images=_images(users[-1].get("content")) if users else 0,
-        results=[_text(m.get("content")) for m in results if m.get("role") == "tool"],
+        results=[text_of(m.get("content")) for m in results if m.get("role") == "tool"],
     )
 
 
-def _text(content: Any) -> str:
+def text_of(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
@@ -118,7 +118,7 @@ def tool_calls(body: dict[str, Any]) -> list[dict[str, Any]]:
     talk = read(body["messages"])
     functions = [tool.get("function", {}) for tool in body.get("tools") or []]
     offered = {str(function.get("name")): function for function in functions}
-    reason, summary = _handover(talk)
+    reason, summary = handover(talk)
     if "hand_over" not in offered or talk.results or not reason:
         return []
     calls = [("hand_over", {"reason": reason, "summary": summary})]
@@ -130,7 +130,7 @@ def tool_calls(body: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _handover(talk: Talk) -> tuple[str, str]:
+def handover(talk: Talk) -> tuple[str, str]:
     """The reason for handing over and a summary for the team; '' if there's none."""
     order = talk.order
     if order.step == "ordered":
@@ -170,7 +170,7 @@ def reply(talk: Talk) -> str:
 
 def _reply(talk: Talk) -> str:
     order, say = talk.order, talk.language.say
-    reason, _ = _handover(talk)
+    reason, _ = handover(talk)
     if reason and reason != "sale":
         return say("sorry" if reason == "complaint" else "person", next=talk.next_step)
     if order.step:

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from sandbox.log import begin_request, finish, storable
-from sandbox.model import answers
+from sandbox.model import answers, reader
 from sandbox.model.answers import ModelRefusal
 from sandbox.model.replies import read, reply, tool_calls
 from sandbox.model.transcription import hear
@@ -64,7 +64,9 @@ def _complete(body: dict[str, Any]) -> tuple[HttpResponseBase, str]:
     rule = before(body)
     if rule is None and (calls := tool_calls(body)):
         return JsonResponse(answers.completion(body, None, "tool_calls", tool_calls=calls)), "called a tool"
-    answer, reason = answers.cut(body, reply(read(body["messages"])))
+    messages = body["messages"]
+    answer = reader.answer(messages) if body["model"] == reader.NAME else reply(read(messages))
+    answer, reason = answers.cut(body, answer)
     if rule is not None:
         return spoil(rule, body, answer), f"weather: {rule.kind}"
     if body.get("stream"):

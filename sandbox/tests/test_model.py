@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
+from sandbox.model import reader
 from sandbox.model.replies import read, reply
 
 pytestmark = pytest.mark.django_db
@@ -128,3 +129,27 @@ def test_it_keeps_a_log_of_every_request() -> None:
     assert json.dumps(entries[1]["outcome"])
     assert Client().delete("/sandbox/log").status_code == 204
     assert Client().get("/sandbox/log").json() == {"entries": []}
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which colour has my bicycle?", "My bicycle has a green colour."),
+        ("What is the price of a rye loaf?", "Rye loaf: 4.20 EUR"),
+        ("When do you deliver?", "We deliver from Monday to Friday."),
+        ("私の犬の名前は何ですか", "私の犬の名前はポチです。"),
+        ("Do you repair umbrellas?", "I'm afraid I don't know that. Shall I ask a colleague?"),
+        ("How much is a wheat bun?", "I'm afraid I don't know that. Shall I ask a colleague?"),
+        ("I want to talk to a human", "colleague"),
+    ],
+)
+def test_the_reader_answers_only_from_its_prompt(question: str, answer: str) -> None:
+    messages = [
+        {"role": "system", "content": "You are the assistant of Mill Bakery. We deliver from Monday to Friday. Be kind."},
+        {"role": "user", "content": "Hello! My bicycle has a green colour. 私の犬の名前はポチです。"},
+        {"role": "assistant", "content": "What a pity that it's raining."},
+        {"role": "user", "content": f"<situation>\nNow: Monday\nRye loaf: 4.20 EUR\n</situation>\n{question}"},
+    ]
+    answered = complete({"model": reader.NAME, "messages": messages}).json()
+    content = answered["choices"][0]["message"]["content"]
+    assert answer in content

@@ -1,0 +1,57 @@
+"""A reader: a model that answers only from its prompt, so that a test can prove what the prompt contains.
+
+It quotes the sentence that has most of the question's rare words, or says that it doesn't know.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from .replies import SITUATION, handover, read, reply, text_of
+
+NAME = "sandbox-reader"
+LEAST = 0.5  # of what the question's words are worth together
+STEM = 5  # letters that must agree: "deliver" finds "delivery"
+COMMON = set(
+    "what which when where whose whom does did do is are was were has have had can could will would shall should much "
+    "many tell about please your you the that this with for and from there how who why any some".split()
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
+
+
+def answer(messages: list[dict[str, Any]]) -> str:
+    """The answer to the customer's last line, from everything else. Asking for a person works as with the stand-in."""
+    talk = read(messages)
+    reason, _ = handover(talk)
+    if reason:
+        return reply(talk)
+    *before, last = talk.latest.split("\n")
+    told = [text_of(message.get("content")) for message in messages]
+    asked = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=0)
+    told[asked] = "\n".join([*SITUATION.findall(told[asked]), *before])
+    sentences = list(_sentences("\n".join(told)))
+    question = _words(last)
+    found = Counter(word for _, words in sentences for word in words)
+    worth = {word: math.log(1 + len(sentences) / (0.5 + found[word])) for word in question}
+    best, score = "", 0.0
+    for sentence, words in sentences:
+        reached = sum(worth[word] for word in question & words)
+        if reached >= score:  # of equals, the newest
+            best, score = sentence, reached
+    return best if score and score >= LEAST * sum(worth.values()) else talk.language.say("unknown")
+
+
+def _sentences(text: str) -> Iterator[tuple[str, set[str]]]:
+    for sentence in filter(None, map(str.strip, _SENTENCE_END.split(text))):
+        yield sentence, _words(sentence)
+
+
+def _words(text: str) -> set[str]:
+    """The beginnings of the words, without common ones; pairs of letters in scripts without spaces."""
+    low = text.casefold()
+    pairs = {run[n : n + 2] for run in _UNSPACED.findall(low) for n in range(max(1, len(run) - 1))}
+    words = [word for word in re.findall(r"\w+", _UNSPACED.sub(" ", low)) if word not in COMMON]
+    return pairs | {word[:STEM] for word in words if len(word) > 2 or word.isdecimal()}
