@@ -17,6 +17,7 @@ from . import limits
 from .endpoint_fields import EndpointFields
 from .models import Assistant, Turn
 from .playground import PromptTestViews
+from .prompt.parts import parts_of
 from .resume_page import ResumeViews
 from .turns import handback
 
@@ -40,6 +41,7 @@ class AssistantAdmin(ResumeViews, PromptTestViews, EndpointFields, TenantScopedA
                     "temperature",
                     "max_output_tokens",
                     "history_limit",
+                    "history_growth",
                     "daily_token_limit",
                     "base_url",
                     "api_key",
@@ -89,14 +91,20 @@ class TurnAdmin(ReadOnlyAdmin):
     search_fields = ["conversation__external_id", "conversation__contact_name", "outcome", "error"]
     search_help_text = "Search by contact, outcome or error"
     ordering = ["-pk"]
-    exclude = ["first_message", "last_message", "first_reply", "last_reply"]
-    readonly_fields = ["messages_of_turn"]
+    exclude = ["first_message", "last_message", "first_reply", "last_reply", "prompt"]
+    readonly_fields = ["messages_of_turn", "whole_prompt"]
 
     @admin.display(description="messages")
     def messages_of_turn(self, turn: Turn) -> str:
         received = f"received {turn.first_message_id} to {turn.last_message_id}"
         replies = f"replies {turn.first_reply_id} to {turn.last_reply_id}"
         return f"{received}, {replies}" if turn.first_reply_id else f"{received}, no reply"
+
+    @admin.display(description="prompt")
+    def whole_prompt(self, turn: Turn) -> str:
+        found = parts_of(turn)
+        shown = {"parts": found, "tokens": sum(part.tokens for part in found)}
+        return render_to_string("assistant/prompt.html", shown)
 
 
 @extensions.register(extensions.panels)

@@ -63,11 +63,21 @@ class Dialect(models.Model):
     temperature = models.BooleanField("temperature parameter", choices=ACCEPTED, default=True, db_default=True)
     images = models.BooleanField(choices=ACCEPTED, default=True, db_default=True)
     tools = models.BooleanField(choices=ACCEPTED, default=True, db_default=True)
+    prompt_cache_key = models.BooleanField(
+        "prompt cache key",
+        choices=ACCEPTED,
+        null=True,
+        blank=True,
+        help_text="Names the conversation, so that the service finds its cached prompt. Empty: sent to OpenAI only.",
+    )
     reason = models.TextField("last refusal", blank=True, default="", db_default="")
     updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
 
     # What can be learned or corrected.
-    FEATURES = ("output_limit", "most_output_tokens", "instructions", "user_first", "temperature", "images", "tools")
+    FEATURES = (
+        *("output_limit", "most_output_tokens", "instructions", "user_first", "temperature", "images", "tools"),
+        "prompt_cache_key",
+    )
 
     class Meta:
         db_table = "model_dialects"
@@ -83,6 +93,11 @@ class Dialect(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} at {self.endpoint}"
+
+    @property
+    def sends_cache_key(self) -> bool:
+        host = urlsplit(self.endpoint).hostname or ""
+        return host == "api.openai.com" if self.prompt_cache_key is None else self.prompt_cache_key
 
     @classmethod
     def key(cls, endpoint: str, model: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from tenants.scoped_admin import TenantScopedAdmin
 from .models import Assistant, Dialect
 
 PREFIX = "endpoint_"  # some features have the name of a setting of the assistant
-NULLABLE = "most_output_tokens"
+NULLABLE = {"most_output_tokens", "prompt_cache_key"}
 DESCRIPTION = (
     "Learned from the endpoint's refusals, for this base URL and model. Correct what's wrong, or find it out with "
     "“Test the endpoint” on the page “Test prompt”."
@@ -46,7 +46,7 @@ class EndpointFields(TenantScopedAdmin):
             for name in Dialect.FEATURES
             if f"{PREFIX}{name}" in form.changed_data and f"{PREFIX}{name}" in form.data
         }
-        corrected = {name: value for name, value in corrected.items() if value is not None or name == NULLABLE}
+        corrected = {name: value for name, value in corrected.items() if value is not None or name in NULLABLE}
         if corrected:
             Dialect.of(obj.tenant_id, obj.endpoint, obj.model_name).save_features(**corrected)
 

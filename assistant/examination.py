@@ -127,5 +127,6 @@ def described(dialect: Dialect) -> list[Finding]:
         (not dialect.temperature, "It accepts no temperature: the parameter is left out."),
         (not dialect.images, "It accepts no images: the model is told that there is one."),
         (not dialect.tools, "It accepts no tools."),
+        (dialect.prompt_cache_key is False, "It accepts no prompt_cache_key."),
     ]
     return [Finding(True, text) for applies, text in said if applies]

@@ -53,6 +53,9 @@ class Turn(models.Model):
     superseded = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     seen_messages = models.JSONField(default=list, db_default=[], help_text="The ids shown to the model.")
+    prompt = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Its parts and their tokens: see `assistant.prompt.parts`."
+    )
     model = models.CharField(max_length=100, blank=True, default="", db_default="")
     instructions_hash = models.CharField(max_length=16, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(default=0, db_default=0)

@@ -63,7 +63,14 @@ class Assistant(models.Model):
     history_limit = models.PositiveSmallIntegerField(
         default=20,
         validators=[MinValueValidator(1), MaxValueValidator(200)],
-        help_text="How many recent messages are sent to the model.",
+        help_text="How many recent messages are sent to the model, at least.",
+    )
+    history_growth = models.PositiveSmallIntegerField(
+        default=40,
+        db_default=40,
+        validators=[MaxValueValidator(200)],
+        help_text="How many more may be sent before the oldest are left out. The model's service can then reuse most "
+        "of each prompt, which costs less. 0 leaves out the oldest with every message.",
     )
     daily_token_limit = models.PositiveIntegerField(
         null=True,
@@ -159,7 +166,7 @@ class Assistant(models.Model):
         ],
         verbose_name="allowed hosts",
         help_text="One per line, such as example.com, which includes its subdomains. Replies may link to these hosts "
-        "and to those that appear in the instructions or the conversation. Other links are removed.",
+        "and to those that appear in the instructions or in your own messages. Other links are removed.",
     )
     previews_links = models.BooleanField(
         default=False,

@@ -7,12 +7,18 @@ import pytest
 from assistant.model import context
 from assistant.models import Assistant, Turn
 from conversations.history.messages import Window, windows_of
-from conversations.models import ConversationMessage
+from conversations.models import Conversation, ConversationMessage
 from conversations.tests.rows import conversation, many_messages
 from tenants.models import Tenant
-from tests.stage import Stage
+from tests.stage import Stage, lines
 from whatsapp.tests import factories
 from whatsapp.tests.factories import inbound, message, text_message
+
+
+@pytest.fixture(autouse=True)
+def many_quick_messages(settings: Any) -> None:
+    settings.MACHINE_EXCHANGES = 0
+    settings.CUSTOMER_REPLIES_PER_HOUR = 0
 
 
 def asked(stage: Stage) -> list[Any]:
@@ -45,7 +51,7 @@ def test_a_reaction_that_was_removed_or_whose_message_is_gone_is_not_shown(stage
 
 
 def test_the_model_sees_all_of_a_burst_that_is_longer_than_the_window(stage: Stage) -> None:
-    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4)
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4, history_growth=0)
     stage.converse(inbound(text_message("Before")))
     burst = [f"{n}" for n in range(30)]
     stage.converse(inbound(*(text_message(text) for text in burst)))
@@ -72,7 +78,7 @@ def test_an_older_message_that_comes_after_the_reply_is_the_one_to_answer(stage:
 
 
 def test_messages_that_the_model_is_not_shown_do_not_push_words_out_of_the_window(stage: Stage) -> None:
-    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4)
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4, history_growth=0)
     stage.converse(inbound(text_message("I'm allergic to nuts")))
     stage.post(inbound(*(text_message(f"{n}", id=f"wamid.{n}") for n in range(6))))
     Turn.objects.filter(state="collecting").delete()
@@ -88,5 +94,43 @@ def test_a_window_is_bounded_whatever_came_since() -> None:
     many_messages(talk, 10)
     rows = [ConversationMessage(conversation=talk, role="user", text="x", kind="reaction") for _ in range(3000)]
     ConversationMessage.objects.bulk_create(rows)
-    window = Window(talk.pk, 5, ConversationMessage.objects.latest("pk").pk)
+    window = Window(talk.pk, 5, 0, None, ConversationMessage.objects.latest("pk").pk)
     assert len(windows_of([window], context.SILENT)[talk.pk]) == 1000
+
+
+def prompts(stage: Stage, count: int, first: int = 0) -> list[list[str]]:
+    """The lines of each prompt, after this many more messages of the customer."""
+    for n in range(first, first + count):
+        stage.converse(inbound(text_message(f"no. {n}")))
+    return [lines({"messages": body["messages"][1:]}) for body in stage.wire.asked]
+
+
+def test_the_window_grows_and_then_moves_in_one_step(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4, history_growth=6)
+    shown = prompts(stage, 12)
+    assert [len(each) for each in shown] == [1, 3, 5, 7, 9, 4, 6, 8, 10, 4, 6, 8]
+    beginnings = [each[0] for each in shown]
+    assert beginnings == ["no. 0"] * 5 + ["Answer to no. 3"] * 4 + ["Answer to no. 7"] * 3
+
+
+def test_a_deleted_message_moves_no_beginning(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4, history_growth=6)
+    stage.converse(inbound(text_message("early", id="wamid.early")))
+    before = prompts(stage, 5)[-1]
+    stage.post(inbound(message("revoke", {"original_message_id": "wamid.early"})))
+    assert prompts(stage, 1, first=5)[-1][:4] == before[:4]
+
+
+def test_a_window_without_growth_slides(stage: Stage) -> None:
+    Assistant.objects.create(tenant=Tenant.objects.single(), history_limit=4, history_growth=0)
+    assert [each[0] for each in prompts(stage, 5)[2:]] == ["Answer to no. 0", "Answer to no. 1", "Answer to no. 2"]
+
+
+def test_after_a_long_time_with_a_person_the_window_begins_anew(stage: Stage) -> None:
+    stage.converse(inbound(text_message("long ago")))
+    talk = Conversation.objects.get()
+    rows = [ConversationMessage(conversation=talk, role="assistant", origin="operator", text=f"{n}") for n in range(70)]
+    ConversationMessage.objects.bulk_create(rows)
+    stage.converse(inbound(text_message("Now?")))
+    shown = asked(stage)
+    assert (len(shown), shown[0], shown[-1]) == (20, "51", "Now?")

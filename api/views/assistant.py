@@ -40,6 +40,7 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "temperature",
             "max_output_tokens",
             "history_limit",
+            "history_growth",
             "daily_token_limit",
             "base_url",
             "api_key",

@@ -37,13 +37,15 @@ async def chat_with_gpt(
     assistant: Assistant | None = None,
     dialect: Dialect | None = None,
     tools: Sequence[Json] = (),
+    cache_key: str = "",
 ) -> Completion:
     """Ask the assistant's model once. The system prompt is added here.
 
-    messages: `{"role": …, "content": …}`, oldest first. dialect: what the endpoint accepts. Only raises ModelFailed.
+    messages: `{"role": …, "content": …}`, oldest first. dialect: what the endpoint accepts. cache_key: names the
+    conversation. Only raises ModelFailed.
     """
     assistant = assistant or Assistant()
-    body = requests.build(messages, assistant, dialect or Dialect(), tools)
+    body = requests.build(messages, assistant, dialect or Dialect(), tools, cache_key)
     started = time.monotonic()
     try:
         response = await _post(assistant, CHAT, settings.MODEL_ATTEMPT_SECONDS, body)

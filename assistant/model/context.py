@@ -9,6 +9,8 @@ from assistant.limits import cut
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 
+from .text import untagged
+
 # These rows describe changes to other rows, or events of the channel. They aren't messages themselves.
 NOT_SPOKEN = {"edit", "revoke", "system", "note", "request_welcome"}
 SILENT = NOT_SPOKEN | {"reaction"}  # these don't need an answer
@@ -17,6 +19,10 @@ RECENT = 3  # how many images are shown, and how many documents' texts: the most
 UNSEEN = "(The image itself isn't included.)"
 UNHEARD = "(Its content isn't known.)"
 REMOVED = "[reaction removed]"
+OWN = {"text", "reaction", "image", "video", "sticker", "audio"}  # what their texts say is the customer's own
+TAPS = {"button", "interactive"}
+LONGEST_TITLE = 25  # of a button or list item, as WhatsApp allows
+FORM = "[form]"  # the customer's answers to a form of the business
 
 Files = Mapping[int, Sequence[Attachment]]
 NO_FILES: Files = {}
@@ -24,12 +30,23 @@ NO_FILES: Files = {}
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One message of the history, as the model is shown it. images: their placeholder URLs, by attachment ID."""
+    """One message of the history, as the model is shown it. images: their placeholder URLs, by attachment ID.
+
+    own: what its writer typed, said or tapped, without what came from elsewhere: quotes, files, names of files.
+    """
 
     id: int
     role: str
     text: str
     images: Mapping[int, str]
+    own: str
+
+    @property
+    def has_data(self) -> bool:
+        return self.text != self.own or bool(self.images)
+
+    def without_data(self) -> "Shown":
+        return Shown(self.id, self.role, self.own, {}, self.own)
 
     def as_message(self, without: Collection[int] = ()) -> dict[str, object]:
         """`{"role", "content"}`. without: the IDs of attachments to leave out."""
@@ -116,14 +133,25 @@ def _shown(
         if sees and file.pk in fresh and file.kind == "image" and file.preview and message.role == "user"
         if not file.refused
     }
-    lines = [cut(message.text), *(_said(file, fresh) for file in own)]
+    notes = []
     if message.kind == "image" and message.role == "user" and not images:
-        lines.append(UNSEEN)
+        notes.append(UNSEEN)
     if message.kind == "audio" and message.role == "user" and not any(file.transcript for file in own):
-        lines.append(UNHEARD)
+        notes.append(UNHEARD)
+    heard = [_said(file, fresh) for file in own if file.kind == "audio"]
+    lines = [cut(message.text), *(_said(file, fresh) for file in own), *notes]
+    typed = [own_words(message), *heard, *notes]
     if quoted is not None and quoted.text and not quoted.refused:
         lines.insert(0, f"(About “{quoted.text[:QUOTED]}”)")
-    return Shown(message.pk, message.role, "\n".join(filter(None, lines)), images)
+        typed.insert(0, f"(About “{own_words(quoted)[:QUOTED]}”)")
+    text, said = (untagged("\n".join(filter(None, each))) for each in (lines, typed))
+    return Shown(message.pk, message.role, text, images, said)
+
+
+def own_words(message: ConversationMessage) -> str:
+    """The text, unless it's about what the customer only passed on: a file's name, a contact, a place."""
+    is_tap = message.kind in TAPS and (len(message.text) <= LONGEST_TITLE or message.text.startswith(FORM))
+    return cut(message.text) if message.role != "user" or message.kind in OWN or is_tap else f"[{message.kind}]"
 
 
 def _said(file: Attachment, fresh: set[int]) -> str:

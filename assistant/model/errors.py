@@ -86,6 +86,8 @@ RULES: dict[str, Rule] = {
     "no_room": Rule(waits=(0,), more_room=True),
     # 200 with facts that nobody told the model, if the assistant's fact check is enforced
     "invented": Rule(waits=(0,), objects=True),
+    # 200 with the assistant's instructions
+    "leaked": Rule(waits=(0,), objects=True),
     "content_filter": Rule(),
     # No call is made:
     "no_key": Rule(

@@ -62,22 +62,26 @@ _ROLE = _words(
 
 @dataclass(slots=True)
 class Endpoint:
-    """One assistant's endpoint, and what is known about it. learned: what isn't stored yet."""
+    """One assistant's endpoint, and what is known about it. learned: what isn't stored yet.
+
+    cache_key: names the conversation that is continued.
+    """
 
     dialect: Dialect
     learned: dict[str, Any] = field(default_factory=dict)
+    cache_key: str = ""
 
     async def ask(self, messages: Sequence[Json], assistant: Assistant, tools: Sequence[Json] = ()) -> Completion:
         """As `chat_with_gpt`, but asks again when a refusal says what the endpoint accepts. Only raises ModelFailed."""
 
         def build(dialect: Dialect) -> Json:
-            return requests.build(messages, assistant, dialect, tools)
+            return requests.build(messages, assistant, dialect, tools, self.cache_key)
 
         tried: list[Json] = []
         words, before = "", (self.dialect, self.learned)
         while True:
             try:
-                completion = await chat_with_gpt(messages, assistant, self.dialect, tools)
+                completion = await chat_with_gpt(messages, assistant, self.dialect, tools, self.cache_key)
             except ModelFailed as failure:
                 if failure.refusal is None or failure.kind in UNTEACHABLE:
                     raise
@@ -126,6 +130,8 @@ def lessons(refusal: Refusal, request: Json, dialect: Dialect) -> Iterator[Chang
             yield "images", False
     if _ORDER.search(words):
         yield "user_first", True
+    if "prompt_cache_key" in request and "prompt_cache_key" in words:
+        yield "prompt_cache_key", False
     if "tools" in request and _TOOLS.search(words):
         yield "tools", False
     if _ORDER.search(words) or _ROLE.search(words):

@@ -15,8 +15,13 @@ BEGINNING = "(The conversation with the customer begins here.)"
 _SPOKEN = {"role", "content"}  # all that a message has, unless it's about tools
 
 
-def build(messages: Sequence[Json], assistant: Assistant, dialect: Dialect, tools: Sequence[Json] = ()) -> Json:
-    """The body of the request. messages: `{"role": …, "content": …}`, oldest first, without the instructions."""
+def build(
+    messages: Sequence[Json], assistant: Assistant, dialect: Dialect, tools: Sequence[Json] = (), cache_key: str = ""
+) -> Json:
+    """The body of the request. messages: `{"role": …, "content": …}`, oldest first, without the instructions.
+
+    cache_key: names the conversation, whose prompts begin the same.
+    """
     limit = assistant.output_tokens
     body: Json = {
         "model": assistant.model_name,
@@ -27,6 +32,8 @@ def build(messages: Sequence[Json], assistant: Assistant, dialect: Dialect, tool
         body["temperature"] = assistant.temperature
     if tools and dialect.tools:
         body["tools"] = list(tools)
+    if cache_key and dialect.sends_cache_key:
+        body["prompt_cache_key"] = cache_key
     return body
 
 

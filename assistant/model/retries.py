@@ -149,7 +149,7 @@ class ModelRequest:
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
-        return check(completion, self.assistant, [*self.messages, *self.steps])
+        return check(completion, self.assistant, self.messages, steps=self.steps)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""

@@ -1,4 +1,4 @@
-"""Text from a model service, cleaned."""
+"""Text from outside: a model's, cleaned, and what the model is shown."""
 
 import re
 import unicodedata
@@ -22,3 +22,13 @@ def plain(text: str) -> str:
 def is_blank(text: str) -> bool:
     """Whether nothing of it can be seen."""
     return all(unicodedata.category(character)[0] in _INVISIBLE for character in text)
+
+
+# Before a letter, whatever stands between them, or before the marks of control tokens, comments and closing tags.
+_OPENING = re.compile(r"[<＜﹤](?=\W{0,8}[^\W\d_]|[|!?/_])")
+
+
+def untagged(text: str) -> str:
+    """Text from outside, without anything that looks like a tag: it can't imitate the blocks that we write around it,
+    or a chat template's control tokens."""
+    return _OPENING.sub("‹", text)

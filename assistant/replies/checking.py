@@ -1,4 +1,4 @@
-"""Checks a reply against what the model was shown: its links, and the facts it states."""
+"""Checks a reply against what the model was shown: its links, the facts it states, and what it gives away."""
 
 import dataclasses
 import datetime as dt
@@ -11,18 +11,29 @@ from assistant.models import Assistant
 
 from .grounding import Shown, unknown_facts
 from .links import keep_links
+from .secrecy import gives_away
 
 
 def check(
-    completion: Completion, assistant: Assistant, messages: Sequence[dict[str, object]], today: dt.date | None = None
+    completion: Completion,
+    assistant: Assistant,
+    messages: Sequence[dict[str, object]],
+    today: dt.date | None = None,
+    steps: Sequence[dict[str, object]] = (),
 ) -> Completion:
     """The completion without links to unknown hosts, and with a warning if the team should look at it.
 
-    Raises ModelFailed if nothing is left, or if it states unknown facts and the assistant's fact check is enforced.
+    messages, steps: the history that the model was shown, and what it did since. Raises ModelFailed if nothing is left,
+    if it gives the instructions away, or if it states unknown facts and the assistant's fact check is enforced.
     """
-    shown = Shown(assistant.instructions, "\n".join(map(_words, messages)))
+    shown = Shown(assistant.instructions, "\n".join(map(_words, [*messages, *steps])))
+    if gives_away(completion.text, assistant.instructions):
+        raise ModelFailed("leaked", "it repeats your instructions, which are not for customers", billed=completion)
+    # Not what a customer wrote, or a page says: anyone could have a link sent by naming it.
+    ours = [_words(message) for message in messages if message["role"] == "assistant"]
+    results = [_words(step) for step in steps if step["role"] == "tool"]
     hosts = assistant.allowed_hosts.split()
-    text, removed = keep_links(completion.text, [shown.instructions, shown.conversation], hosts)
+    text, removed = keep_links(completion.text, [shown.instructions, *ours, *results], hosts)
     if removed and not any(map(str.isalnum, text)):
         raise ModelFailed("unreadable", "the response is only a link that isn't allowed", billed=completion)
     unknown = []

@@ -1,4 +1,4 @@
-"""Links in a reply: only to hosts that the business, the customer or the allow-list named."""
+"""Links in a reply: only to hosts that the business or the allow-list named."""
 
 import re
 import unicodedata
@@ -12,8 +12,8 @@ _ENDINGS = (
     "|mobi|eu|de|ch|fr|es|pt|nl|pl|cz|se|dk|fi|uk|ie|ca|mx|br|ar|cl|pe|uy|ec|sg|vn|ph|jp|cn|hk|tw|kr|au|nz|za|ng|ke|ae|tr|ru|ua"
 )
 _LINK = re.compile(
-    rf"(?P<url>{URL.pattern})|(?<![\w@./:-])(?P<bare>(?i:www)\.[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS})(?![\w-]|\.\w)"
-    rf"|[\w-]+(?:\.[\w-]+)*\.[a-z]{{2,24}}(?=(?::\d+)?/\w))(?!@)(?P<path>(?::\d+)?/[^\s<>\[\]\"“”«»*`]*)?"
+    rf"(?P<url>{URL.pattern})|(?<![\w@./:-])(?P<bare>(?i:www)\.[\w-]+(?:\.[\w-]+)+|[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS}|{_ENDINGS.upper()}|Com|Net|Org)(?![\w-]|\.\w)"
+    rf"|[\w-]+(?:\.[\w-]+)*\.[a-zA-Z]{{2,24}}(?=(?::\d+)?/\w))(?!@)(?P<path>(?::\d+)?/[^\s<>\[\]\"“”«»*`]*)?"
 )
 _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 

@@ -93,6 +93,8 @@ def test_other_numbers_and_words_are_not_facts(text: str) -> None:
         ("Our shop: https://evil.example/x now", "Our shop now", ["evil.example"]),
         ("Menu (https://evil.example) here", "Menu here", ["evil.example"]),
         ("Go to evil.com.", "Go to.", ["evil.com"]),
+        ("Go to EVIL.COM, evil.Com or EVIL.example/x.", "Go to, or.", ["evil.com", "evil.example"]),
+        ("Great.Es gibt Kuchen", "Great.Es gibt Kuchen", []),
         ("Go to bit.ly/abc or t.me/x", "Go to or", ["bit.ly", "t.me"]),
         ("https://shop.example@evil.example/x", "", ["evil.example"]),
         (r"https://evil.example\@shop.example", "", ["evil.example"]),

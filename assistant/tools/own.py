@@ -26,6 +26,10 @@ MOST_CALLS = 8  # in one answer
 HANDED_OVER = "Recorded. In your reply, tell the customer what happens next, and promise nothing else: {}"
 REPLY_NOW = "Results of the tools that you used: {}\nNow write your reply to the customer."
 NOTED = "Noted."
+CHANGING = {HAND_OVER, NOTE_LEAD}  # the tools that change something
+NOT_ASKED = (
+    "Not done: nothing that the customer wrote themselves asks for this. If it seems right, ask the customer first."
+)
 
 
 class LeadFieldSpec(NamedTuple):
@@ -36,11 +40,15 @@ class LeadFieldSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A model's call. id: the service's name for it, which the result must repeat; '' for a call found in a text."""
+    """A model's call. id: the service's name for it, which the result must repeat; '' for a call found in a text.
+
+    is_refused: it isn't done, because it isn't what the customer asks for.
+    """
 
     name: str
     arguments: Json
     id: str = ""
+    is_refused: bool = False
 
     @classmethod
     def read(cls, name: str, arguments: str, id: str) -> "ToolCall":

@@ -139,7 +139,9 @@ class _Asking:
             for each in self.claim.shown
             if each.id in messages
         ]
-        prompt = self.claim.situation.added_to(await images.with_data(chosen), self.claim.assistant)
+        prompt = self.claim.situation.added_to(
+            await images.with_data(chosen), self.claim.assistant, self.claim.sections, len(self._open & set(messages))
+        )
         self.outcomes.append(
             await retries.complete(
                 prompt, self.claim.assistant, self.claim.pauses, self.endpoint, self.started, self.tools, self.steps

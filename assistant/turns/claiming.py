@@ -58,7 +58,11 @@ SELECT look.*, claimed.id AS turn_id, claimed.generation, claimed.first_message_
     (SELECT l.fields FROM leads l WHERE l.conversation_id = c.id),
     (SELECT jsonb_agg(jsonb_build_array(f.name, f.type, f.description) ORDER BY f.id) FROM lead_fields f
         WHERE f.tenant_id = claimed.tenant_id),
-    (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.generation, s.position) FROM turn_steps s WHERE s.turn_id = claimed.id)
+    (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.generation, s.position) FROM turn_steps s WHERE s.turn_id = claimed.id),
+    (SELECT (seen_messages ->> 0)::bigint FROM (
+        SELECT id, seen_messages FROM turns WHERE conversation_id = claimed.conversation_id AND id <> claimed.id
+        ORDER BY opened_at DESC LIMIT 20) AS former
+        WHERE seen_messages <> '[]' LIMIT 1)
 FROM (
     SELECT (SELECT count(*) FROM recovered) AS recovered, (
         SELECT EXTRACT(EPOCH FROM min(later.due_at) - statement_timestamp())::float FROM head CROSS JOIN LATERAL (

@@ -19,6 +19,7 @@ from conversations.choices import HandoverReason
 from conversations.models import ConversationMessage
 from conversations.outbox import queue as outbox
 from leads.noting import Note
+from runtime.untrusted_json import Json
 
 from .claiming import MAX_LOST_LEASES
 from .loading import ClaimedTurn
@@ -50,7 +51,7 @@ class FinishedTurn:
     """A claimed turn and its result. outcome: None if the model wasn't called. error: our own error, as text.
 
     refused, refused_images: why the model's service refuses a message or an image, by message and attachment ID.
-    calls: those of the assistant's own tools, in all steps.
+    calls: those of the assistant's own tools, in all steps. prompt: its parts, for the ledger.
     """
 
     claim: ClaimedTurn
@@ -59,6 +60,7 @@ class FinishedTurn:
     refused: Mapping[int, str] = field(default_factory=dict)
     refused_images: Mapping[int, str] = field(default_factory=dict)
     calls: Sequence[ToolCall] = ()
+    prompt: Json = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:
@@ -106,6 +108,7 @@ def _end(batch: Batch, finished: FinishedTurn, turn: Turn | None) -> Ending | No
     batch.refused_images.update(finished.refused_images)
     if outcome is not None:
         record(turn, claim, outcome)
+        turn.prompt = finished.prompt
     if silence := silence_of(turn.conversation) or (claim.silence if outcome is None else None):
         return _suppress(batch, turn, silence, claim)
     if claim.is_exhausted or finished.error:

@@ -2,11 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from assistant.model.errors import Completion
 from assistant.model.learning import Endpoint
+from assistant.prompt import parts, recall
+from assistant.tools.own import CHANGING, NOT_ASKED, ToolCall
 from runtime import crashpoints
+from runtime.untrusted_json import Json, as_dict
 
 from . import asking
 from .closing import FinishedTurn
@@ -16,25 +19,69 @@ from .steps import MOST_STEPS, NewStep, Step
 
 async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool]]) -> FinishedTurn:
     """Ask the model. While it calls tools, `store` its calls as steps and ask again, with their results."""
-    endpoint, started = Endpoint(claim.dialect), time.monotonic()
+    endpoint = Endpoint(claim.dialect, cache_key=f"conversation-{claim.conversation_id}")
+    started = time.monotonic()
+    recalled = await recall.recall(claim.older, claim.question, claim.previous)
+    if recalled.text:
+        claim = dataclasses.replace(claim, sections=[*claim.sections, recalled.text])
     tools = claim.toolbox.definitions()
     taken, spent = list(claim.steps), list[Completion]()
+    asked_for: dict[str, Json] | None = None
     while True:
         found = await asking.ask(claim, endpoint, started, tools if len(taken) < MOST_STEPS else (), taken)
         answer = found.outcome.completion
-        calls = answer.tool_calls if answer else ()
+        calls = list(answer.tool_calls) if answer else []
+        if asked_for is None and claim.has_data and any(call.name in CHANGING for call in calls):
+            asked_for, checked = await _asked_for(claim, endpoint, started, tools)
+            spent += checked
+        calls = [_as_asked(call, asked_for) for call in calls]
+        results = [NOT_ASKED if call.is_refused else claim.toolbox.result(call) for call in calls]
+        last = Step(answer.text if answer else "", calls, results, max(claim.seen_ids, default=0))
         # Calls that are written into a reply don't need another answer.
         if answer is None or not calls or (answer.text and not any(call.id for call in calls)):
             break
-        results = [claim.toolbox.result(call) for call in calls]
-        taken.append(Step(answer.text, calls, results, max(claim.seen_ids)))
-        await store(NewStep(claim.turn_id, claim.generation, len(taken) - 1, taken[-1]))
+        taken.append(last)
+        await store(NewStep(claim.turn_id, claim.generation, len(taken) - 1, last))
         crashpoints.reach("C25")
         spent += found.outcome.billed
+    situation = claim.situation.described(claim.assistant)
     return FinishedTurn(
         claim,
         dataclasses.replace(found.outcome, unused=[*spent, *found.outcome.unused]),
         refused=found.refused,
         refused_images=found.refused_images,
-        calls=[*(call for step in taken for call in step.calls), *calls],
+        calls=[call for step in (*taken, last) for call in step.calls if not call.is_refused],
+        prompt=parts.recorded(claim.assistant, tools, claim.shown, situation, recalled),
+    )
+
+
+async def _asked_for(
+    claim: ClaimedTurn, endpoint: Endpoint, started: float, tools: Sequence[Json]
+) -> tuple[dict[str, Json], list[Completion]]:
+    """The tools that the customer's own words ask for, with their arguments, and the answers that it took.
+
+    The prompt contains text from elsewhere, such as a document, which may have told the model what to do. So the model
+    is asked again without it, and only what it calls then is done.
+    """
+    changing = [tool for tool in tools if as_dict(tool["function"])["name"] in CHANGING]
+    clean, taken, billed = claim.without_data(), list[Step](), list[Completion]()
+    while len(taken) < MOST_STEPS:
+        outcome = (await asking.ask(clean, endpoint, started, changing, taken)).outcome
+        billed += outcome.billed
+        calls = outcome.completion.tool_calls if outcome.completion else ()
+        if not calls:
+            break
+        taken.append(Step("", calls, [claim.toolbox.result(call) for call in calls], 0))
+    made: dict[str, Json] = {}
+    for call in (call for step in taken for call in step.calls if call.name in CHANGING):
+        made[call.name] = {**made.get(call.name, {}), **(as_dict(call.arguments.get("fields")) or call.arguments)}
+    return made, billed
+
+
+def _as_asked(call: ToolCall, asked_for: Mapping[str, Json] | None) -> ToolCall:
+    """The call as the customer's own words ask for it, or refused."""
+    if asked_for is None or call.name not in CHANGING:
+        return call
+    return dataclasses.replace(
+        call, arguments=asked_for.get(call.name, call.arguments), is_refused=call.name not in asked_for
     )

@@ -1,5 +1,6 @@
 """Loads claimed turns, with everything that an answer needs."""
 
+import dataclasses
 import datetime as dt
 import json
 import logging
@@ -17,6 +18,7 @@ from assistant.tools.own import LeadFieldSpec, Toolbox
 from conversations.choices import HandoverReason, MessageOrigin
 from conversations.files import attachments
 from conversations.history.messages import Window, windows_of
+from conversations.history.older import Older
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
 from runtime.database import is_transient
@@ -64,6 +66,20 @@ class ClaimedTurn:
     toolbox: Toolbox
     steps: Sequence[Step]  # of claims that were lost
     error: str = ""  # why it can't be answered
+    older: Older | None = None  # what came before the history, if the conversation may be longer
+    question: str = ""  # what the customer has just written
+    previous: str = ""  # what they wrote before that
+    sections: Sequence[str] = ()  # what was found for this reply, each with a heading
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the prompt contains text from elsewhere than the business, the customer and the conversation."""
+        return bool(self.sections) or self.situation.has_data or any(each.has_data for each in self.shown)
+
+    def without_data(self) -> "ClaimedTurn":
+        shown = [each.without_data() for each in self.shown]
+        situation = dataclasses.replace(self.situation, facts={})
+        return dataclasses.replace(self, shown=shown, situation=situation, sections=(), steps=())
 
     @property
     def messages(self) -> list[dict[str, object]]:
@@ -98,6 +114,7 @@ class Row(NamedTuple):
     facts: str | None  # JSON: the lead's fields
     lead_fields: str | None  # JSON
     steps: str | None  # JSON
+    begins_id: int | None  # the first message that the conversation's last turn was shown
 
 
 class FoundPause(NamedTuple):
@@ -124,7 +141,13 @@ def _load_together(rows: Sequence[Row], pauses: Sequence[FoundPause]) -> list[Cl
     assistants = {row.tenant_id: Assistant.from_json(row.assistant, row.tenant_id) for row in rows}
     histories = windows_of(
         (
-            Window(row.conversation_id, assistants[row.tenant_id].history_limit, row.first_message_id)
+            Window(
+                conversation_id=row.conversation_id,
+                number=assistants[row.tenant_id].history_limit,
+                growth=assistants[row.tenant_id].history_growth,
+                begins_id=row.begins_id,
+                first_id=row.first_message_id,
+            )
             for row in rows
             if not row.is_exhausted
         ),
@@ -172,6 +195,7 @@ def _claimed(
     last_asked = context.in_order(asked, row.first_message_id)[-1:]
     open_ones = [message for message in asked if message.pk >= row.first_message_id]
     refused = [message.refused for message in open_ones if message.refused]
+    is_full = len(spoken) >= assistant.history_limit
     return ClaimedTurn(
         turn_id=row.turn_id,
         generation=row.generation,
@@ -196,17 +220,26 @@ def _claimed(
         is_ambiguous=bool(asked) and (spoken[-1] is not asked[-1] or len(open_ones) > 1),
         is_machine=is_machine(history),
         is_first_reply=all(message.role == "user" for message in spoken),
-        open_texts=[
-            text
-            for message in open_ones
-            for text in (message.text, *(file.transcript for file in files.get(message.pk, [])))
-        ],
+        open_texts=[text for message in open_ones for text in (context.own_words(message), _heard([message], files))],
         situation=situation,
         away_text=situation.away_text(assistant, history),
         toolbox=Toolbox([LeadFieldSpec(*each) for each in json.loads(row.lead_fields or "[]")], situation.next_step),
         steps=steps.loaded(row.steps, max((message.pk for message in history), default=0)),
         error=refused[-1] if refused and len(refused) == len(open_ones) else "",
+        older=Older(row.conversation_id, history[0].created_at, history[0].pk) if is_full else None,
+        question=_said(open_ones, files),
+        previous=_said([message for message in asked if message.pk < row.first_message_id][-1:], files),
     )
+
+
+def _said(messages: Sequence[ConversationMessage], files: context.Files) -> str:
+    return "\n".join([*(message.text for message in messages), _heard(messages, files)])
+
+
+def _heard(messages: Sequence[ConversationMessage], files: context.Files) -> str:
+    """What their voice notes say."""
+    own = [file for message in messages for file in files.get(message.pk, ())]
+    return "\n".join(file.transcript for file in own if file.kind == "audio")
 
 
 def _broken(row: Row, error: str) -> ClaimedTurn:

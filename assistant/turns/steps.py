@@ -100,7 +100,12 @@ def loaded(text: str | None, seen_id: int) -> list[Step]:
     for row in map(as_dict, as_list(json.loads(text or "[]"))):
         if row["seen_id"] == seen_id:
             given = [as_dict(call) for call in as_list(row["calls"])]
-            calls = [ToolCall(as_text(call["name"]), as_dict(call["arguments"]), as_text(call["id"])) for call in given]
+            calls = [
+                ToolCall(
+                    as_text(call["name"]), as_dict(call["arguments"]), as_text(call["id"]), bool(call.get("is_refused"))
+                )
+                for call in given
+            ]
             results = [as_text(call["result"]) for call in given]
             steps[as_text(row["position"])] = Step(as_text(row["text"]), calls, results, seen_id)
     return list(steps.values())

@@ -49,14 +49,14 @@ UPDATE turns AS t SET state = n.state, due_at = n.due_at, lease_until = NULL, su
     prompt_tokens = n.prompt_tokens, cached_tokens = n.cached_tokens, completion_tokens = n.completion_tokens,
     usage_estimated = n.usage_estimated, cost = n.cost, outcome = n.outcome, error = n.error,
     first_reply_id = n.first_reply_id, last_reply_id = n.last_reply_id, last_message_id = n.last_message_id,
-    waits_for = n.waits_for, warning = n.warning,
+    waits_for = n.waits_for, warning = n.warning, prompt = n.prompt,
     finished_at = CASE WHEN n.state <> 'collecting' THEN statement_timestamp() END
 FROM jsonb_populate_recordset(NULL::turns, %(turns)s) AS n WHERE t.id = n.id
 """
 _WRITTEN = (
     *("id", "state", "due_at", "superseded", "seen_messages", "model", "instructions_hash", "seconds"),
     *("prompt_tokens", "cached_tokens", "completion_tokens", "usage_estimated", "cost", "outcome", "error"),
-    *("first_reply_id", "last_reply_id", "last_message_id", "waits_for", "warning"),
+    *("first_reply_id", "last_reply_id", "last_message_id", "waits_for", "warning", "prompt"),
 )
 
 

@@ -76,27 +76,41 @@ def get_last_messages(conversation_id: int, limit: int = 20) -> list[Conversatio
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which part of a conversation is wanted: the last `number` messages, and all from the ID `first_id` on."""
+    """Which part of a conversation is wanted: the last `number` messages, and all from the ID `first_id` on.
+
+    The window stays where it last began, at the ID `begins_id`, until it has grown by more than `growth` messages. So
+    the beginning of the prompt stays the same for many replies, and a cache can reuse it.
+    """
 
     conversation_id: int
     number: int
+    growth: int
+    begins_id: int | None
     first_id: int
 
 
-# The window begins at the earlier of two messages: the first of the burst, and the last but `number`. No window has
-# more than 1,000 rows.
+# A window begins at the earliest of: the first message of the burst, the last but `number`, and the last beginning
+# while there are at most `number` + `growth` messages from there. No window has more than 1,000 rows.
 _WINDOWS = _MESSAGES.format(
     rows="""
-jsonb_to_recordset(%(windows)s) AS wanted(conversation_id bigint, number int, first_id bigint)
+jsonb_to_recordset(%(windows)s)
+    AS wanted(conversation_id bigint, number int, growth int, begins_id bigint, first_id bigint)
+CROSS JOIN LATERAL (
+    SELECT max(created_at) FILTER (WHERE place = wanted.number) AS least,
+        max(created_at) FILTER (WHERE place = wanted.number + wanted.growth + 1) AS most
+    FROM (
+        SELECT created_at, row_number() OVER (ORDER BY created_at DESC, id DESC) AS place FROM (
+            SELECT created_at, id, kind, text, refused FROM conversation_messages
+            WHERE conversation_id = wanted.conversation_id ORDER BY created_at DESC, id DESC LIMIT 1000) AS latest
+        WHERE kind <> ALL (%(uncounted)s) AND text <> '' AND refused = ''
+        ORDER BY created_at DESC, id DESC LIMIT wanted.number + wanted.growth + 1) AS counted
+) AS reaches
 CROSS JOIN LATERAL (
     SELECT * FROM conversation_messages WHERE conversation_id = wanted.conversation_id AND created_at >= LEAST(
         (SELECT created_at FROM conversation_messages WHERE id = wanted.first_id),
-        COALESCE((
-            SELECT created_at FROM (
-                SELECT created_at, id, kind, text, refused FROM conversation_messages
-                WHERE conversation_id = wanted.conversation_id ORDER BY created_at DESC, id DESC LIMIT 1000) AS latest
-            WHERE kind <> ALL (%(uncounted)s) AND text <> '' AND refused = ''
-            ORDER BY created_at DESC, id DESC OFFSET wanted.number - 1 LIMIT 1), '-infinity'))
+        (SELECT created_at FROM conversation_messages WHERE id = wanted.begins_id
+            AND conversation_id = wanted.conversation_id AND (reaches.most IS NULL OR created_at > reaches.most)),
+        COALESCE(reaches.least, '-infinity'))
     ORDER BY created_at DESC, id DESC LIMIT 1000
 ) AS m
 ORDER BY m.conversation_id, m.created_at, m.id

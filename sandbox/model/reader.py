@@ -14,9 +14,9 @@ from .replies import SITUATION, handover, read, reply, text_of
 NAME = "sandbox-reader"
 LEAST = 0.5  # of what the question's words are worth together
 STEM = 5  # letters that must agree: "deliver" finds "delivery"
-COMMON = set(
-    "what which when where whose whom does did do is are was were has have had can could will would shall should much "
-    "many tell about please your you the that this with for and from there how who why any some".split()
+COMMON = re.compile(
+    r"what|which|when|where|who|whose|whom|why|how|does|did|do|is|are|was|were|has|have|had|can|could|will|would"
+    r"|shall|should|much|many|any|some|tell|about|please|you|your|the|that|this|there|with|for|and|from"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
@@ -53,5 +53,5 @@ def _words(text: str) -> set[str]:
     """The beginnings of the words, without common ones; pairs of letters in scripts without spaces."""
     low = text.casefold()
     pairs = {run[n : n + 2] for run in _UNSPACED.findall(low) for n in range(max(1, len(run) - 1))}
-    words = [word for word in re.findall(r"\w+", _UNSPACED.sub(" ", low)) if word not in COMMON]
+    words = [word for word in re.findall(r"\w+", _UNSPACED.sub(" ", low)) if not COMMON.fullmatch(word)]
     return pairs | {word[:STEM] for word in words if len(word) > 2 or word.isdecimal()}

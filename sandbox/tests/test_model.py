@@ -145,7 +145,10 @@ def test_it_keeps_a_log_of_every_request() -> None:
 )
 def test_the_reader_answers_only_from_its_prompt(question: str, answer: str) -> None:
     messages = [
-        {"role": "system", "content": "You are the assistant of Mill Bakery. We deliver from Monday to Friday. Be kind."},
+        {
+            "role": "system",
+            "content": "You are the assistant of Mill Bakery. We deliver from Monday to Friday. Be kind.",
+        },
         {"role": "user", "content": "Hello! My bicycle has a green colour. 私の犬の名前はポチです。"},
         {"role": "assistant", "content": "What a pity that it's raining."},
         {"role": "user", "content": f"<situation>\nNow: Monday\nRye loaf: 4.20 EUR\n</situation>\n{question}"},
