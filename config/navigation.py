@@ -5,11 +5,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from tenants.access import ANYONE, has_role_anywhere
+
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("Opening hours", "schedule", "tenants.OpeningHours"),
+        ("Notifications", "notifications_active", "notifications.NotificationSettings"),
         ("Lead fields", "contact_page", "leads.LeadField"),
         ("WhatsApp accounts", "phone_iphone", "whatsapp.WhatsAppAccount"),
         ("Businesses", "storefront", "tenants.Tenant"),
@@ -23,6 +26,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Turns", "receipt_long", "assistant.Turn"),
         ("Quarantine", "report", "whatsapp.QuarantinedEvent"),
         ("Webhook deliveries", "outgoing_mail", "webhooks.WebhookDelivery"),
+        ("Sent notifications", "notifications", "notifications.NotificationDelivery"),
         ("Pauses", "pause_circle", "conversations.Pause"),
     ],
     "Installation": [
@@ -35,11 +39,14 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 
 
 def navigation(request: HttpRequest) -> list[dict[str, object]]:
-    overview: dict[str, object] = {"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}
+    first: list[dict[str, object]] = [{"title": "Overview", "icon": "monitoring", "link": reverse("admin:index")}]
+    if has_role_anywhere(request.user, ANYONE):
+        link = reverse("admin:notifications_mine")
+        first.append({"title": "My notifications", "icon": "notifications", "link": link})
     groups: list[dict[str, object]] = [
         {"title": title, "items": items} for title, rows in GROUPS.items() if (items := _items(request, rows))
     ]
-    return [{"items": [overview]}, *groups]
+    return [{"items": first}, *groups]
 
 
 def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:

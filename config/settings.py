@@ -149,6 +149,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "tenants",
     "webhooks",
+    "notifications",
     "conversations",
     "leads",
     "assistant",
@@ -207,6 +208,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 EMAIL_URL = env.str("EMAIL_URL", default="")
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="parley@localhost")
 EMAIL_TIMEOUT = 20
+PASSWORD_RESET_TIMEOUT = 3600
 if EMAIL_URL:
     vars().update(env.email_url_config(EMAIL_URL))
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -16,7 +16,7 @@ from tenants.access import NOBODY, OPERATORS
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin
 
-from . import search
+from . import notifying, search
 from .desk import extensions
 from .models import Conversation, ConversationMessage
 from .outbox.admin import PauseAdmin
@@ -59,7 +59,7 @@ class ConversationAdmin(AttachmentViews, DeskViews):
 
     class Media:
         css = {"all": ["conversations/desk.css", "conversations/inbox.css"]}
-        js = ["conversations/desk.js", "conversations/inbox.js"]
+        js = ["conversations/desk.js", "notifications/notify.js", "conversations/inbox.js"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -80,6 +80,16 @@ class ConversationAdmin(AttachmentViews, DeskViews):
     def save_model(self, request: HttpRequest, obj: Conversation, form: Any, change: bool) -> None:
         obj.updated_at = timezone.now()  # open desks and clients of the API notice it
         super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        pk = obj.pk
+        super().delete_model(request, obj)
+        notifying.forget([pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        super().delete_queryset(request, queryset)
+        notifying.forget(ids)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":  # an action of Django's

@@ -7,15 +7,17 @@ from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
+from notifications.choices import Kind
 from runtime.notify import notify_workers_on_commit
 
-from . import webhook_events
+from . import notifying, webhook_events
 from .choices import HandoverReason
 from .models import Conversation, ConversationMessage, Status, lock
 
 TAKEN_OVER = "Not sent: someone took over the conversation first."
 UNCERTAIN = "A reply may not have been delivered: WhatsApp did not confirm it."
 WAITING = "A reply is waiting: "
+ABOUT_A_REPLY = "A reply "  # every reason about one begins like this
 
 UNFLAGGED = {"needs_person": "", "needs_person_since": None, "handover_reason": "", "handover_summary": ""}
 
@@ -45,6 +47,7 @@ def take_over(conversation_id: int, user: User | None) -> None:
             conversation_id=conversation_id, origin="assistant", status=Status.QUEUED
         )
         queued.update(status=Status.FAILED, failed_at=Now(), error_detail=TAKEN_OVER)
+        notifying.opened([conversation_id])
 
 
 def hand_back(conversation_id: int) -> None:
@@ -57,14 +60,21 @@ def hand_back(conversation_id: int) -> None:
             updated_at=Now(),
         )
         if handed_back:
+            notifying.answered([conversation_id])
             for hook in _hand_back_hooks:
                 hook(conversation_id)
 
 
-def mark_needs_person(conversation_ids: Iterable[int], reason: str | HandoverReason, summary: str = "") -> None:
+def mark_needs_person(
+    conversation_ids: Iterable[int],
+    reason: str | HandoverReason,
+    summary: str = "",
+    cause_is_known: bool = False,
+) -> None:
     """Flag conversations that someone on the team should look at. A HandoverReason: the assistant asks for a person.
 
-    Whoever is flagged already has waited since then.
+    Whoever is flagged already has waited since then. The team is notified, unless the cause is one of which they're
+    notified once for all conversations, such as a paused number.
     """
     ids, words = list(conversation_ids), reason.label if isinstance(reason, HandoverReason) else reason[:255]
     changes: dict[str, object] = {"needs_person": words, "needs_person_since": Coalesce("needs_person_since", Now())}
@@ -74,12 +84,19 @@ def mark_needs_person(conversation_ids: Iterable[int], reason: str | HandoverRea
     with transaction.atomic(savepoint=False):
         webhook_events.needs_person(ids, words, summary)
         Conversation.objects.filter(pk__in=ids).update(**changes, updated_at=Now())
+        if not cause_is_known and not words.startswith(WAITING):
+            notifying.flagged(ids, Kind.FAILED if words.startswith(ABOUT_A_REPLY) else Kind.HANDOVER, words, summary)
 
 
 def clear_needs_person(conversation_ids: Iterable[int]) -> int:
     """Clear the flags of these conversations. Returns how many were flagged."""
-    flagged = Conversation.objects.filter(pk__in=list(conversation_ids)).exclude(needs_person="")
-    return flagged.update(**UNFLAGGED, updated_at=Now())
+    ids = list(conversation_ids)
+    flagged = Conversation.objects.filter(pk__in=ids).exclude(needs_person="")
+    with transaction.atomic():
+        cleared = flagged.update(**UNFLAGGED, updated_at=Now())
+        if cleared:
+            notifying.unflagged(ids)
+    return cleared
 
 
 def end_reason(rows: "QuerySet[Conversation]") -> None:
@@ -117,8 +134,7 @@ def send_again(message_id: int, user: User) -> bool:
         )
         if moved:
             notify_workers_on_commit()
-            # Every reason about a reply begins like this.
-            troubled = Conversation.objects.filter(messages=message_id, needs_person__startswith="A reply ")
+            troubled = Conversation.objects.filter(messages=message_id, needs_person__startswith=ABOUT_A_REPLY)
             end_reason(troubled.exclude(messages__status=Status.UNCERTAIN))
     return bool(moved)
 

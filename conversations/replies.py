@@ -6,7 +6,7 @@ from django.db import transaction
 from tenants.access import OPERATORS, has_role
 from tenants.users import display_name
 
-from . import handover
+from . import handover, notifying
 from .models import Conversation, ConversationMessage, lock
 from .outbox import queue as outbox
 from .outbox import splitting
@@ -45,6 +45,7 @@ def reply(
         if conversation.operator_id != person.pk or conversation.handled_by != Conversation.Handler.OPERATOR:
             handover.take_over(conversation_id, person)
         handover.clear_needs_person([conversation_id])
+        notifying.answered([conversation_id])
         if isinstance(content, str):
             return outbox.send(conversation, content, person, reply_to, form_token)
         return [outbox.send_message(conversation, content, person, reply_to, form_token)]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from assistant.models import Turn
 from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage, Status
+from operations import causes
 from tenants.access import for_user
 from tenants.models import Invitation
 
@@ -63,6 +64,7 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
     messages = for_user(ConversationMessage.objects.filter(created_at__gte=since), user, "conversation__tenant")
     turns = for_user(Turn.objects.filter(opened_at__gte=since), user, "conversation__tenant")
     waiting = for_user(Conversation.objects.exclude(needs_person=""), user, "tenant")
+    broken = causes.causes_for(request)
     by_day = days(messages, since.date())
     context["dashboard"] = {
         "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
@@ -70,6 +72,8 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
         "replies": replies(turns),
         "by_tenant": by_tenant(turns),
         "not_sent": messages.filter(status__in=[Status.FAILED, Status.UNCERTAIN]).count(),
+        "banners": causes.render(request, broken),
+        "held": causes.held_messages(broken),
         "waiting": waiting.select_related("tenant").order_by("-needs_person_since")[:MAX_ROWS],
         "waiting_count": waiting.count(),
         "number_of_days": DAYS,

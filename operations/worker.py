@@ -8,9 +8,12 @@ import psycopg
 from django.conf import settings
 from procrastinate.contrib.django.utils import connector_params
 
+from assistant import budget
 from assistant.turns import handback, resuming
 from assistant.turns.answering import Answering
+from conversations import notifying
 from conversations.outbox.sending import Sending
+from operations import causes
 from runtime import database, jobs
 from runtime.notify import CHANNEL
 
@@ -21,6 +24,9 @@ RECONNECT_SECONDS = 1
 
 jobs.every(15)(handback.hand_back_due)
 jobs.every(2)(resuming.answer_waiting)
+jobs.every(3)(causes.notify)
+jobs.every(5)(notifying.close_over)
+jobs.every(30)(budget.warn)
 
 
 class Worker:

@@ -1,4 +1,4 @@
-"""The job that sends invitations by email."""
+"""The jobs that send invitations and password resets by email."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from runtime.database import database_sync_to_async
 from tenants.invitations import inviting
+from tenants.password_reset import resetting
 
 
 @app.task(queue="maintenance", name=inviting.EMAIL_TASK, retry=RetryStrategy(max_attempts=10, exponential_wait=3))
@@ -16,3 +17,11 @@ async def email_invitation(invitation_id: int) -> None:
     if email is not None:
         await asyncio.to_thread(email.send)
         await database_sync_to_async(inviting.email_was_sent)(invitation_id)
+
+
+@app.task(queue="notifications", name=resetting.EMAIL_TASK, retry=RetryStrategy(max_attempts=5, exponential_wait=3))
+async def email_password_reset(address: str) -> None:
+    """Safe to run twice: both links work until the password is changed."""
+    email = await database_sync_to_async(resetting.email_for)(address)
+    if email is not None:
+        await asyncio.to_thread(email.send)

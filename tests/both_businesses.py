@@ -12,6 +12,7 @@ from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead, LeadField
+from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
 from tenants.models import Invitation, MemberRole, Membership, OpeningHours, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -47,8 +48,15 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
     hook = WebhookEndpoint.objects.create(
         tenant=tenant, url=f"https://{mark}.example/".lower(), event_types=[EventType.NEEDS_PERSON], secret=SECRET
     )
+    incident = NotificationIncident.objects.create(
+        tenant=tenant, kind="handover", subject=f"conversation:{talk.pk}", title=f"{mark} needs an agent", text=mark
+    )
     told = WebhookEvent.objects.create(tenant=tenant, type=EventType.NEEDS_PERSON, payload={"reason": f"{mark} reason"})
     return {
+        "notifications/notificationsettings": NotificationSettings.objects.create(tenant=tenant),
+        "notifications/notificationdelivery": NotificationDelivery.objects.create(
+            tenant=tenant, incident=incident, user=member.user, channel="email", error=f"{mark} error"
+        ),
         "webhooks/webhookendpoint": hook,
         "webhooks/webhookdelivery": WebhookDelivery.objects.create(event=told, endpoint=hook, error=f"{mark} error"),
         "tenants/tenant": tenant,

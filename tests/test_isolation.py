@@ -36,6 +36,8 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
     "webhooks/webhookdelivery": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "notifications/notificationsettings": (ALL, OWNER, OWNER, OWNER),
+    "notifications/notificationdelivery": (OWNER, EVIDENCE, EVIDENCE, EVIDENCE),
     "conversations/conversation": (ALL, EVIDENCE, WRITERS, OWNER),
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
@@ -89,6 +91,8 @@ OPEN = [
     "admin/login/",
     "admin/logout/",
     "admin/password_change/done/",
+    "admin/password-reset/",
+    "admin/password-reset/<str:uidb64>/<str:token>/",
     "^admin/r/",
     "admin/r/<path:content_type_id>/<path:object_id>/",
     "api/docs",
@@ -97,16 +101,17 @@ OPEN = [
     "healthz",
     "readyz",
     "invitation/<str:token>/",
+    "manifest.webmanifest",
+    "service-worker.js",
 ]
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
 # tenants/tests/test_admin_invitations.py
 OF_AN_INVITEE = ["invitations/<int:pk>/"]
+# Each person's own: notifications/tests/test_my_page.py
+MINE = "admin/notifications/notificationdelivery/mine/"
+OWN = [MINE, *(f"{MINE}{end}" for end in ("test/<str:channel>/", "devices/", "devices/<int:device_id>/remove/"))]
 # conversations/tests/test_attachment_views.py, whatsapp/tests/test_template_views.py and test_compose_views.py
-FILES = [
-    f"{DESK}attachments/<int:attachment_id>/",
-    f"{DESK}template/",
-    f"{DESK}compose/",
-]
+FILES = [f"{DESK}{end}/" for end in ("attachments/<int:attachment_id>", "template", "compose")]
 RESUME = ["admin/conversations/pause/<int:pk>/resume/"]  # tests/test_resuming.py
 DEVELOPMENT_ONLY = ["sandbox/"]
 
@@ -126,17 +131,8 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
-    known |= {
-        *BUTTONS,
-        *BUTTONS_OF_SETTINGS,
-        *MIXED,
-        *OPEN,
-        *WITH_API_KEY,
-        *TESTED_BELOW,
-        *OF_AN_INVITEE,
-        *FILES,
-        *RESUME,
-    }
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *OF_AN_INVITEE, *OWN}
+    known |= {*FILES, *RESUME}
     elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"

@@ -19,7 +19,7 @@ from runtime.jobs import run_queues
 from tests.stage import Stage
 
 Recurring = tuple[Callable[[], int], float]
-QUEUES = ("files", "maintenance", "webhooks")
+QUEUES = ("files", "maintenance", "notifications", "webhooks")
 started: dict[str, threading.Event] = {}
 may_end: dict[str, threading.Event] = {}
 
@@ -71,6 +71,7 @@ def test_a_backlog_in_one_queue_does_not_delay_another(monkeypatch: pytest.Monke
     jobs.defer(TASKS["webhooks"], *[{}] * 3)
     jobs.defer(TASKS["maintenance"], {})
     jobs.defer(TASKS["files"], {})
+    jobs.defer(TASKS["notifications"], {})
 
     def all_start_while_the_first_hangs() -> bool:
         every = all(started[queue].wait(60) for queue in QUEUES)

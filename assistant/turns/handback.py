@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from assistant.model import context
-from conversations import handover
+from conversations import handover, notifying
 from conversations.choices import GROUP, MessageOrigin
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
@@ -47,6 +47,7 @@ def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
             pk=conversation_id, handled_by=Conversation.Handler.OPERATOR, person_at=person_at
         ).update(handled_by=Conversation.Handler.ASSISTANT, operator=None, updated_at=Now())
         if moved:
+            notifying.answered([conversation_id])
             answer_open_messages(conversation_id)
     if moved:
         logger.info("conv_id=%s: handed back to the assistant automatically", conversation_id)

@@ -80,8 +80,9 @@ def write(batch: Batch) -> None:
         ConversationMessage.objects.filter(pk=pk).update(refused=reason)
     for pk, reason in sorted(batch.refused_images.items()):
         Attachment.objects.filter(pk=pk).update(refused=reason)
+    held_up = {turn.conversation_id for turn in batch.ended if turn.waits_for}  # by a cause that owners are told of
     for reason, conversation_ids in batch.flags.items():
-        handover.mark_needs_person(conversation_ids, reason)
+        handover.mark_needs_person(conversation_ids, reason, cause_is_known=held_up.issuperset(conversation_ids))
     for conversation_id, why, summary in batch.handovers:
         handover.mark_needs_person([conversation_id], why, summary)
     noting.note(batch.notes)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import mark_safe
 
 from conversations.models import Conversation, ConversationMessage
 from tenants.empty_states import EmptyState
@@ -36,7 +37,11 @@ StatusLine = Callable[[Conversation], str]
 # A page of its own at <conversation>/<path>/, for those who may reply. Gets the context that every admin page needs.
 PageView = Callable[[HttpRequest, Conversation, dict[str, object]], HttpResponse]
 
+# Above the inbox: HTML about what is broken, or "".
+Banner = Callable[[HttpRequest], str]
+
 first_steps: list[FirstStep] = []
+banners: list[Banner] = []
 panels: list[Panel] = []
 message_info: list[MessageInfo] = []
 badges: list[Badges] = []
@@ -66,6 +71,10 @@ def register_page(path: str, label: str) -> Callable[[PageView], PageView]:
 
 def first_step_for(request: HttpRequest) -> EmptyState | None:
     return next((found for first_step in first_steps if (found := first_step(request))), None)
+
+
+def banners_for(request: HttpRequest) -> str:
+    return mark_safe("".join(banner(request) for banner in banners))  # noqa: S308 - each is HTML
 
 
 def message_info_for(messages: Sequence[ConversationMessage]) -> dict[int, Info]:

@@ -1,9 +1,13 @@
 """The inbox as a page, and the parts of it that change: what a browser gets, and what desk.js gets."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth.models import User
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, OuterRef, Q, Subquery
@@ -14,15 +18,17 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations import notifying
 from conversations.models import Conversation, ConversationMessage
 from conversations.replies import reply_blocker
+from notifications import shown
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
 from . import extensions, form_tokens, polling, preferences, transcript, version
 from .inbox import OF_THE_PAGE, Tab, tab_of, tabs
 from .shared import Shared
-from .version import Scope, Version
+from .version import NOTHING_TOLD, Scope, Version
 
 Context = dict[str, Any]
 _lists: Shared[dict[str, str]] = Shared(200)
@@ -49,7 +55,8 @@ class InboxPages(TenantScopedAdmin):
             raise PermissionDenied
         if conversation and self.has_change_permission(request, conversation) and "before" not in request.GET:
             mark_seen(conversation)
-        seen = version.current(Scope.of(user_of(request)))
+            notifying.opened([conversation.pk])
+        seen = version.current(Scope.of(user_of(request)), user_of(request).pk)
         try:
             inbox = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
@@ -63,10 +70,12 @@ class InboxPages(TenantScopedAdmin):
             "may_bulk": self.has_change_permission(request),
             "query": _query(request),
             "tabs": tabs(request),
+            "banners": extensions.banners_for(request),
+            "told": json.dumps(page_state(user_of(request), seen)),
         }
         if conversation:
             context |= self._pane(request, conversation)
-            seen = Version(seen.inbox, "", _since(context["page"]))
+            seen = replace(seen, open="", since=_since(context["page"]))
         return TemplateResponse(request, "conversations/inbox.html", {**context, "version": seen.etag})
 
     def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -87,7 +96,7 @@ class InboxPages(TenantScopedAdmin):
         scope = Scope.of(user_of(request))
         known = Version.parse(request.headers.get("If-None-Match", ""))
         polling.remember(request, scope)
-        if version.current(scope, pk, known.since) == known and (known.since or pk is None):
+        if version.current(scope, user_of(request).pk, pk, known.since) == known and (known.since or pk is None):
             return HttpResponseNotModified()
         return self._changes(request, pk, known)
 
@@ -95,7 +104,7 @@ class InboxPages(TenantScopedAdmin):
         """JSON with the HTML of the changed parts, by element ID."""
         # Before the parts are read: what changes in the meantime is found by the next poll.
         scope = Scope.of(user_of(request))
-        now = version.current(scope, pk, known.since)
+        now = version.current(scope, user_of(request).pk, pk, known.since)
         parts: dict[str, str] = {}
         title = "Conversations"
         if pk and (now.open != known.open or not known.since):
@@ -103,6 +112,10 @@ class InboxPages(TenantScopedAdmin):
             title = str(conversation)
             if self.has_change_permission(request, conversation):
                 mark_seen(conversation)
+                if not known.since:
+                    notifying.opened([conversation.pk])
+                elif "X-Focused" in request.headers:
+                    notifying.seen(conversation.pk)
             if known.since:
                 page = transcript.since(conversation, int(known.since))
                 live = {**self._head(request, conversation), "page": page, "query": _query(request)}
@@ -111,12 +124,15 @@ class InboxPages(TenantScopedAdmin):
             else:
                 pane = {**self._pane(request, conversation), "query": _query(request)}
                 parts["pane"] = render_to_string("conversations/pane.html", pane, request)
-                now = Version(now.inbox, "", _since(pane["page"]))
+                now = replace(now, open="", since=_since(pane["page"]))
         if now.inbox != known.inbox:
+            parts["inbox-causes"] = extensions.banners_for(request)
             try:
                 parts |= self._list(request, scope, now)
             except IncorrectLookupParameters:
                 return HttpResponse(status=400)
+        if now.told != known.told:
+            more["told"] = page_state(user_of(request), now)
         return JsonResponse({"version": now.etag, "parts": parts, "title": f"{title} | Parley", **more})
 
     def _list(self, request: HttpRequest, scope: Scope, now: Version) -> dict[str, str]:
@@ -165,6 +181,11 @@ class InboxPages(TenantScopedAdmin):
         notices = [{"level": each.level_tag, "text": str(each)} for each in messages.get_messages(request)]
         known = Version.parse(request.POST.get("version", ""))
         return self._changes(request, conversation.pk if conversation else None, known, notices=notices, **more)
+
+
+def page_state(user: User, now: Version) -> Mapping[str, object]:
+    """The user's notifications, for the page. They count as shown from now on."""
+    return shown.state_of(user.pk) if now.told != NOTHING_TOLD else shown.NOTHING
 
 
 def page_url(conversation: Conversation, request: HttpRequest) -> str:

@@ -13,6 +13,8 @@ from threading import Lock
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from tenants.users import user_of
+
 from . import version
 from .version import Scope, Version
 
@@ -24,6 +26,7 @@ _LIVE = re.compile(r"/conversations/conversation/(?:(\d{1,18})/)?live/$")
 @dataclass(frozen=True, slots=True)
 class _Checked:
     scope: Scope
+    user_id: int
     until: float
 
 
@@ -38,7 +41,9 @@ def remember(request: HttpRequest, scope: Scope) -> None:
         return
     with _lock:
         _checked.pop(key, None)
-        _checked[key] = _Checked(scope, time.monotonic() + TRUSTED_SECONDS)  # the newest comes last
+        _checked[key] = _Checked(
+            scope, user_of(request).pk, time.monotonic() + TRUSTED_SECONDS
+        )  # the newest comes last
         if len(_checked) > MAX_REMEMBERED:
             del _checked[next(iter(_checked))]
 
@@ -56,7 +61,7 @@ class PollingMiddleware:
                 session
                 and session.until > time.monotonic()
                 and (known.since or opened is None)
-                and version.current(session.scope, opened, known.since) == known
+                and version.current(session.scope, session.user_id, opened, known.since) == known
             ):
                 return HttpResponseNotModified()
         return self.get_response(request)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection
@@ -10,9 +11,10 @@ from tenants.access import is_installation_admin, tenants_of
 
 from .transcript import MAX_LIVE
 
-_ETAG = re.compile(r'(?:W/)?"([0-9a-f]*)\.([0-9a-f]*)\.(\d{0,18})"')
+_ETAG = re.compile(r'(?:W/)?"([0-9a-f]*)\.([0-9a-f]*)\.(\d{0,18})\.(\d*-\d*)"')
 # A change that commits late isn't the newest: so the newest few of each business are compared, not the newest alone.
 _NEWEST = 20
+NOTHING_TOLD = "0-"
 # xmin and ctid are who wrote the row's current version, and where: they change with every update. A conversation's
 # `updated_at` doesn't change when someone reads it, which must not refresh every desk.
 _VERSION = """
@@ -39,7 +41,9 @@ SELECT
         (SELECT string_agg(concat(id, ' ', xmin, ctid), ',' ORDER BY id)
             FROM attachments WHERE message_id IN (SELECT id FROM shown)),
         (SELECT concat(count(*), ' ', max(id)) FROM conversation_notes WHERE conversation_id = (SELECT id FROM opened))
-    )) ELSE '' END
+    )) ELSE '' END,
+    (SELECT concat(count(*), '-', max(id)) FROM notification_deliveries
+        WHERE user_id = %(user)s AND channel = 'page' AND is_open)
 """
 _WITHOUT_TENANT = """UNION ALL (
         SELECT id, updated_at FROM conversations WHERE tenant_id IS NULL
@@ -71,15 +75,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An empty part was never seen. `since`: the first message of the open transcript, or "0"."""
+    """An empty part was never seen. `since`: the first message of the open transcript, or "0". `told`: how many
+    notifications are open, and the newest."""
 
     inbox: str = ""
     open: str = ""
     since: str = ""
+    told: str = "-"
 
     @property
     def etag(self) -> str:
-        return f'"{self.inbox}.{self.open}.{self.since}"'
+        return f'"{self.inbox}.{self.open}.{self.since}.{self.told}"'
 
     @classmethod
     def parse(cls, etag: str) -> "Version":
@@ -87,10 +93,16 @@ class Version:
         return cls(*found.groups()) if found else cls()
 
 
-def current(scope: Scope, conversation_id: int | None = None, since: str = "") -> Version:
-    """Of the list, and of a conversation from the message `since` on. One that isn't in the scope has no messages."""
-    values = {"tenants": list(scope.tenants), "open": conversation_id, "since": int(since or 0)}
+def current(scope: Scope, user_id: int, conversation_id: int | None = None, since: str = "") -> Version:
+    """Of the list, of a conversation from the message `since` on, and of the user's notifications. A conversation that
+    isn't in the scope has no messages."""
+    values: dict[str, Any] = {
+        "tenants": list(scope.tenants),
+        "user": user_id,
+        "open": conversation_id,
+        "since": int(since or 0),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_OF_ALL if scope.everyone else _OF_TENANTS, values)
-        inbox, opened = cursor.fetchone()
-    return Version(inbox, opened, since)
+        inbox, opened, told = cursor.fetchone()
+    return Version(inbox, opened, since, told)

@@ -1,7 +1,9 @@
 """An open page of the inbox, as its script keeps it up to date."""
 
 import html
+import json
 import re
+from typing import Any
 
 from django.test import Client
 from django.urls import reverse
@@ -20,6 +22,9 @@ class OpenPage:
         found = re.search('data-version="([^"]+)"', page)
         assert found
         self.version = html.unescape(found[1])
+        told = re.search('data-told="([^"]+)"', page)
+        assert told
+        self.told: dict[str, Any] = json.loads(html.unescape(told[1]))
         if conversation:
             self.poll()  # a page that was just opened asks once more, for what came while it was made
 
@@ -32,5 +37,6 @@ class OpenPage:
         assert response.status_code == 200, response.status_code
         answer = response.json()
         self.version = answer["version"]
+        self.told = answer.get("told", self.told)
         parts: dict[str, str] = answer["parts"]
         return parts

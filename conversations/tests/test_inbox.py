@@ -169,10 +169,10 @@ def test_desks_that_show_the_same_share_one_rendering(
 
 
 def test_a_version_survives_its_etag() -> None:
-    from_etag = version.Version.parse('W/"ab.cd.12"')
-    assert from_etag == version.Version("ab", "cd", "12")
+    from_etag = version.Version.parse('W/"ab.cd.12.3-45"')
+    assert from_etag == version.Version("ab", "cd", "12", "3-45")
     assert version.Version.parse(from_etag.etag) == from_etag
-    for nonsense in ("", "*", '"x"', '"ab.cd.12", "ab.cd.13"', '"' + "1" * 99 + '"'):
+    for nonsense in ("", "*", '"x"', '"ab.cd.12"', '"ab.cd.12.0-", "ab.cd.13.0-"', '"' + "1" * 99 + '"'):
         assert version.Version.parse(nonsense) == version.Version()
 
 

@@ -17,6 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations.files.uploads import keep
 from conversations.models import Attachment, Conversation, ConversationMessage
 from conversations.outbox.queue import send_message
+from notifications.models import NotificationDelivery, NotificationIncident
 from operations import deletion
 from operations.tasks import resume_deletions
 from tenants.models import Membership, Tenant
@@ -41,6 +42,9 @@ def fill(tenant: Tenant, conversations: int = 2, messages: int = 5) -> None:
     record(tenant.pk, EventType.NEEDS_PERSON, {})
     WebhookDelivery.objects.update(status=WebhookDelivery.Status.DELIVERED)
     for number in range(conversations):
+        incident = NotificationIncident.objects.create(tenant=tenant, kind="handover", subject=str(number), title="Ann")
+        owner = User.objects.get(is_superuser=True)
+        NotificationDelivery.objects.create(tenant=tenant, incident=incident, user=owner, channel="page")
         talk = Conversation.objects.create(tenant=tenant, phone_number_id=str(tenant.pk), external_id=str(number))
         ConversationMessage.objects.bulk_create(
             ConversationMessage(conversation=talk, role="user", text="Hello") for _ in range(messages)
@@ -53,7 +57,7 @@ def rows_by_model() -> dict[str, int]:
 
 
 def models() -> list[type[Model]]:
-    ours = ("tenants", "webhooks", "conversations", "leads", "assistant", "whatsapp", "api")
+    ours = ("tenants", "webhooks", "notifications", "conversations", "leads", "assistant", "whatsapp", "api")
     return [model for label in ours for model in apps.get_app_config(label).get_models()]
 
 

@@ -147,7 +147,7 @@ def test_a_session_ends_with_the_membership_the_business_or_the_person(businesse
 
 
 def test_all_our_admins_are_scoped() -> None:
-    ours = {"tenants", "webhooks", "conversations", "leads", "assistant", "whatsapp", "api", "auth"}
+    ours = {"tenants", "webhooks", "notifications", "conversations", "leads", "assistant", "whatsapp", "api", "auth"}
     for model, model_admin in admin.site._registry.items():
         if model._meta.app_label in ours:
             assert isinstance(model_admin, TenantScopedAdmin), model

@@ -8,7 +8,7 @@ from django.db.models import ForeignKey, Model
 
 from tenants.models import Tenant
 
-OURS = {"tenants", "webhooks", "conversations", "leads", "assistant", "whatsapp", "api"}
+OURS = {"tenants", "webhooks", "notifications", "conversations", "leads", "assistant", "whatsapp", "api"}
 
 
 class Snapshot:

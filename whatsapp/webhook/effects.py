@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from assistant.turns import opening
 from assistant.turns.opening import UnansweredMessage
-from conversations import handover, webhook_events
+from conversations import handover, notifying, webhook_events
 from conversations.history import contacts, corrections
 from conversations.history.contacts import Contact, ConversationRef
 from conversations.history.messages import NewMessage, StoredMessage
@@ -82,7 +82,8 @@ def carry_out(stored: Sequence[Stored]) -> bool:
             UnansweredMessage(new.conversation.id, new.row.id, new.item.at_once)
             for new in stored
             if isinstance(new.item, InboundMessage)
-            and _needs_answer(new.item, new.conversation)
+            and new.item.needs_answer
+            and _is_answered_by_the_assistant(new)
             and new.conversation.id not in echoed
             and not _is_in(revoked, new)
         ]
@@ -90,7 +91,15 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     for conversation_id in sorted(echoed):
         handover.take_over(conversation_id, None)
         handover.clear_needs_person([conversation_id])
+        notifying.answered([conversation_id])
     echoes.judge_overtaken((new.conversation.id, new.row.id) for new in stored if _is_with_person(new))
+    for_the_team = {
+        new.conversation.id
+        for new in stored
+        if isinstance(new.item, InboundMessage) and new.item.needs_answer and not _is_answered_by_the_assistant(new)
+    }
+    if for_the_team - echoed:
+        notifying.customer_wrote(for_the_team - echoed)
     capture.capture(
         _lead(new.item, new.conversation, "" if _is_in(revoked, new) else new.item.text)
         for new in stored
@@ -112,8 +121,8 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     return is_due
 
 
-def _needs_answer(item: InboundMessage, conversation: ConversationRef) -> bool:
-    return item.needs_answer and conversation.is_active and conversation.handled_by == Conversation.Handler.ASSISTANT
+def _is_answered_by_the_assistant(new: Stored) -> bool:
+    return new.conversation.is_active and new.conversation.handled_by == Conversation.Handler.ASSISTANT
 
 
 def _is_with_person(new: Stored) -> bool:

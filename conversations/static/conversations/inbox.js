@@ -39,7 +39,7 @@
     async function ask(url, options = {}) {
         let response;
         try {
-            const headers = { Accept: "application/json", ...options.headers };
+            const headers = { Accept: "application/json", ...(document.hasFocus() && { "X-Focused": "1" }), ...options.headers };
             response = await fetch(url, { credentials: "same-origin", redirect: "manual", ...options, headers });
         } catch (error) {
             if (error.name !== "AbortError") banner("Can’t reach the server. Trying again… Your text is kept.");
@@ -58,6 +58,7 @@
 
     function take(answer) {
         version = answer.version;
+        if (answer.told) Notify.told(answer.told);
         Desk.apply(answer.parts);
         Desk.notice(answer.notices ?? []);
         markOpen();
@@ -82,12 +83,26 @@
             answer = await ask(liveUrl(new URL(location)), { headers: { "If-None-Match": asked }, signal: polling.signal });
             if (answer && asked === version && !waiting) {
                 version = answer.version;
+                if (answer.told) Notify.told(answer.told);
                 Desk.apply(answer.parts);
                 markOpen();
             }
         }
         clearTimeout(timer);
         timer = setTimeout(poll, answer === undefined && !polling.signal.aborted ? AFTER_A_PROBLEM : EVERY);
+    }
+
+    // A hidden tab asks for the list alone: what's open in it isn't read by anyone.
+    async function pollHidden() {
+        if (waiting) return;
+        const asked = version, [list, open, since, told] = seenParts();
+        const answer = await ask(`${base()}live/${location.search}`, { headers: { "If-None-Match": `"${list}...${told}"` } });
+        if (!answer || asked !== version) return;
+        const [newList, , , newTold] = answer.version.replaceAll('"', "").split(".");
+        version = `"${newList}.${open}.${since}.${newTold}"`;
+        if (answer.told) Notify.told(answer.told);
+        Desk.apply(answer.parts);
+        markOpen();
     }
 
     // A poll that began earlier would bring back what was there before.
@@ -100,9 +115,9 @@
     // --- opening conversations and lists ---
 
     async function go(url, { push = true, focus = "" } = {}) {
-        const [list, open, since] = seenParts();
+        const [list, open, since, told] = seenParts();
         const sameList = url.search === location.search, samePane = isOpen(url) === openNow();
-        const known = `"${sameList ? list : ""}.${samePane ? `${open}.${since}` : "."}"`;
+        const known = `"${sameList ? list : ""}.${samePane ? `${open}.${since}` : "."}.${told}"`;
         const found = await meanwhile(() => ask(liveUrl(url), { headers: { "If-None-Match": known } }));
         if (found === undefined) return;
         const answer = found ?? { version: known, parts: {}, title: "Conversations | Parley" };
@@ -112,7 +127,7 @@
             byId("pane").replaceChildren(...Desk.inPage('<p class="desk-empty">Select a conversation to read it here.</p>'));
         }
         if (isOpen(url)) inbox.dataset.open = isOpen(url); // on a phone, it takes the list's place
-        document.title = answer.title;
+        Notify.rename(answer.title);
         take(answer);
         if (focus === "reply") (byId("reply-text") ?? byId("transcript"))?.focus();
         else if (focus === "row") byId(`open-${isOpen(url)}`)?.focus();
@@ -234,9 +249,11 @@
         inbox = byId("inbox");
         if (!inbox) return;
         version = inbox.dataset.version;
-        for (const id of ["inbox-tabs", "inbox-rows", "inbox-foot"]) Desk.remember(byId(id));
+        for (const id of ["inbox-causes", "inbox-tabs", "inbox-rows", "inbox-foot"]) Desk.remember(byId(id));
         Desk.begin();
         markOpen();
+        Notify.told(JSON.parse(inbox.dataset.told), true);
+        Notify.whileHidden(inbox.dataset.tick, pollHidden);
         timer = setTimeout(poll, EVERY);
     });
 })();
