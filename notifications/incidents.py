@@ -83,10 +83,12 @@ WHERE incident_id = ANY (%s)
 
 def close(subjects: Sequence[str], kinds: Iterable[Kind]) -> int:
     """Someone has reacted, or it's over: nobody else is told. Returns how many incidents were open."""
-    if not subjects:
+    kinds = list(kinds)
+    open_ones = NotificationIncident.objects.filter(subject__in=subjects, kind__in=kinds, closed_at=None)
+    if not subjects or not open_ones.exists():  # as almost always
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CLOSE, [list(subjects), list(kinds)])
+        cursor.execute(_CLOSE, [list(subjects), kinds])
         closed = [pk for (pk,) in cursor.fetchall()]
         if closed:
             # A statement of its own: while the first waited for a lock, someone may have been told.

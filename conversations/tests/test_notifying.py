@@ -30,7 +30,7 @@ def kinds() -> set[str]:
 
 
 def test_a_handover_tells_what_the_team_should_know(talk: Conversation) -> None:
-    handover.hand_over([talk.pk], HandoverReason.COMPLAINT, "The cake was stale. She wants her money back.")
+    handover.mark_needs_person([talk.pk], HandoverReason.COMPLAINT, "The cake was stale. She wants her money back.")
     incident = NotificationIncident.objects.get()
     assert (incident.kind, incident.title) == ("handover", "Ann Lee needs an agent")
     assert incident.text == "Complaint. The cake was stale. She wants her money back."
@@ -92,7 +92,7 @@ Reaction = Callable[[Conversation, TwoBusinesses], None]
 
 @pytest.mark.parametrize("react", [open_page, open_by_script, take_over, answer, clear, hand_back])
 def test_a_reaction_stops_the_escalation(talk: Conversation, businesses: TwoBusinesses, react: Reaction) -> None:
-    handover.hand_over([talk.pk], HandoverReason.ASKED)
+    handover.mark_needs_person([talk.pk], HandoverReason.ASKED)
     telling.tell_due()
     react(talk, businesses)
     time_passes()
@@ -103,7 +103,7 @@ def test_a_reaction_stops_the_escalation(talk: Conversation, businesses: TwoBusi
 def test_looking_at_the_list_or_reading_without_the_role_is_no_reaction(
     talk: Conversation, businesses: TwoBusinesses
 ) -> None:
-    handover.hand_over([talk.pk], HandoverReason.ASKED)
+    handover.mark_needs_person([talk.pk], HandoverReason.ASKED)
     businesses.browser("operator").get(LIST)
     businesses.browser("viewer").get(f"{LIST}{talk.pk}/change/")
     assert kinds() == {"handover"}
@@ -111,7 +111,7 @@ def test_looking_at_the_list_or_reading_without_the_role_is_no_reaction(
 
 def test_an_open_page_that_nobody_looks_at_is_no_reaction(talk: Conversation, businesses: TwoBusinesses) -> None:
     page = OpenPage(businesses.browser("operator"), talk)
-    handover.hand_over([talk.pk], HandoverReason.ASKED)
+    handover.mark_needs_person([talk.pk], HandoverReason.ASKED)
     assert "desk-head" in page.poll()
     assert kinds() == {"handover"}
 
@@ -187,7 +187,7 @@ def test_the_log_forgets_a_conversation_that_is_deleted(
 def test_an_open_page_gets_the_notifications_of_its_user(talk: Conversation, businesses: TwoBusinesses) -> None:
     pages = {who: OpenPage(businesses.browser(who)) for who in ("operator", "owner", "stranger")}
     assert pages["operator"].told == {"count": 0, "sound": True, "items": []}
-    handover.hand_over([talk.pk], HandoverReason.ASKED, "She has a question.")
+    handover.mark_needs_person([talk.pk], HandoverReason.ASKED, "She has a question.")
     for page in pages.values():
         page.poll()
     telling.tell_due()
