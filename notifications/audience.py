@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 
-from tenants.models import MemberRole, Membership, OpeningHours
+from tenants.models import MemberRole, Membership, OpeningHours, Tenant
 
 from .choices import FOR_OWNERS, Channel, Kind
 from .models import NotificationPreferences, NotificationRecipient, PushSubscription
@@ -75,7 +75,8 @@ def lines_of(tenant_ids: Collection[int]) -> dict[int, list[Recipient]]:
     for member in others.select_related("user"):
         kinds = frozenset(Kind.values) if member.role == MemberRole.OWNER else frozenset(Kind.values) - FOR_OWNERS
         places[member.tenant_id].append((member.user, POSITIONS[MemberRole(member.role)], kinds))
-    if without := set(tenant_ids) - set(places):
+    active = Tenant.objects.filter(pk__in=tenant_ids, is_active=True)
+    if without := set(active.values_list("pk", flat=True)) - set(places):
         # A new installation has no members yet.
         admins = list(User.objects.filter(is_superuser=True, is_active=True))
         for tenant_id in without:

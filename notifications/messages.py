@@ -7,9 +7,12 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
+from runtime.untrusted_json import one_line
+
 from .models import NotificationDelivery, NotificationIncident
 
 MOST_LISTED = 50  # incidents of a daily email
+LONGEST_SUBJECT = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def email_of(delivery: NotificationDelivery) -> EmailMessage:
     mine = f"{settings.PUBLIC_URL}{reverse('admin:notifications_mine')}"
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     return EmailMessage(
-        f"[{delivery.tenant}] {subject}",
+        one_line(f"[{delivery.tenant}] {subject}", LONGEST_SUBJECT),
         f"{body}\n\n--\nChange what you're notified of: {mine}\n",
         to=[delivery.user.email],
         headers={

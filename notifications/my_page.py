@@ -17,9 +17,9 @@ from tenants.models import Tenant
 from tenants.scoped_admin import ReadOnlyAdmin
 from tenants.users import user_of
 
-from . import audience, delivering, push
+from . import audience, delivering, push, shown
 from .choices import Channel, Kind
-from .models import NotificationDelivery, NotificationPreferences, PushSubscription
+from .models import NotificationPreferences, PushSubscription
 
 MOST_DEVICES = 20
 LOGGED = 10  # of the newest notifications, on the page
@@ -88,7 +88,7 @@ class MyPage(ReadOnlyAdmin):
             return redirect("admin:notifications_mine")
         names = dict(Tenant.objects.filter(pk__in=tenants_of(user)).values_list("pk", "name"))
         lines = audience.lines_of(tenants_of(user))
-        log = NotificationDelivery.objects.filter(user=user).select_related("incident").order_by("-pk")[:LOGGED]
+        log = shown.of(user).select_related("incident").order_by("-pk")[:LOGGED]
         context = {
             **self.admin_site.each_context(request),
             "title": "My notifications",

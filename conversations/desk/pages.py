@@ -185,7 +185,7 @@ class InboxPages(TenantScopedAdmin):
 
 def page_state(user: User, now: Version) -> Mapping[str, object]:
     """The user's notifications, for the page. They count as shown from now on."""
-    return shown.state_of(user.pk) if now.told != NOTHING_TOLD else shown.NOTHING
+    return shown.state_of(user) if now.told != NOTHING_TOLD else shown.NOTHING
 
 
 def page_url(conversation: Conversation, request: HttpRequest) -> str:

@@ -43,7 +43,7 @@ SELECT
         (SELECT concat(count(*), ' ', max(id)) FROM conversation_notes WHERE conversation_id = (SELECT id FROM opened))
     )) ELSE '' END,
     (SELECT concat(count(*), '-', max(id)) FROM notification_deliveries
-        WHERE user_id = %(user)s AND channel = 'page' AND is_open)
+        WHERE user_id = %(user)s AND channel = 'page' AND is_open AND {is_visible})
 """
 _WITHOUT_TENANT = """UNION ALL (
         SELECT id, updated_at FROM conversations WHERE tenant_id IS NULL

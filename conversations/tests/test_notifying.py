@@ -13,7 +13,8 @@ from conversations.tests.rows import conversation, message
 from notifications import telling
 from notifications.models import NotificationDelivery, NotificationIncident
 from notifications.tests.line import time_passes, told
-from tenants.tests.people import TwoBusinesses
+from tenants.models import Membership
+from tenants.tests.people import Role, TwoBusinesses
 
 pytestmark = pytest.mark.django_db
 OPERATOR, OWNER = "our-operator", "our-owner"
@@ -201,3 +202,16 @@ def test_an_open_page_gets_the_notifications_of_its_user(talk: Conversation, bus
     pages["operator"].poll()
     assert pages["operator"].told["count"] == 0
     assert pages["operator"].poll() == {}
+
+
+def test_who_has_left_a_business_no_longer_sees_its_notifications(
+    talk: Conversation, businesses: TwoBusinesses
+) -> None:
+    handover.mark_needs_person([talk.pk], "Angry")
+    telling.tell_due()
+    member = businesses.people["operator"]
+    Membership.objects.filter(user=member).delete()
+    Membership.objects.create(user=member, tenant=businesses.theirs, role=Role.OPERATOR)
+    page = OpenPage(businesses.browser("operator"))
+    assert page.told["count"] == 0
+    assert "Ann Lee" not in page.client.get("/admin/notifications/notificationdelivery/mine/").content.decode()

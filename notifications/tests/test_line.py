@@ -146,6 +146,13 @@ def test_who_left_is_inactive_or_works_elsewhere_is_not_told(businesses: TwoBusi
     assert told() == ["new"]  # nobody of the chosen line is left
 
 
+def test_of_a_business_that_was_switched_off_since_nobody_is_told(businesses: TwoBusinesses) -> None:
+    happen(businesses.ours)
+    Tenant.objects.filter(pk=businesses.ours.pk).update(is_active=False)
+    telling.tell_due()
+    assert told() == []
+
+
 def test_an_inactive_business_is_told_nothing(businesses: TwoBusinesses) -> None:
     Tenant.objects.filter(pk=businesses.ours.pk).update(is_active=False)
     incidents.open_all([incidents.Incident(businesses.ours.pk, Kind.HANDOVER, "conversation:1", "x")])

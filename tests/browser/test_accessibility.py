@@ -34,6 +34,9 @@ def pages(bakery: Bakery) -> dict[str, str]:
         "quarantine": "/admin/whatsapp/quarantinedevent/",
         "quarantined": f"/admin/whatsapp/quarantinedevent/{bakery.quarantined.pk}/change/",
         "new member": "/admin/tenants/membership/add/",
+        "my notifications": "/admin/notifications/notificationdelivery/mine/",
+        "notification settings": "/admin/notifications/notificationsettings/add/",
+        "sent notifications": "/admin/notifications/notificationdelivery/",
     }
 
 
