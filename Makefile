@@ -58,7 +58,7 @@ bench: $(INSTALLED_DEV) .venv-bench/.installed
 	@touch $@
 
 screenshots: $(INSTALLED_DEV)
-	@$(CLEAN) $(IN_VENV) -m pytest -n 0 tests/browser/screenshots.py
+	@$(CLEAN) $(IN_VENV) -m pytest -n 0 tests/documents/screenshots.py
 
 check: $(INSTALLED_DEV)
 	@$(call step,ruff check) $(IN_VENV) -m ruff check .

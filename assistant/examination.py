@@ -88,14 +88,14 @@ class Examination:
                     sees, "It recognized an image." if sees else "It accepted an image, but didn't recognize it."
                 )
         except ModelFailed as failure:
-            self._found(False, f"It couldn't be asked about an image. {failure.detail}")
+            self._found(False, f"Asking about an image failed. {failure.detail}")
         try:
             answer = await self._ask(endpoint, TOOL_TALK, assistant, [TOOL])
             if endpoint.dialect.tools:
                 calls = bool(answer.tool_calls)
                 self._found(calls, "It called a tool." if calls else "It accepted a tool, but didn't call it.")
         except ModelFailed as failure:
-            self._found(False, f"It couldn't be asked to use a tool. {failure.detail}")
+            self._found(False, f"Asking it to use a tool failed. {failure.detail}")
 
     async def _ask(
         self, endpoint: Endpoint, messages: Sequence[Json], assistant: Assistant, tools: Sequence[Json] = ()
@@ -124,9 +124,9 @@ def described(dialect: Dialect) -> list[Finding]:
         (dialect.instructions == "developer", "The instructions are sent as a developer message."),
         (dialect.instructions == "user", "It has no role for instructions: they're sent in the first user message."),
         (dialect.user_first, "It wants the customer first, and alternating roles: a neutral line is added if needed."),
-        (not dialect.temperature, "It accepts no temperature: the parameter is left out."),
-        (not dialect.images, "It accepts no images: the model is told that there is one."),
-        (not dialect.tools, "It accepts no tools."),
-        (dialect.prompt_cache_key is False, "It accepts no prompt_cache_key."),
+        (not dialect.temperature, "It doesn't accept a temperature, so none is sent."),
+        (not dialect.images, "It doesn't accept images. The model is only told that there was one."),
+        (not dialect.tools, "It doesn't support tools."),
+        (dialect.prompt_cache_key is False, "It doesn't accept a prompt_cache_key."),
     ]
     return [Finding(True, text) for applies, text in said if applies]

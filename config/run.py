@@ -40,7 +40,7 @@ def main() -> int:
         _refuse_taken_port()
         banner = _prepare()
     except (ImproperlyConfigured, OperationalError) as error:
-        print(f"\nParley did not start. {error}", file=sys.stderr)
+        print(f"\nParley didn't start. {error}", file=sys.stderr)
         return 1
     return _run_processes(banner)
 

@@ -164,7 +164,7 @@ async def stream(
     """The response, with its body still to be read. Raises RequestFailed; the caller limits the time."""
     headers = headers or {}
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
-        raise RequestFailed(Kind.BAD_REQUEST, "a header has characters that headers can't have")
+        raise RequestFailed(Kind.BAD_REQUEST, "a header contains invalid characters")
     async with contextlib.AsyncExitStack() as stack:
         with _classified():
             target = _parsed(url)

@@ -37,7 +37,7 @@ def flaw(url: str) -> str:
     if parts.scheme not in (("https", "http") if settings.WEBHOOKS_ALLOW_PRIVATE else ("https",)):
         return "Only https is allowed: it protects what customers write."
     if not host or parts.username is not None:
-        return "The URL needs a host, and must not contain a user name."
+        return "The URL needs a host and can't contain a username."
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:

@@ -153,7 +153,7 @@ class InvitationAdmin(ReadOnlyAdmin):
 
 
 def what_is_next(invitation: Invitation) -> str:
-    """How the person that was just invited becomes a member, for whoever invited them."""
+    """Tells the inviter how the person they've just invited becomes a member."""
     email = invitation.email
     if inviting.account_of(email):
         text = f"{email} already has an account. They become a member once they sign in and accept your invitation."
@@ -163,8 +163,8 @@ def what_is_next(invitation: Invitation) -> str:
     text = f"Send this link to {email}. You won't be able to see it again. It works for a week, to create one account."
     if User.objects.filter(username__iexact=email).exists():
         text += (
-            f" Note that {email} already has an account, but whoever created it hasn't confirmed that the address is "
-            "theirs. The link creates another account, so make sure that it reaches the right person."
+            f" Note that {email} already has an account, but its owner hasn't confirmed the address. "
+            "The link creates another account, so make sure that it reaches the right person."
         )
     return text
 

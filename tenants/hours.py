@@ -29,9 +29,7 @@ def spans(text: str) -> list[Span]:
             start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
         is_time = match is not None and int(match[2]) < 60 and int(match[4]) < 60
         if not is_time or not start < end <= MIDNIGHT or (found and start < found[-1][1]):
-            raise ValidationError(
-                f"“{part}” isn't a span of time in order. Write, for example: 09:00-12:30, 14:00-18:00"
-            )
+            raise ValidationError(f"“{part}” isn't a valid time range. Example: 09:00-12:30, 14:00-18:00")
         found.append((start, end))
     return found
 
@@ -46,7 +44,7 @@ def holidays(text: str) -> dict[dt.date, list[Span]]:
         except ValueError:
             day = None
         if match is None or day is None:
-            raise ValidationError(f"“{line}” isn't a day. Write, for example: 2026-12-25, or 2026-12-24 09:00-12:00")
+            raise ValidationError(f"“{line}” isn't a valid date. Examples: 2026-12-25, 2026-12-24 09:00-12:00")
         found[day] = spans(match[2])
     return found
 

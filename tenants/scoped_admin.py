@@ -68,7 +68,7 @@ class FilteredList(ChangeList):  # type: ignore[misc]
     def get_filters(self, request: HttpRequest) -> Any:
         found = super().get_filters(request)
         if others := found[2]:
-            raise DisallowedModelAdminLookup(f"No filter of this list uses {', '.join(sorted(others))[:200]}.")
+            raise DisallowedModelAdminLookup(f"This list has no filter called {', '.join(sorted(others))[:200]}.")
         return found
 
 

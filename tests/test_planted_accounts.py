@@ -19,7 +19,7 @@ def test_an_account_that_one_business_planted_never_gets_into_another(businesses
     talk = conversation(getattr(businesses, second))
     message(talk, "For their eyes only")
     page = invite(owners[second], businesses, "Future@B.test", to=second)
-    assert "already has an account, but whoever created it hasn't confirmed" in page
+    assert "already has an account, but its owner hasn't confirmed" in page
     for wanted in Invitation.objects.all():
         assert answer(planted, wanted) == 404
     assert "invited you" not in planted.get("/admin/").content.decode()

@@ -32,9 +32,9 @@ from whatsapp.graph import access
 from whatsapp.tests import factories
 from whatsapp.tests.factories import Json, change, inbound, status, text_message
 
-# A delivery: its tenant, BEGIN, lock_timeout, conversations (lock, save), messages, COMMIT. Turns and a
+# A delivery: its tenant, its accounts, BEGIN, lock_timeout, conversations (lock, save), messages, COMMIT. Turns and a
 # notification add one each.
-DUPLICATE, STORED, NOTIFIED, STATUS, ADD = 7, 8, 9, 8, 4
+DUPLICATE, STORED, NOTIFIED, STATUS, ADD = 8, 9, 10, 9, 4
 # A batch of replies; PAGES: the desk's list and a transcript.
 CLAIM, CLOSE, CLAIM_MESSAGES, ACCESS, RECORD, PAGES = 2, 6, 1, 2, 3, (13, 21)
 EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)

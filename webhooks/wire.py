@@ -12,7 +12,7 @@ from runtime.untrusted_json import words_in
 
 READ_AT_MOST = 2000  # of a response, in bytes
 SHOWN_AT_MOST = 300  # of a rejection's body, in characters
-UNREACHABLE = "No connection. The URL's host must have a public address and accept connections there."
+UNREACHABLE = "Can't connect. The URL must be reachable from the internet."
 CERTIFICATE_ERRORS = ("ClientConnectorCertificateError", "ClientConnectorSSLError")
 
 
@@ -60,7 +60,7 @@ async def _judge(response: http.OpenResponse) -> Answer:
     if 200 <= code < 300:
         return Answer(code)
     if 300 <= code < 400:
-        return Answer(code, "Redirects aren't followed. Enter the URL that it redirects to.")
+        return Answer(code, "Redirects aren't followed. Enter the final URL.")
     return Answer(code, words_in(await _beginning(response), SHOWN_AT_MOST))
 
 

@@ -1,6 +1,6 @@
 """When an account may be active.
 
-Whoever has the active account of a number gets all its messages. So Meta has to confirm that the number is theirs.
+The active account of a number gets all its messages. So Meta has to confirm that the number is theirs.
 """
 
 from django.conf import settings

@@ -32,7 +32,7 @@ class WhatsAppAccount(models.Model):
     is_active = models.BooleanField(
         "active",
         default=True,
-        help_text="Only an active account receives and sends. `whatsapp.activation` says when one may be active.",
+        help_text="Only an active account receives and sends messages. “Test connection” activates it.",
     )
     last_delivery_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -107,9 +107,9 @@ class UsageQuery(serializers.Serializer[None]):
             raise serializers.ValidationError("`until` must be between the years 2000 and 2999.")
         since = attrs.setdefault("since", until - dt.timedelta(days=DEFAULT_DAYS - 1))
         if since > until:
-            raise serializers.ValidationError("`since` must not be after `until`.")
+            raise serializers.ValidationError("`since` must be before `until`, or the same day.")
         if (until - since).days >= MAX_DAYS:
-            raise serializers.ValidationError(f"The period must not be longer than {MAX_DAYS} days.")
+            raise serializers.ValidationError(f"The period can't be longer than {MAX_DAYS} days.")
         return attrs
 
 

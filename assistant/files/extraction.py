@@ -120,7 +120,7 @@ async def _transcribe(attachment: Attachment) -> str:
         raise ReadFailed(f"It couldn't be transcribed: {failure.detail}", _wait(failure, attachment.fence)) from None
     await database_sync_to_async(_record_cost)(attachment, heard)
     if not heard.text:
-        raise ReadFailed("No speech was recognized in it.")
+        raise ReadFailed("No speech was recognized.")
     return heard.text[:LONGEST_TRANSCRIPT]
 
 

@@ -86,7 +86,7 @@ def usable_key(assistant: Assistant) -> str:
     if not key:
         raise ModelFailed("no_key", f"no key for {assistant.endpoint}")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ModelFailed("no_key", f"the key for {assistant.endpoint} contains characters that keys never have")
+        raise ModelFailed("no_key", f"the key for {assistant.endpoint} contains invalid characters")
     return key
 
 

@@ -56,14 +56,14 @@ RULES: dict[str, Rule] = {
     "quota": Rule(
         stop_endpoint=True,
         tell_operators=True,
-        advice="Add credit or raise the spending limit of the model's account. A new key is tried at once.",
+        advice="Add credit or raise the spending limit of the model's account. A new key takes effect at once.",
     ),
     # 401
     "unauthorized": Rule(
         stop_endpoint=True,
         tell_operators=True,
-        advice="The key was rejected. Enter a valid one in OPENAI_API_KEY or the tenant's assistant. "
-        "It is tried at once.",
+        advice="The key was rejected. Enter a valid one in OPENAI_API_KEY or the business's assistant. "
+        "It takes effect at once.",
     ),
     # 403
     "forbidden": Rule(
@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
     # 404
     "model_not_found": Rule(
         tell_operators=True,
-        advice="Choose a model that this endpoint offers, in OPENAI_MODEL or the tenant's assistant, "
+        advice="Choose a model that this endpoint offers, in OPENAI_MODEL or the business's assistant, "
         "and check OPENAI_BASE_URL.",
     ),
     "context_length_exceeded": Rule(halve_history=True),
@@ -92,8 +92,8 @@ RULES: dict[str, Rule] = {
     # No call is made:
     "no_key": Rule(
         tell_operators=True,
-        advice="Set OPENAI_API_KEY, or the key of the tenant's assistant "
-        "(an address of its own needs a key of its own; any word where none is checked).",
+        advice="Set OPENAI_API_KEY, or the key of the business's assistant. A base URL of its own needs "
+        "its own key. If the server doesn't check keys, enter any word.",
     ),
     "endpoint_paused": Rule(),
 }

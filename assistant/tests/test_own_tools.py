@@ -54,9 +54,9 @@ def test_a_value_is_stored_only_if_it_is_of_the_fields_type(
 
 
 def test_the_model_is_told_what_is_wrong_with_a_value() -> None:
-    assert TOOLS.result(note(guests="many", budget=20)) == "guests isn't a number. There is no field 'budget'."
+    assert TOOLS.result(note(guests="many", budget=20)) == "guests isn't a number. Unknown field 'budget'."
     assert TOOLS.result(note(guests=3)) == "Noted."
-    assert TOOLS.result(ToolCall("order_pizza", {})) == "There is no tool 'order_pizza'."
+    assert TOOLS.result(ToolCall("order_pizza", {})) == "Unknown tool 'order_pizza'."
 
 
 def test_handing_over_says_what_the_customer_may_be_promised() -> None:

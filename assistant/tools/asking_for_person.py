@@ -2,7 +2,7 @@
 
 Each word of the text becomes a letter for what it means; rules about these letters then tell whether someone asks. So
 the same few rules hold for every language, and for texts that mix them. A customer who is flagged without having asked
-costs a glance; one who asked and isn't flagged waits in vain. When in doubt, it's yes.
+costs a glance; one who asked and isn't flagged waits for nothing. When in doubt, it's yes.
 
 The words are in `words/`, one file per language, in lower case and without accents. A word that ends in * stands for
 all that begin like it, longer phrases win over shorter ones, and slips of typing are found without being listed.

@@ -103,7 +103,7 @@ class Toolbox:
         if call.name == HAND_OVER:
             return HANDED_OVER.format(self.next_step)
         if call.name != NOTE_LEAD or not self.fields:
-            return f"There is no tool {call.name!r}."
+            return f"Unknown tool {call.name!r}."
         _, errors = self._values(call)
         return " ".join(errors) or NOTED
 
@@ -128,7 +128,7 @@ class Toolbox:
         errors = []
         for name, value in given.items():
             if name not in types:
-                errors.append(f"There is no field {name!r}.")
+                errors.append(f"Unknown field {name!r}.")
             elif value in (None, ""):
                 continue
             elif (typed := _typed(clean(value), types[name])) is None:

@@ -28,7 +28,7 @@ class Silence(models.TextChoices):
     TOO_MANY_REPLIES = "too many replies", "This customer has had too many replies within an hour"
 
 
-# Someone has to step in, or the customer would wait in vain.
+# Someone has to step in, or the customer would wait for nothing.
 NEEDS_PERSON = {Silence.WINDOW_CLOSED, Silence.OUT_OF_BUDGET, Silence.OUT_OF_HOURS, Silence.TOO_MANY_REPLIES}
 
 

@@ -232,7 +232,7 @@ def _runs_postgres(pid: int) -> bool:
 
 def _pause(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise ClusterError(f"The embedded PostgreSQL did not get ready within {_START_SECONDS} seconds.")
+        raise ClusterError(f"The embedded PostgreSQL wasn't ready within {_START_SECONDS} seconds.")
     time.sleep(0.05)
 
 

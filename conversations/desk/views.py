@@ -113,7 +113,7 @@ class DeskViews(InboxPages):
         return self.respond(request, conversation, sent=True, form_token=form_tokens.new())
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Notes can always be added, whoever handles the conversation and whether or not the window is open."""
+        """Notes can always be added, no matter who handles the conversation and whether the window is open."""
         conversation = self.writable(request, pk)
         text = _text_of(request)
         if text:

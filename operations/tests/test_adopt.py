@@ -59,7 +59,7 @@ def test_the_number_of_another_business_is_refused(businesses: TwoBusinesses, or
 
 
 def test_an_unknown_business_is_refused(businesses: TwoBusinesses) -> None:
-    with pytest.raises(CommandError, match="no business with the slug 'nowhere'"):
+    with pytest.raises(CommandError, match="No business has the slug 'nowhere'"):
         call_command("adopt", "1001", "nowhere")
 
 

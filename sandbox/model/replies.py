@@ -56,6 +56,10 @@ class Talk:
         return next((text for role, text in reversed(self.turns) if role == "assistant"), "")
 
     @property
+    def offered_a_colleague(self) -> bool:
+        return said("unknown", self.last_reply) or said("uninstructed", self.last_reply)
+
+    @property
     def name(self) -> str:
         """The last name the customer gave, or that of their profile, or ''."""
         found = [match[1].capitalize() for text in self.said for match in NAME_TOLD.finditer(text)]
@@ -141,7 +145,7 @@ def handover(talk: Talk) -> tuple[str, str]:
         return "complaint", f"The customer complains. {latest}"
     if means("person", talk.latest):
         return "asked", f"The customer asks for a person. {latest}"
-    if means("yes", talk.latest) and said("unknown", talk.last_reply):
+    if means("yes", talk.latest) and talk.offered_a_colleague:
         question = talk.said[-2] if len(talk.said) > 1 else talk.latest
         return "cant_answer", f"The assistant couldn't answer the customer's question: “{_short(question, 120)}”"
     return "", ""
@@ -185,7 +189,7 @@ def _small_talk(talk: Talk) -> str:
     latest, say = talk.latest, talk.language.say
     if means("thanks", latest):
         return say("welcome")
-    if means("no", latest) and said("unknown", talk.last_reply):
+    if means("no", latest) and talk.offered_a_colleague:
         return say("how_can_i_help")
     if means("bye", latest):
         return say("bye", name=_comma(talk.name))
@@ -193,7 +197,9 @@ def _small_talk(talk: Talk) -> str:
         return say("nice", name=talk.name)
     if means("greeting", latest):
         return _greet(talk)
-    return say("unknown")
+    if talk.knowledge.items or talk.knowledge.hours:
+        return say("unknown")
+    return say("uninstructed", text=_short(latest))
 
 
 def _from_knowledge(talk: Talk) -> str:
@@ -267,7 +273,8 @@ _ABOUT_THE_TALK = (
 
 def _about_images(talk: Talk) -> str:
     count = "a picture" if talk.images == 1 else f"{talk.images} pictures"
-    words = f" and read: “{_short(talk.latest)}”" if talk.latest else ""
+    caption = talk.latest.removeprefix("[image]").strip()
+    words = f" and read: “{_short(caption)}”" if caption else ""
     return f"I can see {count}{words}. What would you like to know about it?"
 
 

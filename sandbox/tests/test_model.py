@@ -38,7 +38,7 @@ def complete(body: Any, key: str = "sandbox") -> Any:
         (["two rolls", "and a cake", "What do you remember?"], "1. two rolls\n2. and a cake"),
         (["two rolls", "and a cake", "what was my first message?"], "“two rolls”"),
         (["two rolls", "a cake", "how many messages did I write?"], "3 messages"),
-        (["two rolls", "a cake"], "I'm afraid I don't know that. Shall I ask a colleague?"),
+        (["two rolls", "a cake"], "You wrote: “a cake”. My instructions say nothing about that."),
         (["I want to talk to a human"], "colleague"),
     ],
 )

@@ -62,7 +62,7 @@ class MemberForm(forms.ModelForm[Membership]):
 
 
 def _name_of(user: User) -> str:
-    """Whoever created an account behind a link that was passed on didn't need to own the address in its name."""
+    """Someone who created an account with a link that was passed on needn't own the address it's named after."""
     name = user.get_username()
     return f"{name} (address not confirmed)" if "@" in name and not user.email else name
 

@@ -93,7 +93,7 @@ def find(token: str) -> Invitation | None:
 
 
 def free_username(email: str) -> str:
-    """The address itself, unless an account has that name: whoever created it didn't need to own the address."""
+    """The address itself, unless an account has that name: its creator needn't own the address."""
     name = email[:USERNAME_LENGTH]
     return f"{name}-{secrets.token_hex(3)}" if User.objects.filter(username__iexact=name).exists() else name
 

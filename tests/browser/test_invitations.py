@@ -32,4 +32,4 @@ def test_someone_new_and_someone_with_an_account_join(desk: Desk) -> None:
     stranger = desk.page_of("stranger")
     expect(stranger.get_by_text("Business ours invited you to its team as operator.")).to_be_visible()
     stranger.get_by_role("button", name="Accept").click()
-    expect(stranger.get_by_text("You're a member of Business ours now.")).to_be_visible()
+    expect(stranger.get_by_text("You're now a member of Business ours.")).to_be_visible()

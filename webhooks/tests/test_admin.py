@@ -57,7 +57,7 @@ def test_no_one_else_can(businesses: TwoBusinesses, who: str) -> None:
     [
         ({"url": "http://shop.example/"}, "Only https"),
         ({"url": "https://127.0.0.1/"}, "not on the internet"),
-        ({"url": "https://a:b@shop.example/"}, "user name"),
+        ({"url": "https://a:b@shop.example/"}, "username"),
         ({"event_types": []}, "required"),
         ({"event_types": ["everything"]}, "Select a valid choice"),
     ],

@@ -89,7 +89,7 @@ def test_a_receiver_that_never_responds_times_out(receiver: Receiver, settings: 
 def test_a_port_where_nobody_listens_is_an_error_in_words(receiver: Receiver) -> None:
     answer = async_to_sync(wire.post)("http://127.0.0.1:9/", b"{}", {})
     assert answer.code is None
-    assert "No connection" in answer.error
+    assert "Can't connect" in answer.error
 
 
 def test_plain_http_on_a_port_of_https_is_an_error_in_words(receiver: Receiver) -> None:

@@ -101,7 +101,7 @@ def _single(phone_number_id: str) -> SendingAccess:
 def _token_problem(token: str) -> str:
     if token.isascii() and token.isprintable() and " " not in token:
         return ""
-    return "the access token contains characters that tokens never have; paste it again"
+    return "the access token contains invalid characters; paste it again"
 
 
 def held_numbers() -> dict[str, float | None]:

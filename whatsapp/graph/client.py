@@ -54,7 +54,7 @@ async def send(outbound: Outbound, token: str, media_id: str = "") -> str:
     answer = await _call("POST", f"{outbound.phone_number_id}/messages", token, data=body)
     accepted = next((message for message in as_list(answer.get("messages")) if isinstance(message, dict)), None)
     if accepted is None:
-        raise GraphError("Meta's response names no message", uncertain=True)
+        raise GraphError("Meta's response contains no message ID", uncertain=True)
     return short_id(accepted.get("id"))
 
 
@@ -68,7 +68,7 @@ async def upload(phone_number_id: str, token: str, file: IO[bytes], mime_type: s
     answer = await _call("POST", f"{phone_number_id}/media", token, seconds=seconds, data=form)
     media_id = as_text(answer.get("id"))
     if not 0 < len(media_id) <= LONGEST_ID:
-        raise GraphError("Meta's answer names no file", uncertain=True)
+        raise GraphError("Meta's response contains no file ID", uncertain=True)
     return media_id
 
 

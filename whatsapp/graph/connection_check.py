@@ -71,7 +71,7 @@ async def _number(account: WhatsAppAccount) -> Finding:
     fields = "display_phone_number,verified_name,quality_rating"
     number = await client.get(path, account.token, fields=fields)
     if number.get("id") != account.phone_number_id:
-        return Finding(False, f"The number: Meta doesn't know a number with the ID {account.phone_number_id}.", True)
+        return Finding(False, f"Meta doesn't know a phone number with the ID {account.phone_number_id}.", True)
     name = one_line(as_text(number.get("verified_name")), MOST_SHOWN) or "no name"
     shown = one_line(as_text(number.get("display_phone_number")), MOST_SHOWN) or "no number"
     return Finding(True, f"The token is valid. Number: {shown} ({name}).", True)

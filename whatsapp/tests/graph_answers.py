@@ -154,7 +154,7 @@ CASES = [
     # Nobody knows.
     Case("502", body(502, PAGE.encode()), "uncertain", None, "Bad Gateway nginx"),
     Case("empty 500", body(500, b""), "uncertain", None, "HTTP 500"),
-    Case("200 without a message", body(200, {"success": True}), "uncertain", None, "names no message"),
+    Case("200 without a message", body(200, {"success": True}), "uncertain", None, "no message ID"),
     Case("200 with a page", body(200, b"<h1>Welcome</h1>"), "uncertain", None, "Welcome"),
     Case(
         "200 cut short", stream(200, b'{"messages": [{"id": "wam', cut=True), "uncertain", None, "no response from Meta"

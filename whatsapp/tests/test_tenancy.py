@@ -199,3 +199,11 @@ def test_the_account_shows_when_meta_last_delivered_with_the_right_signature(
     stage.post(inbound(text_message(), phone_number_id="1001"))
     north.refresh_from_db()
     assert north.last_delivery_at == first, "written at most once a minute"
+
+
+def test_with_only_one_business_its_account_shows_that_too(stage: Stage, settings: Any) -> None:
+    settings.MULTITENANT_ENABLED = False
+    account = WhatsAppAccount.objects.create(tenant=Tenant.objects.single(), phone_number_id="1001")
+    stage.post(inbound(text_message(), phone_number_id="1001"))
+    account.refresh_from_db()
+    assert account.last_delivery_at is not None

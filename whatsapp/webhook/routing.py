@@ -87,8 +87,7 @@ class Router:
         self._by_number: dict[str, _Account] = {}
         self._by_waba: dict[str, list[_Account]] = {}
         self._not_seen_lately: set[int] = set()
-        if self._single is None:
-            self._load(list(items))
+        self._load(list(items))
 
     def route(self, item: Item, signer: Signer) -> Route:
         """Only the owners of an active account see its number's items: an inactive one may not be theirs."""
@@ -107,8 +106,9 @@ class Router:
 
     def note_deliveries(self, items: Iterable[tuple[Item, Route]]) -> None:
         """Record on the accounts of these items that Meta delivered. Call it in a transaction."""
-        numbers = {item.phone_number_id for item, route in items if route.tenant_id and not route.error}
-        seen = {self._by_number[number].id for number in numbers & self._by_number.keys()} & self._not_seen_lately
+        found = [(self._by_number.get(item.phone_number_id), route) for item, route in items if not route.error]
+        seen = {account.id for account, route in found if account and account.tenant_id == route.tenant_id}
+        seen &= self._not_seen_lately
         if seen:
             free = WhatsAppAccount.objects.select_for_update(skip_locked=True, no_key=True).filter(pk__in=seen)
             pks = list(free.values_list("pk", flat=True))

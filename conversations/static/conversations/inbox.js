@@ -69,7 +69,7 @@
         rows().forEach((row, index) => {
             if (row.dataset.pk !== open) return row.removeAttribute("aria-current");
             row.setAttribute("aria-current", "true");
-            if (byId("writing-reply")) row.querySelector(".inbox-unread")?.remove(); // whoever can reply has now read it
+            if (byId("writing-reply")) row.querySelector(".inbox-unread")?.remove(); // someone who can reply has now read it
             position = index;
         });
     }

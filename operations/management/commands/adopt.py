@@ -1,6 +1,6 @@
 """`manage.py adopt`: gives the rows of a number that belong to no business to one.
 
-Nothing else does: if a delivery could, whoever connects a number would also get what earlier owners of it were told.
+Nothing else does. If deliveries did, connecting a number would also give you what its earlier owners were told.
 """
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +24,7 @@ NUMBER_OF: dict[type[Model], str] = {
 
 
 class Command(BaseCommand):
-    help = "Gives the conversations, leads and quarantined events of a number that belong to no business to one."
+    help = "Assigns a number's conversations, leads and quarantined events that have no business to the one you name."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("phone_number_id", help="Meta's ID of the number")
@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *args: object, phone_number_id: str, tenant: str, dry_run: bool, **options: object) -> None:
         business = Tenant.objects.filter(slug=tenant, deletion_requested_at=None).first()
         if business is None:
-            raise CommandError(f"There is no business with the slug {tenant!r}.")
+            raise CommandError(f"No business has the slug {tenant!r}.")
         owners = WhatsAppAccount.objects.filter(phone_number_id=phone_number_id, is_active=True)
         if owners.exclude(tenant=business).exists():
             raise CommandError(f"The number {phone_number_id} is connected to another business.")
