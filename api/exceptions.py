@@ -5,6 +5,8 @@ from rest_framework import views
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.response import Response
 
+from api.serializers.wording import in_our_words
+
 
 class Conflict(APIException):
     """409: the resource's current state doesn't allow this."""
@@ -26,7 +28,10 @@ class Unavailable(APIException):
 
 
 def exception_handler(error: Exception, context: dict[str, object]) -> Response | None:
-    """DRF's handler, plus an error that Django would otherwise answer with an HTML page."""
+    """DRF's handler in our words, plus an error that Django would otherwise answer with an HTML page."""
     if isinstance(error, RequestDataTooBig):
         error = ParseError("The request body is too large.")
-    return views.exception_handler(error, context)
+    response = views.exception_handler(error, context)
+    if response is not None:
+        response.data = in_our_words(response.data)
+    return response

@@ -1,6 +1,9 @@
 """The OpenAPI schema: summaries from docstrings, and the errors and headers that the views don't declare."""
 
+import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from drf_spectacular.generators import SchemaGenerator
@@ -27,12 +30,17 @@ ERROR: Json = {
     "properties": {"detail": {"type": "string"}},
     "required": ["detail"],
     "description": "What went wrong.",
+    "example": {"detail": "Not found. It doesn't exist, or it belongs to another business."},
 }
 VALIDATION_ERROR: Json = {
     "type": "object",
     "additionalProperties": {},
     "description": "The problems, by field name. A problem with the whole body is in `non_field_errors` or `detail`.",
+    "example": {"needs_person": ["Too long: use at most 255 characters."]},
 }
+# Of requests by operation, and of responses by schema.
+EXAMPLES: Json = json.loads((Path(__file__).parent / "examples.json").read_text(encoding="utf-8"))
+_PAGE = re.compile(r"Paginated(\w+)List")
 DESCRIPTIONS = {
     "400": "The request is invalid. The body lists the problems by field.",
     "401": "The API key or admin token is missing, invalid, expired or revoked.",
@@ -88,7 +96,23 @@ def complete_schema(result: Json, generator: SchemaGenerator, request: Request |
             for status in _error_statuses(path, operation):
                 operation["responses"].setdefault(status, _error_response(status))
             _add_rate_limit_headers(operation)
+            _add_examples(operation)
     return result
+
+
+def _add_examples(operation: Json) -> None:
+    examples = {
+        name: {"value": value} for name, value in EXAMPLES["requests"].get(operation["operationId"], {}).items()
+    }
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["examples"] = examples
+    for status, response in operation["responses"].items():
+        content = response.get("content", {}).get("application/json", {})
+        schema = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if status.startswith("2") and schema:
+            page = _PAGE.fullmatch(schema)
+            example = EXAMPLES["schemas"].get(page[1] if page else schema)
+            content["example"] = {"next": None, "previous": None, "results": [example]} if page else example
 
 
 def _error_statuses(path: str, operation: Json) -> list[str]:

@@ -1,7 +1,7 @@
 """Every URL under /api/ but Meta's webhook."""
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from api.not_found import NotFoundView
@@ -11,7 +11,8 @@ from api.views.assistant import AssistantView, UsageView
 from api.views.conversations import ConversationsView, ConversationView, HandBackView, TakeOverView
 from api.views.keys import KeyView
 from api.views.leads import LeadsView, LeadView
-from api.views.messages import FilesView, MessagesView, TemplatesView
+from api.views.messages import FilesView, FileView, MessagesView, TemplatesView
+from api.views.schema import SchemaView
 
 staff = SimpleRouter(trailing_slash=False, use_regex_path=False)
 staff.register("tenants", TenantViewSet)
@@ -26,6 +27,7 @@ with_api_key: list[URLPattern] = [
     path("conversations/<int:pk>/templates", TemplatesView.as_view(), name="api_templates"),
     path("conversations/<int:pk>/take-over", TakeOverView.as_view(), name="api_take_over"),
     path("conversations/<int:pk>/hand-back", HandBackView.as_view(), name="api_hand_back"),
+    path("files/<int:pk>", FileView.as_view(), name="api_file"),
     path("leads", LeadsView.as_view(), name="api_leads"),
     path("leads/<int:pk>", LeadView.as_view(), name="api_lead"),
     path("assistant", AssistantView.as_view(), name="api_assistant"),
@@ -35,7 +37,7 @@ with_api_key: list[URLPattern] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     *with_api_key,
     path("admin/", include(staff.urls)),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(), name="docs"),
     re_path("", NotFoundView.as_view()),
 ]

@@ -46,7 +46,8 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     groups: list[dict[str, object]] = [
         {"title": title, "items": items} for title, rows in GROUPS.items() if (items := _items(request, rows))
     ]
-    return [{"items": first}, *groups]
+    documentation: dict[str, object] = {"title": "API documentation", "icon": "menu_book", "link": reverse("docs")}
+    return [{"items": first}, *groups, {"items": [documentation]}]
 
 
 def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:

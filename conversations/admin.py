@@ -15,9 +15,11 @@ from conversations.desk.views import DeskViews
 from tenants.access import NOBODY, OPERATORS
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin
+from tenants.users import user_of
 
 from . import notifying, search
 from .desk import extensions
+from .desk.version import Scope
 from .models import Conversation, ConversationMessage
 from .outbox.admin import PauseAdmin
 
@@ -72,7 +74,8 @@ class ConversationAdmin(AttachmentViews, DeskViews):
     ) -> tuple["QuerySet[Conversation]", bool]:
         if not search_term.strip():
             return queryset, False
-        return search.find(queryset, search_term), False
+        scope = Scope.of(user_of(request))
+        return search.find(queryset, search_term, None if scope.everyone else scope.tenants), False
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return extensions.first_step_for(request) or super().empty_state(request)

@@ -19,10 +19,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import MD5, Left
+from django.db.models.functions import MD5
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -35,6 +34,7 @@ from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
 from .choices import GROUP, ConversationHandler, HandoverReason, MessageKind, MessageOrigin, MessageRole, Status
+from .search_functions import Words
 
 __all__ = [
     "Attachment",
@@ -247,6 +247,7 @@ class ConversationMessage(models.Model):
     error_detail = models.TextField(blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Queued: not before this time.")
+    details: dict[str, Any]  # with `history.details.with_details`
 
     class Meta:
         db_table = "conversation_messages"
@@ -280,9 +281,8 @@ class ConversationMessage(models.Model):
             models.Index(
                 fields=["conversation", "id"], name="message_unsent", condition=Q(status__in=["queued", "sending"])
             ),
-            # Search. Only the beginning of the text: PostgreSQL rejects a row whose words fill more than 1 MB, and
-            # no message may be lost because of an index.
-            GinIndex(SearchVector(Left("text", 10_000), config="simple"), name="message_words"),
+            # Search. The function bounds the words, so that no message is lost because of an index.
+            GinIndex(Words("text"), name="message_search"),
             # The dashboard: the messages of the last days. Rows are stored in order of time.
             BrinIndex(fields=["created_at"], name="message_by_time"),
             # The transcript: the reactions to the messages of one page.

@@ -1,16 +1,22 @@
-"""Find conversations by a name, a number, or a word of their messages."""
+"""Find conversations by a name, a number, or a word of their messages and notes, in any script."""
 
-import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Expression, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Left
-from django.db.models.lookups import IsNull
+from django.db.models.lookups import Contains, IsNull
 
-from .models import Conversation, ConversationMessage
+from runtime.words import pieces, query_words
 
+from . import numbers
+from .models import Conversation, ConversationMessage, ConversationNote
+from .search_functions import Folded, FoldedName, Match, Words
+
+MAX_TERM = 200  # characters
 # A word is frequent when at least this many of the newest conversations contain it, and as many of those further down
 # the list. Then a page is full long before the end of the list.
 FREQUENT = 5
@@ -20,33 +26,45 @@ FURTHER_DOWN = 1000
 NEWEST_MESSAGES = 1000
 MAX_FOUND_MESSAGES = 1000
 
-# The expression of the index message_words. No language rules: customers write in any language.
-WORDS = SearchVector(Left("text", 10_000), config="simple")
-# One character shorter, so that the index is not used: PostgreSQL estimates that every prefix matches few rows, and
-# would read the index for a word that nearly all messages contain.
-WORDS_UNINDEXED = SearchVector(Left("text", 9_999), config="simple")
+# The expressions of the indexes message_search and note_search.
+TEXT = Words("text")
+# Not the index's expression: PostgreSQL estimates that every prefix matches few rows, and would read the index for a
+# word that nearly all messages contain.
+TEXT_UNINDEXED = Words(Left("text", 10_000))
+
+# What other apps know: the IDs of conversations with which something of theirs matches, and the businesses' own phone
+# numbers.
+elsewhere: "list[Callable[[str], QuerySet[Any, int]]]" = []
+own_numbers: "list[Callable[[Collection[int] | None], Iterable[str]]]" = []
 
 
-def find(conversations: QuerySet[Conversation], term: str) -> QuerySet[Conversation]:
-    """The conversations that match every word of the term, by its beginning, or the term as a number."""
-    words = re.findall(r"\w+", term.replace("\x00", ""))
-    if not words:
+def find(
+    conversations: QuerySet[Conversation], term: str, tenants: Collection[int] | None = None
+) -> QuerySet[Conversation]:
+    """The conversations that match every word of the term, by its beginning, or the term as a number.
+
+    tenants: the businesses whose conversations these are, if known. Numbers are read as in their countries.
+    """
+    term = term[:MAX_TERM]
+    if not pieces(term):
         return conversations.none()
-    named = Q(*(Q(contact_name__icontains=word) for word in words))
-    return conversations.filter(named | _numbered(term) | _said(conversations, words))
+    notes = ConversationNote.objects.filter(matching(term, TEXT, "text")).values("conversation_id")
+    found = _said(conversations, term) | Q(pk__in=notes)
+    for search in elsewhere:
+        found |= Q(pk__in=search(term))
+    found |= Q(external_id=term) | Q(contact_user_id=term) | numbered(term, "external_id", tenants)
+    return conversations.filter(found | named(term, "contact_name"))
 
 
 def find_messages(messages: QuerySet[ConversationMessage], term: str) -> QuerySet[ConversationMessage]:
     """Of these messages, the one with this wamid, or the newest that contain every word (or its beginning)."""
     if term.startswith("wamid."):
         return messages.filter(external_id=term)
-    words = re.findall(r"\w+", term.replace("\x00", ""))
-    if not words:
+    if not pieces(term[:MAX_TERM]):
         return messages.none()
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
-    matching = messages.annotate(words=WORDS).filter(words=query).order_by().values("id")
+    found = messages.filter(matching(term[:MAX_TERM], TEXT, "text")).order_by().values("id")
     try:
-        sql, params = matching.query.sql_with_params()
+        sql, params = found.query.sql_with_params()
     except EmptyResultSet:
         return messages.none()
     # OFFSET 0 keeps LIMIT out of the inner plan, so PostgreSQL uses the word index instead of reading from the newest.
@@ -56,32 +74,82 @@ def find_messages(messages: QuerySet[ConversationMessage], term: str) -> QuerySe
         return messages.filter(pk__in=[pk for (pk,) in cursor.fetchall()])
 
 
-def _numbered(term: str) -> Q:
-    digits = re.sub(r"[\s()+./-]", "", term)
-    if not digits.isdecimal():
-        return Q(external_id=term) | Q(contact_user_id=term)
-    return Q(external_id__contains=digits)
+@dataclass(frozen=True, slots=True)
+class FoundMessage:
+    pk: int
+    text: str
+    before: int | None  # the page of the transcript before this message shows it; None: the newest page does
 
 
-def _said(conversations: QuerySet[Conversation], words: list[str]) -> Q:
+# Lookups in the index message_history.
+_PLACES = """
+SELECT m.conversation_id, m.id, m.text, ARRAY(
+    SELECT n.id FROM conversation_messages n
+    WHERE n.conversation_id = m.conversation_id AND (n.created_at, n.id) > (m.created_at, m.id)
+    ORDER BY n.created_at, n.id LIMIT %(page_size)s)
+FROM conversation_messages m WHERE m.id = ANY (%(ids)s)
+"""
+
+
+def newest_matches(conversation_ids: Sequence[int], term: str, page_size: int) -> dict[int, FoundMessage]:
+    """By conversation ID, the newest message that contains the term, if it's among the newest of its conversation."""
+    if not pieces(term[:MAX_TERM]):
+        return {}
+    rows = Conversation.objects.filter(pk__in=conversation_ids).annotate(found=_newest_match(term[:MAX_TERM]))
+    ids = [pk for pk in rows.values_list("found", flat=True) if pk is not None]
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACES, {"ids": ids, "page_size": page_size})
+        return {
+            conversation_id: FoundMessage(pk, text, newer[page_size // 2] if len(newer) == page_size else None)
+            for conversation_id, pk, text, newer in cursor.fetchall()
+        }
+
+
+def matching(term: str, words: Words, text: str | Expression) -> Q:
+    """Rows whose `words`, those of `text`, contain all of the term.
+
+    The pairs of a run say nothing about their order, so a longer run is also looked for as a whole.
+    """
+    query = " & ".join(f"'{word}':*" for word in query_words(term))
+    wholes = [piece for piece in pieces(term) if len(query_words(piece)) > 1]
+    return Q(Match(words, Value(query)), *(Q(Contains(Folded(text), whole)) for whole in wholes))
+
+
+def named(term: str, column: str) -> Q:
+    """A name contains every word of the term, anywhere."""
+    return Q(*(Q(Contains(FoldedName(column), piece)) for piece in pieces(term)))
+
+
+def numbered(term: str, column: str, tenants: Collection[int] | None) -> Q:
+    """The term is a phone number, as people write it, or a part of one."""
+    known = [number for numbers_of in own_numbers for number in numbers_of(tenants)]
+    found = Q(pk__in=[])
+    for digits in numbers.digits_of(term, known):
+        found |= Q(**{f"{column}__contains": digits})
+    return found
+
+
+def _said(conversations: QuerySet[Conversation], term: str) -> Q:
     """Rare words are looked up in the index, which lists the matching messages. For frequent words that list would be
     long: each conversation is checked instead, newest first, until the page is full."""
-    query = SearchQuery(" & ".join(f"'{word}':*" for word in words), config="simple", search_type="raw")
-    said_lately = _said_lately(query)
+    said_lately = _said_lately(term)
     if is_frequent(conversations, said_lately):
         return said_lately
-    indexed = ConversationMessage.objects.annotate(words=WORDS).filter(words=query)
-    return Q(pk__in=indexed.values("conversation_id"))
+    return Q(pk__in=ConversationMessage.objects.filter(matching(term, TEXT, "text")).values("conversation_id"))
 
 
-def _said_lately(query: SearchQuery) -> Q:
+def _said_lately(term: str) -> Q:
     """One of the conversation's newest messages contains the words."""
-    newest = ConversationMessage.objects.filter(conversation=OuterRef(OuterRef("pk"))).order_by("-created_at", "-id")
-    with_words = ConversationMessage.objects.annotate(words=WORDS_UNINDEXED).filter(
-        pk__in=newest.values("pk")[:NEWEST_MESSAGES], words=query
-    )
     # Not EXISTS: PostgreSQL may turn that into one search through all messages.
-    return Q(IsNull(Subquery(with_words.values("pk")[:1]), False))
+    return Q(IsNull(_newest_match(term), False))
+
+
+def _newest_match(term: str) -> Subquery:
+    newest = ConversationMessage.objects.filter(conversation=OuterRef(OuterRef("pk"))).order_by("-created_at", "-id")
+    with_words = ConversationMessage.objects.filter(
+        matching(term, TEXT_UNINDEXED, "text"), pk__in=newest.values("pk")[:NEWEST_MESSAGES]
+    )
+    return Subquery(with_words.values("pk")[:1])
 
 
 def is_frequent(conversations: QuerySet[Conversation], said_lately: Q) -> bool:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from webhooks.models import EventType
 from webhooks.recording import EventDraft, has_subscriber, record_all
 
+from .history.details import with_details
 from .models import Conversation, ConversationMessage
 
 
@@ -47,7 +48,7 @@ def _tell(type: EventType, messages: "QuerySet[ConversationMessage]") -> None:
                 {"message": _message(message), "conversation": _conversation(message.conversation)},
                 subject=message.pk,
             )
-            for message in messages.select_related("conversation", "author").defer("raw_json").order_by("pk")
+            for message in with_details(messages.select_related("conversation", "author").order_by("pk"))
         ]
     )
 
@@ -59,6 +60,9 @@ def _conversation(conversation: Conversation) -> dict[str, object]:
 
 def _message(message: ConversationMessage) -> dict[str, object]:
     names = ("id", "role", "origin", "kind", "text", "external_id", "reply_to")
-    known = {name: getattr(message, name) for name in names}
-    author = str(message.author) if message.author else None
-    return {**known, "author": author, "sent_at": message.sent_at.isoformat() if message.sent_at else None}
+    return {
+        **{name: getattr(message, name) for name in names},
+        "author": str(message.author) if message.author else None,
+        "sent_at": message.sent_at.isoformat() if message.sent_at else None,
+        **message.details,
+    }

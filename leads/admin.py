@@ -5,20 +5,22 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 
+from conversations import search
 from conversations.desk import extensions
 from conversations.models import Conversation
+from conversations.search_functions import Words
 from tenants.access import NOBODY, OPERATORS, OWNERS
 from tenants.scoped_admin import TenantScopedAdmin
 
 from .export import as_csv, as_excel
-from .models import Lead, LeadField
+from .models import SEARCHED, Lead, LeadField
 
 FIELD = "field-"  # the prefix of a custom field's name in the form
 
@@ -84,11 +86,17 @@ class LeadAdmin(TenantScopedAdmin):
     list_editable = ["stage"]
     list_filter = ["tenant", "stage", "source", ("created_at", admin.DateFieldListFilter)]
     list_select_related = ["conversation", "tenant"]
-    search_fields = ["name", "phone", "first_text", "notes"]
+    search_fields = ["name"]  # shows the search box; get_search_results searches
     search_help_text = "Search by name, phone number, first message or notes"
     ordering = ["-created_at", "-pk"]
     readonly_fields = ["tenant", "to_conversation", "source", "first_text", "referral", "created_at"]
     actions = ["export_csv", "export_excel"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Lead]", search_term: str
+    ) -> tuple["QuerySet[Lead]", bool]:
+        term = search_term.strip()
+        return (queryset.filter(_matching(term) | search.numbered(term, "phone", None)) if term else queryset), False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         inputs = {
@@ -135,6 +143,15 @@ class LeadAdmin(TenantScopedAdmin):
     def to_conversation(self, lead: Lead) -> str:
         url = reverse("admin:conversations_conversation_change", args=[lead.conversation_id])
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', url)
+
+
+def _matching(term: str) -> Q:
+    return search.matching(term, Words(SEARCHED), SEARCHED)
+
+
+@extensions.register(search.elsewhere)
+def conversations_of_leads(term: str) -> "QuerySet[Lead, int]":
+    return Lead.objects.filter(_matching(term)).values_list("conversation_id", flat=True)
 
 
 @extensions.register(extensions.panels)

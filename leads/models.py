@@ -1,13 +1,17 @@
 """Leads: what is known about the customer of a conversation."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat, Now
 
 from conversations.models import Conversation
+from conversations.search_functions import Words
 from runtime.untrusted_json import one_line
 from tenants.models import Tenant
+
+SEARCHED = Concat("name", Value(" "), "notes", Value(" "), "first_text", output_field=models.TextField())
 
 
 class LeadStage(models.TextChoices):
@@ -58,7 +62,8 @@ class Lead(models.Model):
         constraints = [models.CheckConstraint(condition=Q(stage__in=LeadStage.values), name="lead_stage_known")]
         indexes = [
             # The list of leads: one tenant's, by stage, newest first.
-            models.Index(F("tenant"), F("stage"), F("created_at").desc(), name="lead_by_stage")
+            models.Index(F("tenant"), F("stage"), F("created_at").desc(), name="lead_by_stage"),
+            GinIndex(Words(SEARCHED), name="lead_search"),
         ]
 
     def __str__(self) -> str:

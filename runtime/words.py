@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_CHARACTERS: Final = 10_000  # of a text; the rest isn't indexed
-MAX_WORD: Final = 64  # characters of a word; longer ones are cut, in queries too
+MAX_WORD: Final = 250  # characters of a word; longer ones are cut, in queries too
+LONG: Final = 500  # characters; only longer texts are searched for heaps of marks
 
 # What follows are the insides of character classes, as Python and PostgreSQL both read them.
 
@@ -38,11 +39,11 @@ UNSPACED: Final = (
     r"\u3400-\u4dbf\u4e00-\ua48f\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese characters, Yi
     r"\U0001f1e6-\U0001f1ff"
 )
-# Punctuation, symbols, spaces and control characters. Everything else is a part of a word, so what Unicode adds later
-# can be found, too.
+# Beside the space: punctuation, symbols, other spaces and control characters. Everything else is a part of a word, so
+# what Unicode adds later can be found, too.
 SEPARATORS: Final = (
-    r"\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u00d7\u00f7\u02c2-\u02c5\u02d2-\u02eb\u02ed\u02ef-\u02ff"
-    r"\u0375\u037e\u0387\u03f6\u0482\u055a-\u055f\u0589-\u058f\u05be\u05c0\u05c3\u05c6\u05f3-\u060f\u061b-\u061f"
+    r"\u0001-\u001f\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u00d7\u00f7\u02c2-\u02c5\u02d2-\u02eb\u02ed"
+    r"\u02ef-\u02ff\u0375\u037e\u0387\u03f6\u0482\u055a-\u055f\u0589-\u058f\u05be\u05c0\u05c3\u05c6\u05f3-\u060f\u061b-\u061f"
     r"\u066a-\u066d\u06d4\u06dd\u06de\u06e9\u06fd\u06fe\u0700-\u070f\u07f6-\u07f9\u07fe\u07ff"
     r"\u0964\u0965\u0970\u09f2\u09f3\u09fa\u09fb\u09fd\u0a76\u0af0\u0af1\u0b70\u0bf3-\u0bfa\u0c77\u0c7f\u0c84\u0d4f"
     r"\u0d79\u0df4\u0e3f\u0e4f\u0e5a\u0e5b\u0f01-\u0f17\u0f1a-\u0f1f\u0f34\u0f36\u0f38\u0f3a-\u0f3d\u0f85\u0fbe-\u0fda"
@@ -57,9 +58,12 @@ SEPARATORS: Final = (
 )
 
 # Letters that look like others with an accent, although Unicode doesn't say so.
-LETTERS: Final = {
+LATIN: Final = {
     **{"ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŋ": "n", "ŧ": "t", "ə": "e"},
-    **{"ɓ": "b", "ɗ": "d", "ƙ": "k", "ƴ": "y", "ɔ": "o", "ɛ": "e", "ς": "σ"},
+    **{"ɓ": "b", "ɗ": "d", "ƙ": "k", "ƴ": "y", "ɔ": "o", "ɛ": "e"},
+}
+OTHERS: Final = {
+    "ς": "σ",
     # Arabic, Persian and Urdu write yeh, kaf, heh and alef in several ways.
     **dict.fromkeys("\u0649\u06cc\u06d2", "\u064a"),
     **dict.fromkeys("\u0629\u06be\u06c1\u06c3\u06d5", "\u0647"),
@@ -72,15 +76,23 @@ LIGATURES: Final = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 ZEROS: Final = "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០"
 HIRAGANA: Final = range(0x3041, 0x3097)  # read as Katakana, which begins 0x60 later
 
+# Putting marks in order takes quadratic time, so as many as nobody writes one after the other are dropped.
+MARKS: Final = "".join(chr(each) for each in range(0x20000) if unicodedata.combining(chr(each)))
+HEAP: Final = 30
+# Unicode composes these from their parts. Other scripts stay decomposed.
+COMPOSED: Final = r"\u1100-\u11ff\u3041-\u30ff"  # Hangul and kana
+
 _FOLDED: Final = (
-    {ord(letter): plain for letter, plain in (LETTERS | LIGATURES).items()}
+    {ord(letter): plain for letter, plain in (LATIN | OTHERS | LIGATURES).items()}
     | {ord(zero) + digit: str(digit) for zero in ZEROS for digit in range(10)}
     | {letter: letter + 0x60 for letter in HIRAGANA}
 )
 _DROPPED: Final = re.compile(f"[{DROPPED}]+")
+_HEAP: Final = re.compile(f"[{MARKS}]{{{HEAP},}}")
+_COMPOSED: Final = re.compile(f"[{COMPOSED}]")
 _RUN: Final = re.compile(f"[{UNSPACED}]")
 # PostgreSQL can't store the first two: NUL and surrogates.
-_LETTER: Final = rf"[^\x00\ud800-\udfff{SEPARATORS}{UNSPACED}{EMOJI}]"
+_LETTER: Final = rf"[^ \x00\ud800-\udfff{SEPARATORS}{UNSPACED}{EMOJI}]"
 _WORD: Final = re.compile(rf"(?P<run>[{UNSPACED}]+)|[{EMOJI}]|{_LETTER}+")
 
 
@@ -89,10 +101,13 @@ def fold(text: str) -> str:
     text = text[:MAX_CHARACTERS]
     if text.isascii():
         return text.lower()
-    # Dropped before, too: putting thousands of accents in order takes long.
-    decomposed = unicodedata.normalize("NFKD", _DROPPED.sub("", text))
-    composed = unicodedata.normalize("NFC", _DROPPED.sub("", decomposed))
-    return composed[:MAX_CHARACTERS].lower().translate(_FOLDED)
+    text = _DROPPED.sub("", text)
+    if len(text) > LONG:
+        text = _HEAP.sub("", text)
+    text = _DROPPED.sub("", unicodedata.normalize("NFKD", text))
+    if _COMPOSED.search(text):
+        text = unicodedata.normalize("NFC", text)
+    return text[:MAX_CHARACTERS].lower().translate(_FOLDED)
 
 
 def pieces(text: str) -> list[str]:

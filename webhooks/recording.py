@@ -12,6 +12,7 @@ from runtime.backlog import Backlog
 
 from .models import EventType, WebhookEndpoint, WebhookEvent
 
+SAYS_NOTHING: dict[str, object] = {"text": "", "choice": None, "form": None, "referral": None, "attachments": []}
 LEASE_SECONDS = 60  # beyond WEBHOOK_SECONDS: how long a claim holds
 
 BACKLOG = Backlog(
@@ -75,10 +76,10 @@ def has_subscriber(type: EventType, tenant: str) -> Exists:
 
 
 def forget_text(message_ids: Sequence[int]) -> None:
-    """Remove the text of deleted messages from the log, so that it isn't sent (again)."""
+    """Remove what deleted messages said from the log, so that it isn't sent (again)."""
     told = WebhookEvent.objects.filter(
         type__in=[EventType.MESSAGE_RECEIVED, EventType.REPLY_SENT], subject__in=message_ids
     )
     for event in told:
-        event.payload["message"] = {**event.payload.get("message", {}), "text": ""}
+        event.payload["message"] = {**event.payload.get("message", {}), **SAYS_NOTHING}
         event.save(update_fields=["payload"])

@@ -1,6 +1,7 @@
 """The WhatsApp accounts, one per business number."""
 
 import datetime as dt
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from conversations import search
 from conversations.desk import extensions
 from conversations.models import Pause
 from conversations.outbox import queue as outbox
@@ -28,8 +30,17 @@ from whatsapp.quarantine.admin import QuarantinedEventAdmin
 from . import activation
 from .models import WhatsAppAccount
 
+MAX_OWN_NUMBERS = 100  # whose countries a search considers
 # Imported to register them.
 __all__ = ["QuarantinedEventAdmin", "WhatsAppAccountAdmin", "compose_page", "template_page"]
+
+
+@extensions.register(search.own_numbers)
+def own_numbers(tenants: Collection[int] | None) -> Iterable[str]:
+    accounts = WhatsAppAccount.objects.filter(is_active=True).exclude(display_phone_number="")
+    if tenants is not None:
+        accounts = accounts.filter(tenant__in=tenants)
+    return accounts.values_list("display_phone_number", flat=True).distinct()[:MAX_OWN_NUMBERS]
 
 
 @extensions.register(extensions.first_steps)

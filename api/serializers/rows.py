@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from api.serializers.fields import validate_storable
 from conversations.choices import MessageOrigin
+from conversations.files.attachments import Attachment
 from conversations.models import Conversation, ConversationMessage, Status
 from leads.models import Lead
 
@@ -43,12 +44,63 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         read_only_fields = [name for name in fields if name not in ("contact_name", "is_active", "needs_person")]
 
 
+class ChoiceSerializer(serializers.Serializer[None]):
+    id = serializers.CharField(
+        help_text="The ID that you gave the button or row, or the payload of a template's button."
+    )
+    title = serializers.CharField(allow_blank=True)
+
+
+class ReferralSerializer(serializers.Serializer[None]):
+    """As far as Meta says."""
+
+    source_type = serializers.CharField(required=False, help_text="ad or post")
+    source_id = serializers.CharField(required=False)
+    source_url = serializers.CharField(required=False)
+    headline = serializers.CharField(required=False)
+    body = serializers.CharField(required=False)
+    media_type = serializers.CharField(required=False)
+    image_url = serializers.CharField(required=False)
+    video_url = serializers.CharField(required=False)
+    thumbnail_url = serializers.CharField(required=False)
+    ctwa_clid = serializers.CharField(required=False, help_text="Meta's click ID, for its Conversions API.")
+
+
+class AttachmentSerializer(serializers.Serializer[None]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField(help_text="image, audio, video, document or sticker")
+    state = serializers.ChoiceField(Attachment.State.choices)
+    mime_type = serializers.CharField(allow_blank=True)
+    filename = serializers.CharField(allow_blank=True)
+    size = serializers.IntegerField(allow_null=True, help_text="In bytes.")
+    transcript = serializers.CharField(allow_blank=True, help_text="The text of an audio file or a document.")
+    url = serializers.CharField(help_text="Where to download it, with your API key.")
+
+
 class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
+    """Of a message from `with_details`."""
+
     author = serializers.StringRelatedField[User](allow_null=True, help_text="Who wrote it, if it was your team.")
     origin = serializers.ChoiceField(MessageOrigin.choices, allow_blank=True, read_only=True)
     status = serializers.ChoiceField(
         Status.choices, allow_blank=True, read_only=True, help_text="Delivery status. Empty for customers' messages."
     )
+    choice = ChoiceSerializer(
+        source="details.choice",
+        allow_null=True,
+        read_only=True,
+        help_text="The button or row that the customer tapped.",
+    )
+    form = serializers.DictField(
+        source="details.form", allow_null=True, read_only=True, help_text="A flow's answers, as the flow names them."
+    )
+    referral = ReferralSerializer(
+        source="details.referral",
+        allow_null=True,
+        read_only=True,
+        help_text="The ad or post from which the customer wrote.",
+    )
+    attachments = AttachmentSerializer(source="details.attachments", many=True, read_only=True)
 
     class Meta:
         model: type[Model] = ConversationMessage
@@ -60,6 +112,10 @@ class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
             "author",
             "kind",
             "text",
+            "choice",
+            "form",
+            "referral",
+            "attachments",
             "external_id",
             "reply_to",
             "status",

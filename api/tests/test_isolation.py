@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 
 from api import urls
 from api.tests.clients import ApiClient, Clients
+from conversations.files.attachments import Attachment
 from conversations.tests.rows import conversation, message
 from leads.models import Lead
 from tests.isolation_report import Report
@@ -25,10 +26,12 @@ OF_A_CONVERSATION = {
     "conversations/<int:pk>/hand-back": "w",
 }
 OF_A_LEAD = {"leads/<int:pk>": "rw"}
+OF_A_FILE = {"files/<int:pk>": "r"}
 PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>"}
 FORMS = {"conversations/<int:pk>/files"}
 DATA = {"text": "Hello", "stage": "won", "instructions": "Obey.", "is_active": False}
-ALL = WITHOUT_ROW | OF_A_CONVERSATION | OF_A_LEAD
+WITH_ROW = OF_A_CONVERSATION | OF_A_LEAD | OF_A_FILE
+ALL = WITHOUT_ROW | WITH_ROW
 
 pytestmark = pytest.mark.usefixtures("meta")
 
@@ -46,9 +49,11 @@ def ids(clients: Clients) -> dict[str, dict[str, int]]:
     for whose in ("ours", "theirs"):
         tenant = getattr(clients.businesses, whose)
         talk = conversation(tenant, contact_name=f"{whose}-customer")
-        message(talk, f"{whose}-text")
+        said = message(talk, f"{whose}-text", kind="document")
+        file = Attachment.objects.create(message=said, kind="document", mime_type="text/plain", state="ready")
+        file.file.save(f"{whose}.txt", ContentFile(f"{whose}-file".encode()))
         lead = Lead.objects.create(tenant=tenant, conversation=talk, name=f"{whose}-lead")
-        found[whose] = {"conversations": talk.pk, "leads": lead.pk}
+        found[whose] = {"conversations": talk.pk, "leads": lead.pk, "files": file.pk}
     return found
 
 
@@ -75,6 +80,8 @@ def walk(isolation_report: Report) -> Any:
             for what, answer in asked(client, route, ids):
                 met[str(answer.status_code)] += 1
                 yield what, answer
+                for close_file in answer._resource_closers if answer.streaming else ():
+                    close_file()
         refusals = sum(met[status] for status in ("401", "403", "404"))
         isolation_report(f"{who}, the API", len(list(routes)), refusals, met)
 
@@ -102,11 +109,11 @@ def test_a_read_and_write_key_can_do_both_in_its_own_business(
 ) -> None:
     for what, answer in walk("key that writes", clients.writer, ALL, ids["ours"]):
         assert answer.status_code in (200, 201), what
-        assert "theirs-" not in answer.content.decode(), what
+        assert b"theirs-" not in answer.getvalue(), what
 
 
 def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
-    rows, nothing = OF_A_CONVERSATION | OF_A_LEAD, dict.fromkeys(ids["theirs"], 999_999_999)
+    rows, nothing = WITH_ROW, dict.fromkeys(ids["theirs"], 999_999_999)
     foreign = list(walk("key, another business's rows", clients.writer, rows, ids["theirs"]))
     missing = list(walk("key, rows that are not", clients.writer, rows, nothing))
     for (what, answer), (_, same) in zip(foreign, missing, strict=True):
@@ -118,6 +125,6 @@ def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str,
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
 def test_an_impossible_id_is_not_found(clients: Clients, pk: int) -> None:
-    for route in OF_A_CONVERSATION | OF_A_LEAD:
-        for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk}):
+    for route in WITH_ROW:
+        for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk, "files": pk}):
             assert answer.status_code == 404, what

@@ -65,7 +65,7 @@ def test_accounts_of_another_business_are_not_found(businesses: TwoBusinesses) -
         assert getattr(client, method)(f"{LIST}/{theirs.pk}").status_code == 404
     refused = create(client, businesses.theirs.pk)
     assert refused.status_code == 400
-    assert "object does not exist" in refused.json()["tenant"][0]
+    assert "no such object" in refused.json()["tenant"][0]
     assert WhatsAppAccount.objects.count() == 1
 
 
@@ -88,6 +88,8 @@ def test_users_without_a_business_and_non_staff_are_refused(businesses: TwoBusin
 
 def test_errors_are_json(businesses: TwoBusinesses) -> None:
     client = staff_client(businesses.people["superuser"])
-    assert create(client, businesses.ours.pk, "").json() == {"phone_number_id": ["This field may not be blank."]}
+    assert create(client, businesses.ours.pk, "").json() == {"phone_number_id": ["Can't be empty."]}
     assert client.post(LIST, "{", content_type="application/json").status_code == 400
-    assert client.get(f"{LIST}/999").json() == {"detail": "No WhatsAppAccount matches the given query."}
+    assert client.get(f"{LIST}/999").json() == {
+        "detail": "Not found. It doesn't exist, or it belongs to another business."
+    }

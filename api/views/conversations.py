@@ -29,11 +29,11 @@ class ConversationsQuery(OrderedQuery):
         required=False, max_length=200, help_text="A contact's name or phone number, or words from a message."
     )
 
-    def found(self, rows: "QuerySet[Conversation]") -> "QuerySet[Conversation]":
+    def found(self, rows: "QuerySet[Conversation]", tenant_id: int) -> "QuerySet[Conversation]":
         query, rows = self.validated_data, self.filtered(rows)
         if "needs_person" in query:
             rows = rows.filter(~Q(needs_person="") if query["needs_person"] else Q(needs_person=""))
-        return search.find(rows, query["search"]) if "search" in query else rows
+        return search.find(rows, query["search"], [tenant_id]) if "search" in query else rows
 
 
 class ConversationsView(ApiView[Conversation]):
@@ -49,7 +49,8 @@ class ConversationsView(ApiView[Conversation]):
 
         Sorted by their last change, newest first unless `order` says otherwise.
         """
-        return self.paginated(self.validated_query(ConversationsQuery).found(self.get_queryset()))
+        query = self.validated_query(ConversationsQuery)
+        return self.paginated(query.found(self.get_queryset(), self.key.tenant_id))
 
 
 class OneConversationView(ApiView[Conversation]):

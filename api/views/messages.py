@@ -1,8 +1,10 @@
 """The messages of a conversation: list and send them, and list the templates that can be sent."""
 
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +15,10 @@ from api.idempotency import HEADER, PATTERN, IdempotentRequest
 from api.pagination import OrderedQuery, TimeCursorPagination
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from api.serializers.rows import MessageSerializer, SentMessagesSerializer
+from conversations.desk.attachment_views import respond
 from conversations.files import removal, uploads
+from conversations.files.attachments import Attachment
+from conversations.history.details import with_details
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.contents import Content
 from conversations.replies import ReplyRefused, reply
@@ -28,7 +33,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 class ConversationMessagesView(ApiView[ConversationMessage]):
-    queryset = ConversationMessage.objects.select_related("author").defer("raw_json")
+    queryset = ConversationMessage.objects.select_related("author")
     serializer_class = MessageSerializer
     tenant_path = "conversation__tenant"
     pagination_class = TimeCursorPagination
@@ -44,7 +49,7 @@ class ConversationMessagesView(ApiView[ConversationMessage]):
             queued = reply(pk, self.key.created_by, content, reply_to)
         except ReplyRefused as refusal:
             raise Conflict(str(refusal)) from refusal
-        sent = self.get_queryset().filter(pk__in=[message.pk for message in queued]).order_by("id")
+        sent = with_details(self.get_queryset().filter(pk__in=[message.pk for message in queued]).order_by("id"))
         return Response(SentMessagesSerializer({"messages": sent}).data, status=201)
 
 
@@ -56,7 +61,10 @@ class MessagesView(ConversationMessagesView):
         Newest first unless `order` says otherwise.
         """
         self.validated_query(OrderedQuery)
-        return self.paginated(self.get_queryset().filter(conversation=self.conversation(pk)))
+        page = self.paginate_queryset(self.get_queryset().filter(conversation=self.conversation(pk)).defer("raw_json"))
+        ids = [message.pk for message in page or ()]
+        found = {message.pk: message for message in with_details(self.get_queryset().filter(pk__in=ids))}
+        return self.get_paginated_response(MessageSerializer([found[pk] for pk in ids], many=True).data)
 
     @extend_schema(
         operation_id="messages_send",
@@ -110,6 +118,27 @@ class FilesView(ConversationMessagesView):
             return idempotent.run(lambda: self.send(pk, upload, reply_to))
         finally:
             removal.remove_if_unowned(upload.storage_name)
+
+
+class FileView(ApiView[Attachment]):
+    queryset = Attachment.objects.all()
+    tenant_path = "message__conversation__tenant"
+    pagination_class = None
+
+    @extend_schema(operation_id="files_retrieve", responses={(200, "*/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, pk: int) -> HttpResponseBase:
+        """Download a file.
+
+        It's one of the `attachments` of a message. While it's still being fetched from WhatsApp, the status is 409. Its
+        content type is `application/octet-stream` unless browsers can show it safely.
+        """
+        file = self.get_object()
+        if file.state == Attachment.State.PENDING:
+            raise Conflict("The file hasn't been fetched from WhatsApp yet. Try again in a few seconds.", wait=5)
+        try:
+            return respond(request, file, file.file.name or "" if file.is_stored else "")
+        except FileNotFoundError:
+            raise NotFound(f"The file isn't available. {file.error}".strip()) from None
 
 
 class TemplatesView(ConversationMessagesView):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from assistant.files.images import STORED
 from assistant.limits import cut
 from conversations.files.attachments import Attachment
+from conversations.history.details import ad_text
 from conversations.models import ConversationMessage
 
 from .text import untagged
@@ -144,6 +145,8 @@ def _shown(
     if quoted is not None and quoted.text and not quoted.refused:
         lines.insert(0, f"(About “{quoted.text[:QUOTED]}”)")
         typed.insert(0, f"(About “{own_words(quoted)[:QUOTED]}”)")
+    if ad := ad_text(message):
+        lines.insert(0, f"(Written from the ad “{ad}”)")
     text, said = (untagged("\n".join(filter(None, each))) for each in (lines, typed))
     return Shown(message.pk, message.role, text, images, said)
 

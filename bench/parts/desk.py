@@ -109,10 +109,10 @@ def _owner() -> User:
 def fill(conversations: int, messages: int, long: int, part: int) -> None:
     values: dict[str, Any] = {"conversations": conversations, "messages": messages, "number": NUMBER, "part": part}
     values["tenant"] = tenant()
-    words = database.one("SELECT indexdef FROM pg_indexes WHERE indexname = 'message_words'")
+    words = database.one("SELECT indexdef FROM pg_indexes WHERE indexname = 'message_search'")
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        cursor.execute("DROP INDEX message_words")  # recreated afterwards, which takes a tenth of the time
+        cursor.execute("DROP INDEX message_search")  # recreated afterwards, which takes a tenth of the time
         cursor.execute(_CONVERSATIONS, values)
         cursor.execute("ANALYZE conversations")
         cursor.execute(f"{_INTO} {_MESSAGES}", values)

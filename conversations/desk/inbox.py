@@ -65,7 +65,7 @@ class InboxList(FilteredList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        self.rows = rows_for(self.result_list)
+        self.rows = rows_for(self.result_list, self.query)
 
     @property
     def shows_tenant(self) -> bool:

@@ -8,12 +8,16 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from conversations import search
 from conversations.models import Conversation
+from conversations.search import FoundMessage
+from runtime.words import occurrences
 from tenants.users import display_name
 
-from . import extensions
+from . import extensions, transcript
 
 SNIPPET_LENGTH = 120
+BEFORE_FOUND = 40  # characters of a message that are shown before what a search has found in it
 MAX_UNREAD = 100  # unread messages are counted up to this number
 LOOKED_THROUGH = 200  # messages, for the customer's last words
 
@@ -48,11 +52,24 @@ class ListRow:
     at: dt.datetime | None  # when it was sent
     unread: int  # only where a person is needed or has taken over
     badges: list[str]
+    term: str = ""  # what was searched for
+    found: FoundMessage | None = None  # the newest message that contains it
 
     @property
     def words(self) -> str:
-        text = " ".join(self.text.split())
-        return f"{text[:SNIPPET_LENGTH]}{'…' if len(text) > SNIPPET_LENGTH else ''}" or "—"
+        text, start = " ".join((self.found.text if self.found else self.text).split()), 0
+        if self.found and (places := occurrences(text, self.term)):
+            start = max(0, places[0][0] - BEFORE_FOUND)
+        end = start + SNIPPET_LENGTH
+        return f"{'…' if start else ''}{text[start:end]}{'…' if len(text) > end else ''}" or "—"
+
+    @property
+    def place(self) -> str:
+        """Of the message that was found, as the rest of a URL that has a query string."""
+        if self.found is None:
+            return ""
+        page = f"&before={self.found.before}" if self.found.before else ""
+        return f"{page}#message-{self.found.pk}"
 
     @property
     def unread_label(self) -> str:
@@ -76,10 +93,14 @@ class ListRow:
         return "" if is_answered else "Assistant disabled"
 
 
-def rows_for(conversations: Sequence[Conversation]) -> list[ListRow]:
+def rows_for(conversations: Sequence[Conversation], term: str = "") -> list[ListRow]:
     badges = extensions.badges_for(conversations)
     limits = {"length": SNIPPET_LENGTH * 3, "max_unread": MAX_UNREAD, "looked_through": LOOKED_THROUGH}
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"ids": [each.pk for each in conversations], **limits})
-        found = {pk: (text or "", at, unread) for pk, text, at, unread in cursor.fetchall()}
-    return [ListRow(each, *found.get(each.pk, ("", None, 0)), badges.get(each.pk, [])) for each in conversations]
+        rows = {pk: (text or "", at, unread) for pk, text, at, unread in cursor.fetchall()}
+    found = search.newest_matches([each.pk for each in conversations], term, transcript.PAGE_SIZE) if term else {}
+    return [
+        ListRow(each, *rows.get(each.pk, ("", None, 0)), badges.get(each.pk, []), term, found.get(each.pk))
+        for each in conversations
+    ]

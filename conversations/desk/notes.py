@@ -7,9 +7,11 @@ import datetime as dt
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, F, Q
 
+from conversations.search_functions import Words
 from tenants.users import display_name
 
 MAX_LENGTH = 4096
@@ -34,7 +36,8 @@ class ConversationNote(models.Model):
         ]
         indexes = [
             # The transcript: the notes from the time that a page covers.
-            models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history")
+            models.Index(F("conversation"), F("created_at").desc(), F("id").desc(), name="note_history"),
+            GinIndex(Words("text"), name="note_search"),
         ]
 
     def __str__(self) -> str:

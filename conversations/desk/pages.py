@@ -69,6 +69,7 @@ class InboxPages(TenantScopedAdmin):
             "cl": inbox,
             "may_bulk": self.has_change_permission(request),
             "query": _query(request),
+            "term": _term(request),
             "tabs": tabs(request),
             "banners": extensions.banners_for(request),
             "told": json.dumps(page_state(user_of(request), seen)),
@@ -83,7 +84,7 @@ class InboxPages(TenantScopedAdmin):
         conversation = self.readable(request, pk)
         before = request.GET.get("before", "")
         page = transcript.older(conversation, int(before) if before.isdecimal() else 0)
-        context = {"conversation": conversation, "page": page, "query": _query(request)}
+        context = {"conversation": conversation, "page": page, "query": _query(request), "term": _term(request)}
         context["may_write"] = self.has_change_permission(request, conversation)
         return render(request, "conversations/older.html", context)
 
@@ -142,6 +143,7 @@ class InboxPages(TenantScopedAdmin):
 
         def render_list() -> dict[str, str]:
             context = {"cl": self.get_changelist_instance(request), "query": query, "may_bulk": may_bulk}
+            context["term"] = _term(request)
             return {
                 f"inbox-{part}": render_to_string(f"conversations/inbox_{part}.html", context, request)
                 for part in ("rows", "foot")
@@ -156,6 +158,7 @@ class InboxPages(TenantScopedAdmin):
     def _head(self, request: HttpRequest, conversation: Conversation) -> Context:
         return {
             "conversation": conversation,
+            "term": _term(request),
             "may_write": self.has_change_permission(request, conversation),
             "reply_blocker": reply_blocker(conversation, user_of(request)),
             "form_token": form_tokens.new(),
@@ -220,6 +223,11 @@ def _query(request: HttpRequest) -> str:
     for name in OF_THE_PAGE:
         kept.pop(name, None)
     return f"?{kept.urlencode()}" if kept else ""
+
+
+def _term(request: HttpRequest) -> str:
+    """What was searched for, which is marked wherever it's shown."""
+    return request.GET.get("q", "").strip()
 
 
 def _since(page: transcript.Page) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 
 from conversations.files import attachments
 from conversations.files.attachments import Attachment
+from conversations.history.details import ad_text, referral
 from conversations.models import Conversation, ConversationMessage, ConversationNote, Status
 from tenants.users import display_name
 
@@ -59,6 +61,15 @@ class Bubble:
     def text(self) -> str:
         """Without its "[image]" prefix if the image itself is shown."""
         return re.sub(r"^\[[a-z ]+\]\s*", "", self.message.text) if self.attachments else self.message.text
+
+    @property
+    def ad(self) -> dict[str, str] | None:
+        """The ad from which the customer wrote: its text, and its URL if that can be opened."""
+        found = referral(getattr(self.message, "raw_referral", None))
+        if found is None:
+            return None
+        url = found.get("source_url", "")
+        return {"text": ad_text(self.message), "url": url if url.startswith(("https://", "http://")) else ""}
 
     @property
     def tick(self) -> tuple[str, str] | None:
@@ -117,7 +128,8 @@ def since(conversation: Conversation, first_id: int) -> Page:
 
 def _newest_first(conversation: Conversation) -> "QuerySet[ConversationMessage]":
     rows = ConversationMessage.objects.filter(conversation_id=conversation.pk).select_related("author")
-    return rows.defer("raw_json").order_by("-created_at", "-id")
+    rows = rows.defer("raw_json").annotate(raw_referral=KeyTransform("referral", "raw_json"))
+    return rows.order_by("-created_at", "-id")
 
 
 def _page(

@@ -9,13 +9,13 @@ Locks come first: `lock` takes the rows that exist, in the order of their IDs, a
 import datetime as dt
 import json
 import logging
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 
 from conversations.models import Conversation
+from conversations.numbers import spellings
 from runtime import prepared
 
 logger = logging.getLogger(__name__)
@@ -48,22 +48,8 @@ class Contact:
     @property
     def other_form(self) -> str | None:
         """The same phone number as it's also written, if there are two ways."""
-        long, short = _forms(self.phone or "")
+        long, short = spellings(self.phone or "")
         return None if long == short else short if self.phone == long else long
-
-
-# Countries that put a digit before mobile numbers: Brazil (where landlines begin with 2 to 5), Mexico, Argentina.
-# Meta and people's address books write the same number with it or without it.
-_EXTRA_DIGIT = re.compile(r"(55\d\d)9?([016-9]\d{7})|(52)1?(\d{10})|(54)9?(\d{10})")
-
-
-def _forms(phone: str) -> tuple[str, str]:
-    """The number with the extra digit and without it; twice the same where there's none."""
-    found = _EXTRA_DIGIT.fullmatch(phone)
-    if found is None:
-        return phone, phone
-    start, rest = filter(None, found.groups())
-    return f"{start}{'1' if start == '52' else '9'}{rest}", f"{start}{rest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +210,7 @@ def save(contacts: Iterable[Contact], known: Mapping[Contact, Known]) -> dict[Co
     for contact in wanted:
         row, phone = known.get(contact, Known()).by_name, contact.phone
         if phone:  # as its conversation has it, or as it came first
-            form = forms.setdefault((contact.phone_number_id, _forms(phone)[0]), row.external_id if row else phone)
+            form = forms.setdefault((contact.phone_number_id, spellings(phone)[0]), row.external_id if row else phone)
             phone = row.external_id if row else form
         written[contact] = replace(contact, phone=phone)
     # A customer whose message here has both names has one conversation for both.

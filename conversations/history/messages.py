@@ -58,7 +58,7 @@ def insert_messages(messages: Sequence[ConversationMessage]) -> list[Conversatio
 
 _MESSAGES = """
 SELECT m.id, m.conversation_id, m.tenant_id, m.role, m.text, m.created_at, m.external_id, m.kind, m.origin, m.sent_at,
-    m.reply_to, m.revoked_at, m.status, m.refused
+    m.reply_to, m.revoked_at, m.status, m.refused, m.raw_json -> 'referral' AS raw_referral
 FROM {rows}
 """
 _LAST = _MESSAGES.format(

@@ -58,7 +58,7 @@ def test_the_search_uses_the_word_index(ours: Conversation) -> None:
         sql = next(query["sql"] for query in queries if "OFFSET 0" in query["sql"])
         cursor.execute(f"EXPLAIN {sql}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "message_words" in plan
+    assert "message_search" in plan
 
 
 @pytest.mark.parametrize(

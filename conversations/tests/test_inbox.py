@@ -146,9 +146,9 @@ def test_desks_that_show_the_same_share_one_rendering(
     shown = list_rows.rows_for
     rendered = []
 
-    def rows_for(conversations: Sequence[Conversation]) -> list[ListRow]:
+    def rows_for(conversations: Sequence[Conversation], term: str) -> list[ListRow]:
         rendered.append(len(conversations))
-        return shown(conversations)
+        return shown(conversations, term)
 
     monkeypatch.setattr(inbox, "rows_for", rows_for)
     businesses.people["second"] = person("second", ours=Role.OPERATOR)

@@ -54,9 +54,10 @@ def test_scripts_without_spaces_are_indexed_by_pairs(text: str, words: str, quer
 
 
 def test_long_texts_and_words_are_cut() -> None:
-    assert index_words("x" * 100) == ["x" * MAX_WORD]
+    assert index_words("x" * 300) == ["x" * MAX_WORD]
     assert len(fold("\ufdfa" * MAX_CHARACTERS)) == MAX_CHARACTERS  # each is 18 characters when decomposed
     assert index_words("e" + "\u0301\u0323" * MAX_CHARACTERS) == ["e"]
+    assert index_words("ก" + "\u0e48\u0e38" * MAX_CHARACTERS) == ["ก"]
 
 
 def test_what_postgresql_cannot_store_is_left_out() -> None:

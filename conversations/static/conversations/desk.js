@@ -126,7 +126,6 @@ window.Desk = (() => {
             if (id === "composer") replaceComposer(box, html);
             else if (id === "pane") {
                 box.innerHTML = html;
-                follow = true;
                 begin();
             } else merge(box, html);
         }
@@ -143,11 +142,19 @@ window.Desk = (() => {
         }));
     }
 
+    // The newest message, or the one that the URL names.
+    function aim() {
+        const aimed = location.hash.startsWith("#message-") && byId(location.hash.slice(1));
+        follow = !aimed;
+        if (aimed) aimed.scrollIntoView({ block: "center" });
+        else toEnd();
+    }
+
     function begin() {
         remember(byId("newest"));
         startWriting();
-        toEnd();
+        aim();
     }
 
-    return { answered, apply, begin, merge, notice, remember, sending, inPage };
+    return { aim, answered, apply, begin, merge, notice, remember, sending, inPage };
 })();

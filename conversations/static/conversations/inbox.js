@@ -129,6 +129,7 @@
         if (isOpen(url)) inbox.dataset.open = isOpen(url); // on a phone, it takes the list's place
         Notify.rename(answer.title);
         take(answer);
+        if (samePane && url.hash) Desk.aim();
         if (focus === "reply") (byId("reply-text") ?? byId("transcript"))?.focus();
         else if (focus === "row") byId(`open-${isOpen(url)}`)?.focus();
         byId(`open-${isOpen(url)}`)?.scrollIntoView({ block: "nearest" });
