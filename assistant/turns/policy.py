@@ -23,7 +23,7 @@ class Silence(models.TextChoices):
     TENANT_INACTIVE = "business inactive", "The business is switched off"
     WINDOW_CLOSED = "window closed", "The 24-hour window has closed"
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
-    HANDED_OVER = "handed over", "Waiting for a person"
+    HANDED_OVER = "handed over", "Waiting for an agent"
     OUT_OF_HOURS = "out of hours", "Outside opening hours"
     TOO_MANY_REPLIES = "too many replies", "This customer has had too many replies within an hour"
 

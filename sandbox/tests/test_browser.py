@@ -146,3 +146,22 @@ def test_it_fits_a_phone(page: Page) -> None:
     page.get_by_role("button", name="Milo Ferrer").click()
     expect(page.get_by_label("Message", exact=True)).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_customers_are_sorted_by_their_last_message_and_a_new_one_is_on_top_and_in_view(page: Page, bot: Bot) -> None:
+    names = page.locator("#customers .who > span")
+    expect(names).to_have_text(["Milo Ferrer", "Ada Okafor"])
+    for name in ("Milo Ferrer", "Ada Okafor"):
+        page.get_by_role("button", name=name).click()
+        page.get_by_label("Message", exact=True).fill(f"I'm {name}.")
+        page.keyboard.press("Enter")
+        expect(page.locator(".bubble.mine", has_text=name)).to_be_visible()
+        posted(bot)
+    expect(names).to_have_text(["Ada Okafor", "Milo Ferrer"])
+    page.get_by_role("button", name="New customer").click()
+    page.get_by_label("Name", exact=True).fill("Noor Haddad")
+    page.get_by_label("Phone number", exact=True).fill("+1 555 765 4321")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(names).to_have_text(["Noor Haddad", "Ada Okafor", "Milo Ferrer"])
+    expect(page.get_by_role("button", name="Noor Haddad")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("button", name="Noor Haddad")).to_be_in_viewport()
