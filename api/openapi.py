@@ -47,7 +47,8 @@ DESCRIPTIONS = {
     "403": "The API key is read-only, or the user's role doesn't allow this.",
     "404": "The resource doesn't exist or belongs to another business.",
     "406": "Only `application/json` can be returned.",
-    "409": "The conversation's state doesn't allow this, or the `Idempotency-Key` is in use. See `detail`.",
+    "409": "The conversation's state doesn't allow this, or the `Idempotency-Key` is in use, or the file "
+    "is still being fetched from WhatsApp. See `detail`.",
     "415": "The request's content type isn't supported.",
     "429": "Rate limit exceeded, or too many invalid keys from your IP address. Wait for the seconds in `Retry-After`.",
     "503": "The message templates couldn't be fetched from Meta. See `detail`.",
@@ -125,7 +126,8 @@ def _error_statuses(path: str, operation: Json) -> list[str]:
         "403": True,
         "404": "{" in path or has_cursor,
         "406": True,
-        "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
+        "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters)
+        or operation["operationId"] == "files_retrieve",
         "415": "requestBody" in operation,
         "429": True,
         "503": operation["operationId"] in CALLS_META,

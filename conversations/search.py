@@ -95,7 +95,9 @@ def newest_matches(conversation_ids: Sequence[int], term: str, page_size: int) -
     """By conversation ID, the newest message that contains the term, if it's among the newest of its conversation."""
     if not pieces(term[:MAX_TERM]):
         return {}
-    rows = Conversation.objects.filter(pk__in=conversation_ids).annotate(found=_newest_match(term[:MAX_TERM]))
+    rows = Conversation.objects.filter(pk__in=conversation_ids).annotate(
+        found=Subquery(_recent_matches(term[:MAX_TERM]).order_by("-created_at", "-id").values("pk")[:1])
+    )
     ids = [pk for pk in rows.values_list("found", flat=True) if pk is not None]
     with connection.cursor() as cursor:
         cursor.execute(_PLACES, {"ids": ids, "page_size": page_size})
@@ -141,15 +143,14 @@ def _said(conversations: QuerySet[Conversation], term: str) -> Q:
 def _said_lately(term: str) -> Q:
     """One of the conversation's newest messages contains the words."""
     # Not EXISTS: PostgreSQL may turn that into one search through all messages.
-    return Q(IsNull(_newest_match(term), False))
+    return Q(IsNull(Subquery(_recent_matches(term).values("pk")[:1]), False))
 
 
-def _newest_match(term: str) -> Subquery:
+def _recent_matches(term: str) -> "QuerySet[ConversationMessage]":
     newest = ConversationMessage.objects.filter(conversation=OuterRef(OuterRef("pk"))).order_by("-created_at", "-id")
-    with_words = ConversationMessage.objects.filter(
+    return ConversationMessage.objects.filter(
         matching(term, TEXT_UNINDEXED, "text"), pk__in=newest.values("pk")[:NEWEST_MESSAGES]
     )
-    return Subquery(with_words.values("pk")[:1])
 
 
 def is_frequent(conversations: QuerySet[Conversation], said_lately: Q) -> bool:

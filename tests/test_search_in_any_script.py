@@ -110,6 +110,16 @@ def test_the_list_of_messages_is_searched_the_same_way(everything: dict[str, Con
     assert search.find_messages(ConversationMessage.objects.all(), "糕蛋").count() == 0
 
 
+def test_a_result_shows_the_newest_message_that_was_found(businesses: TwoBusinesses) -> None:
+    talk = conversation(businesses.ours)
+    for text in ("Käsekuchen?", "Noch ein KÄSEKUCHEN", "Danke"):
+        message(talk, text)
+    (found,) = search.newest_matches([talk.pk], "kasekuchen", 50).values()
+    assert (found.text, found.before) == ("Noch ein KÄSEKUCHEN", None)
+    (found,) = search.newest_matches([talk.pk], "kasekuchen", 1).values()
+    assert found.before == talk.messages.latest("pk").pk
+
+
 @pytest.mark.parametrize("case", NUMBERS, ids=lambda case: case["country"])
 def test_numbers_are_found_as_people_type_them(businesses: TwoBusinesses, case: dict[str, Any]) -> None:
     WhatsAppAccount.objects.create(
