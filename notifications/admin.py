@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import ForeignKey
 from django.http import HttpRequest
-from unfold.admin import TabularInline
+from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.access import OWNERS, for_user
@@ -54,10 +54,11 @@ class NotificationDeliveryAdmin(MyPage):
         return delivery.error[:80]
 
 
-class RecipientInline(TabularInline):  # type: ignore[misc]  # unfold has no types
+class RecipientInline(StackedInline):  # type: ignore[misc]  # unfold has no types
     model = NotificationRecipient
     fields = ["membership", "position", "kinds"]
     extra = 0
+    hide_title = True
     verbose_name_plural = "Who is notified, and in which order (leave empty for: operators first, then owners)"
 
     # Those who may see and change the settings may do so with their parts.

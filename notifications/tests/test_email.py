@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db.models.functions import Now
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from notifications import delivering, incidents, telling
 from notifications.choices import Kind, State
@@ -49,6 +50,16 @@ def test_an_email_says_what_happened_and_links_to_it(
     (sent,) = emails()
     assert (sent.state, sent.attempts, sent.error) == (State.SENT, 1, "")
     assert sent.sent_at is not None
+    stage.work()
+    assert len(mail.emails) == 1
+
+
+def test_no_job_is_needed_to_find_what_is_due(stage: Stage, team: TwoBusinesses, mail: MailServer) -> None:
+    happen(team.ours)
+    ProcrastinateJob.objects.all()._raw_delete("default")  # as if the worker had died
+    telling.tell_due()
+    ProcrastinateJob.objects.all()._raw_delete("default")
+    assert telling.BACKLOG.find_due() == 1
     stage.work()
     assert len(mail.emails) == 1
 
