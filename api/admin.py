@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from api import keys as api_keys
 from api.models import AdminToken, ApiKey
+from runtime import clock
 from tenants.access import NOBODY, OWNERS
 from tenants.admin import UserAdmin
 from tenants.scoped_admin import TenantScopedAdmin
@@ -59,7 +60,7 @@ class ApiKeyAdmin(TenantScopedAdmin):
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: Any) -> str:
         if key.revoked_at:
-            return f"Revoked {key.revoked_at:%Y-%m-%d %H:%M} UTC"
+            return f"Revoked {clock.shown(key.revoked_at)}"
         return "Active" if key.works else "Off: its creator has no access, or the business is inactive"
 
     @admin.action(description="Revoke selected keys", permissions=["change"])

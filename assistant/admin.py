@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.formats import date_format
 
 from conversations.desk import extensions
@@ -116,7 +117,10 @@ def last_turn(conversation: Conversation) -> str:
 @extensions.register(extensions.status_lines)
 def automatic_hand_back(conversation: Conversation) -> str:
     at = handback.returns_at(conversation)
-    return f"automatic hand-back on {date_format(at, 'j F')} at {date_format(at, 'H:i')} UTC" if at else ""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    return f"automatic hand-back on {date_format(local, 'j F')} at {date_format(local, 'H:i T')}"
 
 
 @extensions.register(extensions.message_info)

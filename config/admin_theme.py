@@ -18,5 +18,6 @@ UNFOLD = {
     "STYLES": [lambda request: static("conversations/plain.css")],
     "LOGIN": {"form": "tenants.sign_in.SignInForm"},
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
+    "ACCOUNT": {"navigation": "config.navigation.account"},
     "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",
 }

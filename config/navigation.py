@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from conversations.models import Conversation
 from tenants.access import ANYONE, has_role_anywhere
 
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
@@ -48,6 +49,13 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     ]
     documentation: dict[str, object] = {"title": "API documentation", "icon": "menu_book", "link": reverse("docs")}
     return [{"items": first}, *groups, {"items": [documentation]}]
+
+
+def account(request: HttpRequest) -> list[dict[str, object]]:
+    """The links in the menu under the user's name."""
+    if not admin.site.get_model_admin(Conversation).has_module_permission(request):
+        return []
+    return [{"title": "Your settings", "link": reverse("admin:conversations_preferences")}]
 
 
 def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:

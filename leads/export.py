@@ -1,6 +1,7 @@
 """Leads as a spreadsheet, written row by row so that any number of them fits into memory."""
 
 import csv
+import datetime as dt
 import tempfile
 from collections.abc import Iterator
 
@@ -32,7 +33,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def as_csv(leads: QuerySet[Lead]) -> StreamingHttpResponse:
     """UTF-8 with a byte order mark, which Excel needs."""
     headers = {"Content-Disposition": f'attachment; filename="{_filename("csv")}"'}
-    return StreamingHttpResponse(_csv_lines(leads), content_type="text/csv; charset=utf-8", headers=headers)
+    lines = _csv_lines(leads, timezone.get_current_timezone())  # it's written after the request's time zone has ended
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 class _Line:
@@ -42,10 +44,10 @@ class _Line:
         return line
 
 
-def _csv_lines(leads: QuerySet[Lead]) -> Iterator[str]:
+def _csv_lines(leads: QuerySet[Lead], zone: dt.tzinfo) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield "\ufeff"
-    for row in _rows(leads):
+    for row in _rows(leads, zone):
         yield writer.writerow(row)
 
 
@@ -53,7 +55,7 @@ def as_excel(leads: QuerySet[Lead]) -> FileResponse:
     """Written to a temporary file: in memory, 100,000 leads would need hundreds of megabytes."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Leads")
-    for row in _rows(leads):
+    for row in _rows(leads, timezone.get_current_timezone()):
         sheet.append([cell[:LONGEST_CELL] for cell in row])
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     book.save(file)
@@ -61,17 +63,19 @@ def as_excel(leads: QuerySet[Lead]) -> FileResponse:
     return FileResponse(file, as_attachment=True, filename=_filename("xlsx"), content_type=EXCEL)
 
 
-def _rows(leads: QuerySet[Lead]) -> Iterator[list[str]]:
+def _rows(leads: QuerySet[Lead], zone: dt.tzinfo) -> Iterator[list[str]]:
     yield list(COLUMNS)
     for values in leads.values_list(*COLUMNS.values()).iterator(chunk_size=CHUNK):
-        yield [_cell(value) for value in values]
+        yield [_cell(value, zone) for value in values]
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, zone: dt.tzinfo) -> str:
     """Text that a spreadsheet shows instead of running it."""
+    if isinstance(value, dt.datetime):
+        value = value.astimezone(zone).isoformat(" ", "seconds")
     text = ILLEGAL_CHARACTERS_RE.sub("", "" if value is None else str(value))
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _filename(extension: str) -> str:
-    return f"leads-{timezone.now():%Y-%m-%d}.{extension}"
+    return f"leads-{timezone.localdate():%Y-%m-%d}.{extension}"

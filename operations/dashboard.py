@@ -59,13 +59,14 @@ class Day:
 
 def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
     """Unfold's DASHBOARD_CALLBACK. Only counts the businesses that the user belongs to."""
-    since = (timezone.now() - dt.timedelta(days=DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    first_day = timezone.localdate() - dt.timedelta(days=DAYS - 1)
+    since = timezone.make_aware(dt.datetime.combine(first_day, dt.time()))
     user = request.user
     messages = for_user(ConversationMessage.objects.filter(created_at__gte=since), user, "conversation__tenant")
     turns = for_user(Turn.objects.filter(opened_at__gte=since), user, "conversation__tenant")
     waiting = for_user(Conversation.objects.exclude(needs_person=""), user, "tenant")
     broken = causes.causes_for(request)
-    by_day = days(messages, since.date())
+    by_day = days(messages, first_day)
     context["dashboard"] = {
         "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
         "days": by_day,

@@ -11,6 +11,8 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from runtime import clock
+
 from . import deletion
 from .access import NOBODY, OWNERS, has_role, is_installation_admin, tenants_of
 from .invitations import inviting
@@ -139,7 +141,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def state(self, invitation: Invitation) -> str:
         if invitation.by_email:
-            return f"Emailed {invitation.emailed_at:%Y-%m-%d %H:%M} UTC" if invitation.emailed_at else "Being emailed"
+            return f"Emailed {clock.shown(invitation.emailed_at)}" if invitation.emailed_at else "Being emailed"
         return "Waiting for the link to be opened" if invitation.token_hash else "Waiting for them to sign in"
 
     @admin.action(description="Renew (a new link replaces the old one)", permissions=["repeat"])

@@ -20,6 +20,7 @@ from conversations import search
 from conversations.desk import extensions
 from conversations.models import Pause
 from conversations.outbox import queue as outbox
+from runtime import clock
 from tenants.access import Person
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import TenantScopedAdmin
@@ -127,7 +128,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
-        how_long = f"until {until:%Y-%m-%d %H:%M} UTC" if until else "until you save a new token or resume sending"
+        how_long = f"until {clock.shown(until)}" if until else "until you save a new token or resume sending"
         return f"Paused {how_long}: {account.pause_reason}"
 
     @admin.display(description="token set", boolean=True)

@@ -81,8 +81,8 @@ class ListRow:
         at = self.at or self.conversation.last_message_at
         if at is None:
             return ""
-        local = timezone.localtime(at)
-        return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M")
+        local, today = timezone.localtime(at), timezone.localdate()
+        return date_format(local, "H:i" if local.date() == today else "j M" if local.year == today.year else "j M Y")
 
     @property
     def handler(self) -> str:

@@ -15,6 +15,7 @@ _ETAG = re.compile(r'(?:W/)?"([0-9a-f]*)\.([0-9a-f]*)\.(\d{0,18})\.(\d*-\d*)"')
 # A change that commits late isn't the newest: so the newest few of each business are compared, not the newest alone.
 _NEWEST = 20
 NOTHING_TOLD = "0-"
+# Days begin at a quarter of an hour everywhere: then the list shows dates instead of times.
 # xmin and ctid are who wrote the row's current version, and where: they change with every update. A conversation's
 # `updated_at` doesn't change when someone reads it, which must not refresh every desk.
 _VERSION = """
@@ -34,7 +35,8 @@ WITH newest AS (
     ORDER BY created_at DESC, id DESC LIMIT {max_live}
 )
 SELECT
-    md5(concat(current_date, (SELECT string_agg(concat(id, ' ', version), ',' ORDER BY id) FROM newest))),
+    md5(concat(date_bin('15 minutes', statement_timestamp(), 'epoch'),
+        (SELECT string_agg(concat(id, ' ', version), ',' ORDER BY id) FROM newest))),
     CASE WHEN %(open)s::bigint IS NOT NULL THEN md5(concat_ws('|',
         (SELECT concat(updated_at, has_window) FROM opened),
         (SELECT string_agg(concat(id, ' ', version), ',' ORDER BY id) FROM shown),

@@ -6,7 +6,7 @@ from functools import partial
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
@@ -19,6 +19,7 @@ from tenants.users import user_of
 from . import extensions, form_tokens, notes
 from .extensions import PageView
 from .pages import InboxPages
+from .preferences import PreferencesForm
 
 
 class DeskViews(InboxPages):
@@ -39,7 +40,7 @@ class DeskViews(InboxPages):
             path("live/", wrap(self.live_view), name="conversations_live"),
             path("<int:pk>/live/", wrap(self.live_view), name="conversations_live_open"),
             path("mark-handled/", wrap(require_POST(self.mark_handled_view)), name="conversations_mark_handled"),
-            path("preferences/", wrap(require_POST(self.preferences_view)), name="conversations_preferences"),
+            path("preferences/", wrap(self.preferences_view), name="conversations_preferences"),
             path("<int:pk>/transcript/", wrap(self.transcript_view), name="conversations_transcript"),
             *(
                 path(f"<int:pk>/{url}/", wrap(require_POST(view)), name=f"conversations_{name}")
@@ -93,10 +94,18 @@ class DeskViews(InboxPages):
         """The user's own settings; everyone who may see the inbox has some."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        DeskPreferences.objects.update_or_create(
-            pk=user_of(request).pk, defaults={"enter_sends": request.POST.get("enter_sends") == "on"}
-        )
-        return self.respond(request, None)
+        user = user_of(request)
+        if "version" in request.POST:  # the switch beside the reply
+            enter_sends = request.POST.get("enter_sends") == "on"
+            DeskPreferences.objects.update_or_create(pk=user.pk, defaults={"enter_sends": enter_sends})
+            return self.respond(request, None)
+        form = PreferencesForm(user, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            form.save()
+            messages.success(request, "Your settings have been saved.")
+            return redirect(request.path)
+        context = {**self.admin_site.each_context(request), "title": "Your settings", "form": form}
+        return render(request, "conversations/preferences.html", context)
 
     def reply_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation = self.writable(request, pk)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
-from runtime import http
+from runtime import clock, http
 from runtime.untrusted_json import as_dict, as_list, as_text, one_line
 from whatsapp.models import WhatsAppAccount
 
@@ -43,7 +43,7 @@ def check(account: WhatsAppAccount) -> list[Finding]:
     if account.last_delivery_at is None:
         findings.append(Finding(False, "No webhook received yet. Enter the callback URL in your Meta app."))
     else:
-        findings.append(Finding(True, f"Last webhook received: {account.last_delivery_at:%Y-%m-%d %H:%M} UTC"))
+        findings.append(Finding(True, f"Last webhook received: {clock.shown(account.last_delivery_at)}"))
     return findings
 
 

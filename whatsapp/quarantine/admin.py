@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from runtime import clock
 from tenants.access import OPERATORS
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin, as_html
@@ -40,8 +41,8 @@ class QuarantinedEventAdmin(ReadOnlyAdmin):
     @admin.display(description="retry", ordering="retried_at", empty_value="Not retried")
     def result(self, event: QuarantinedEvent) -> str | None:
         if event.resolved_at:
-            return f"Stored {event.resolved_at:%Y-%m-%d %H:%M} UTC"
-        return f"Failed {event.retried_at:%Y-%m-%d %H:%M} UTC: {event.error}" if event.retried_at else None
+            return f"Stored {clock.shown(event.resolved_at)}"
+        return f"Failed {clock.shown(event.retried_at)}: {event.error}" if event.retried_at else None
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState("Nothing in quarantine", self.nothing_yet)
