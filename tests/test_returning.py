@@ -16,7 +16,7 @@ from conversations.outbox import queue as outbox
 from conversations.tests.test_admin_transcript import page_of
 from tenants.models import Tenant
 from tenants.tests.people import browser_of, superuser
-from tests.stage import Stage
+from tests.stage import Stage, lines
 from whatsapp.tests.factories import inbound, text_message
 
 
@@ -100,6 +100,17 @@ def test_the_button_answers_what_the_customer_wrote_meanwhile(stage: Stage, take
         assert browser.post(url).status_code == 302
     stage.work()
     assert stage.wire.texts == ["Answer to one", "Answer to two"]
+
+
+def test_the_assistant_knows_what_the_person_said(stage: Stage, taken: Conversation) -> None:
+    stage.converse(inbound(text_message("two")))
+    outbox.send(taken, "We close at six today.", author=taken.operator)
+    stage.work()
+    stage.converse(inbound(text_message("And tomorrow?")))
+    handover.hand_back(taken.pk)
+    stage.work()
+    assert "We close at six today." in lines(stage.wire.asked[-1])
+    assert stage.wire.texts[-1] == "Answer to And tomorrow?"
 
 
 @pytest.mark.parametrize("column", ["is_active", "last_inbound_at"])

@@ -1,11 +1,15 @@
 """The main job, end to end: a signed webhook in, a stored conversation, a reply out."""
 
+import datetime as dt
+from typing import Any
+
 import pytest
+from django.utils import timezone
 
 from assistant.models import Turn
 from conversations.models import Conversation, ConversationMessage
 from leads.models import Lead
-from tests.stage import Stage, completion
+from tests.stage import Stage, completion, graph_error
 from whatsapp.tests.factories import (
     CUSTOMER,
     PHONE_NUMBER_ID,
@@ -125,3 +129,23 @@ def test_a_quotation_is_kept_and_shown_to_the_model(stage: Stage, quoted: str | 
     assert last == ("(About “Hello”)\nThis one" if quoted else "This one")
     stored = ConversationMessage.objects.get(text="This one")
     assert stored.reply_to == ("wamid.first" if quoted else "")
+
+
+@pytest.mark.parametrize("code", [1, 2, 131000, 131016])
+def test_an_error_of_metas_own_is_retried_unless_the_message_went_out_after_all(
+    stage: Stage, settings: Any, code: int
+) -> None:
+    """Meta asks to try again. The first retry waits for a status, which would name our message."""
+    settings.RETRY_TIME_SCALE = 1
+    stage.wire.graph = lambda body: graph_error(code, 500)
+    stage.converse(inbound(text_message("Hello")))
+    stage.wire.graph = None
+    waiting = ConversationMessage.objects.get(role="assistant")
+    assert waiting.status == "queued"
+    assert waiting.next_attempt_at
+    assert waiting.next_attempt_at > timezone.now() + dt.timedelta(seconds=50)
+    stage.post(delivery(change(statuses=[status("sent", wamid="wamid.late", message_id=waiting.pk)])))
+    ConversationMessage.objects.update(next_attempt_at=timezone.now())
+    stage.work()
+    assert len(stage.wire.sent) == 1
+    assert ConversationMessage.objects.get(role="assistant").status == "sent"

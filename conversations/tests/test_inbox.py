@@ -253,3 +253,14 @@ def test_the_details_have_a_form_of_their_own(businesses: TwoBusinesses, three: 
     assert 'name="contact_name"' in client.get(f"{page}?details=1").content.decode()
     client.post(f"{page}?details=1", {"contact_name": "Anna", "is_active": "on"})
     assert Conversation.objects.get(pk=three["Ann"].pk).contact_name == "Anna"
+
+
+def test_only_what_waits_for_a_person_counts_as_unread(three: dict[str, Conversation]) -> None:
+    for talk in three.values():
+        for text in ("Hello", "Anyone?"):
+            message(talk, text)
+    assert {str(row.conversation): row.unread for row in list_rows.rows_for(list(three.values()))} == {
+        "Ann": 2,
+        "Bo": 2,
+        "Cy": 0,
+    }

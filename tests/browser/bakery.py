@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from assistant.models import Assistant, Turn
 from conversations import handover
+from conversations.choices import HandoverReason
 from conversations.desk import notes
 from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.tests.rows import message, owner
@@ -55,7 +56,11 @@ def open_bakery(tenant: Tenant, agent: User, account: WhatsAppAccount) -> Bakery
     _fortnight(talks[-1])
     lead = _look_at(talks[0], agent)
     Conversation.objects.filter(pk=talks[1].pk).update(handled_by="operator", operator=agent)
-    _needs(talks[2], "The customer asked to speak to someone.")
+    handover.mark_needs_person(
+        [talks[2].pk],
+        HandoverReason.ASKED,
+        "Wants to talk about a late order. The assistant found no order in his name.",
+    )
     _needs(talks[3], handover.UNCERTAIN)
     Pause.objects.create(scope=f"number:{PHONE_NUMBER_ID}", reason="Meta refused the token (code 190).", error_code=190)
     return Bakery(talks[0], assistant, account, lead, _quarantined(tenant))

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from conversations.models import Pause
 from tests.browser.bakery import Bakery
 from tests.browser.conftest import PHONE, WIDE, Desk
 
@@ -37,6 +38,12 @@ def pages(bakery: Bakery) -> dict[str, str]:
         "my notifications": "/admin/notifications/notificationdelivery/mine/",
         "notification settings": "/admin/notifications/notificationsettings/add/",
         "sent notifications": "/admin/notifications/notificationdelivery/",
+        "who needs an agent": "/admin/conversations/conversation/?tab=needs",
+        "settings": "/admin/conversations/conversation/preferences/",
+        "opening hours": "/admin/tenants/openinghours/add/",
+        "lead fields": "/admin/leads/leadfield/",
+        "new lead field": "/admin/leads/leadfield/add/",
+        "invitations": "/admin/tenants/invitation/",
     }
 
 
@@ -68,7 +75,17 @@ def test_the_admin(desk: Desk, bakery: Bakery, scheme: str) -> None:
     found = []
     for name, path in pages(bakery).items():
         found += at_each_size(page, desk.url + path, f"{name}, {scheme}")
+    paused = f"/admin/conversations/pause/{Pause.objects.get().pk}/resume/"
+    found += at_each_size(desk.page_of("superuser", color_scheme=scheme), desk.url + paused, f"resume, {scheme}")
     assert not found, "\n".join(found)
+
+
+def invitation_to_someone_new(desk: Desk) -> str:
+    """The path of its link."""
+    owner = desk.page_of("owner", "/admin/tenants/membership/add/")
+    owner.get_by_label("Email address").fill("new@example.test")
+    owner.get_by_role("button", name="Save", exact=True).click()
+    return "/invitation/" + owner.locator("code").inner_text().split("/invitation/")[1]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -76,7 +93,11 @@ def test_the_pages_of_strangers(desk: Desk, scheme: str, settings: Any) -> None:
     """The login page and, as in development, the sandbox's phone."""
     page = desk.window(color_scheme=scheme).new_page()
     found = []
-    for urls, path in (("config.urls", "/admin/"), ("sandbox.tests.urls", "/sandbox/")):
+    for urls, path in (
+        ("config.urls", "/admin/"),
+        ("config.urls", invitation_to_someone_new(desk)),
+        ("sandbox.tests.urls", "/sandbox/"),
+    ):
         settings.ROOT_URLCONF = urls
         found += at_each_size(page, desk.url + path, f"{path}, {scheme}")
     assert not found, "\n".join(found)
