@@ -25,7 +25,7 @@ from notifications import shown
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
-from . import extensions, form_tokens, polling, preferences, transcript, version
+from . import extensions, form_tokens, polling, preferences, time_zone, transcript, version
 from .inbox import OF_THE_PAGE, Tab, tab_of, tabs
 from .shared import Shared
 from .version import NOTHING_TOLD, Scope, Version
@@ -99,7 +99,8 @@ class InboxPages(TenantScopedAdmin):
         polling.remember(request, scope)
         if version.current(scope, user_of(request).pk, pk, known.since) == known and (known.since or pk is None):
             return HttpResponseNotModified()
-        return self._changes(request, pk, known)
+        with timezone.override(time_zone.zone_of(user_of(request))):
+            return self._changes(request, pk, known)
 
     def _changes(self, request: HttpRequest, pk: int | None, known: Version, **more: object) -> HttpResponse:
         """JSON with the HTML of the changed parts, by element ID."""

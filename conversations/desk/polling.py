@@ -20,7 +20,7 @@ from .version import Scope, Version
 
 TRUSTED_SECONDS = 10
 MAX_REMEMBERED = 5000  # sessions per process
-_LIVE = re.compile(r"/conversations/conversation/(?:(\d{1,18})/)?live/$")
+LIVE = re.compile(r"/conversations/conversation/(?:(\d{1,18})/)?live/$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class PollingMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         known = Version.parse(request.headers.get("If-None-Match", ""))
-        if known.inbox and (found := _LIVE.search(request.path_info)):
+        if known.inbox and (found := LIVE.search(request.path_info)):
             session = _checked.get(request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""))
             opened = int(found[1]) if found[1] else None
             if (

@@ -19,7 +19,7 @@ from tenants.users import user_of
 from . import extensions, form_tokens, notes
 from .extensions import PageView
 from .pages import InboxPages
-from .preferences import PreferencesForm
+from .time_zone import PreferencesForm
 
 
 class DeskViews(InboxPages):
@@ -95,7 +95,7 @@ class DeskViews(InboxPages):
         if not self.has_view_permission(request):
             raise PermissionDenied
         user = user_of(request)
-        if "version" in request.POST:  # the switch beside the reply
+        if "application/json" in request.headers.get("Accept", ""):  # the switch beside the reply
             enter_sends = request.POST.get("enter_sends") == "on"
             DeskPreferences.objects.update_or_create(pk=user.pk, defaults={"enter_sends": enter_sends})
             return self.respond(request, None)
