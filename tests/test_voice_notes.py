@@ -9,6 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from assistant.models import Assistant, Turn
 from assistant.tasks import find_files_to_read
 from conversations.files.attachments import Attachment
+from conversations.models import Conversation
 from conversations.outbox.pauses import Pause
 from runtime.backlog import Backlog
 from tenants.models import Tenant
@@ -48,6 +49,12 @@ def test_a_voice_note_is_transcribed_and_answered(stage: Stage, meta: MediaAtMet
     assert b'filename="voice.ogg"' in form
     assert b"gpt-transcribe" in form
     assert b'name="language"' not in form
+
+
+def test_a_customer_who_says_that_they_want_a_person_is_flagged(stage: Stage, meta: MediaAtMeta) -> None:
+    stage.wire.hearing = lambda: httpx2.Response(200, json={"text": "I want to speak to a human, please."})
+    stage.converse(inbound(voice(meta)))
+    assert Conversation.objects.get().needs_person == "Asked for a person"
 
 
 def test_the_language_is_the_assistants(stage: Stage, meta: MediaAtMeta) -> None:
