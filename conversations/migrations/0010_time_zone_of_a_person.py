@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0007_form_tokens'),
+        ('conversations', '0009_search_indexes'),
     ]
 
     operations = [
