@@ -30,6 +30,10 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Sent notifications", "notifications", "notifications.NotificationDelivery"),
         ("Pauses", "pause_circle", "conversations.Pause"),
     ],
+    "Data protection": [
+        ("Retention", "auto_delete", "privacy.RetentionPolicy"),
+        ("Erasures", "person_remove", "privacy.Erasure"),
+    ],
     "Installation": [
         ("Users", "manage_accounts", "auth.User"),
         ("Groups", "groups", "auth.Group"),

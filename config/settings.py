@@ -155,6 +155,7 @@ INSTALLED_APPS = [
     "assistant",
     "whatsapp",
     "api",
+    "privacy",
     "operations",
     *(["sandbox"] if SANDBOX or TESTING else []),
 ]

@@ -1,4 +1,4 @@
-"""Deleting a business: marked at once, then deleted by a job in small transactions (`operations.deletion`)."""
+"""Deleting a business: marked at once, then deleted by a job in small transactions (`privacy.businesses`)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from runtime import jobs
 
 from .models import Membership, Tenant
 
-TASK = "operations.tasks.delete_tenant"
+TASK = "privacy.tasks.delete_tenant"
 
 
 def request(tenant_ids: Sequence[int]) -> None:

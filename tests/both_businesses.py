@@ -13,6 +13,7 @@ from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
 from leads.models import Lead, LeadField
 from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
+from privacy.models import Erasure, RetentionPolicy
 from tenants.models import Invitation, MemberRole, Membership, OpeningHours, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -75,6 +76,8 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "leads/lead": Lead.objects.create(
             tenant=tenant, conversation=talk, name=f"{mark} lead", source=mark, first_text=mark, fields={"size": mark}
         ),
+        "privacy/erasure": Erasure.objects.create(tenant=tenant, finished_at=now),
+        "privacy/retentionpolicy": RetentionPolicy.objects.create(tenant=tenant, messages_days=400),
         "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
         "assistant/assistant": Assistant.objects.create(
             tenant=tenant, instructions=f"{mark} instructions", model=mark, api_key=f"sk-{SECRET}"

@@ -46,6 +46,8 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "assistant/turn": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),
     "whatsapp/quarantinedevent": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
+    "privacy/erasure": (OWNER, OWNER, EVIDENCE, EVIDENCE),
+    "privacy/retentionpolicy": (OWNER, OWNER, OWNER, OWNER),
     "conversations/pause": (NONE, EVIDENCE, EVIDENCE, EVIDENCE),
     "auth/user": (NONE, NONE, NONE, NONE),
     "auth/group": (NONE, NONE, NONE, NONE),

@@ -1,18 +1,22 @@
-"""The jobs that delete businesses."""
+"""What the workers delete: businesses, people, and what is older than a business keeps it."""
 
 from procrastinate.contrib.django import app
 
-from operations import deletion
 from runtime import jobs
 from runtime.database import database_sync_to_async
 from tenants.deletion import TASK
 from tenants.models import Tenant
 
+from . import businesses, erasing, retention
+
+jobs.every(2)(erasing.erase_some)
+jobs.every(60)(retention.apply_some)
+
 
 @app.task(queue="maintenance", name=TASK)
 async def delete_tenant(tenant_id: int) -> None:
     """Delete some rows of a business, and leave the rest to the next job. Safe to run twice."""
-    if await database_sync_to_async(deletion.delete_some)(tenant_id):
+    if await database_sync_to_async(businesses.delete_some)(tenant_id):
         await database_sync_to_async(jobs.defer)(TASK, {"tenant_id": tenant_id})
 
 

@@ -18,8 +18,8 @@ from conversations.files.uploads import keep
 from conversations.models import Attachment, Conversation, ConversationMessage
 from conversations.outbox.queue import send_message
 from notifications.models import NotificationDelivery, NotificationIncident
-from operations import deletion
-from operations.tasks import resume_deletions
+from privacy import businesses as deletion
+from privacy.tasks import resume_deletions
 from tenants.models import Membership, Tenant
 from tenants.tests.people import TwoBusinesses
 from tests.media_at_meta import PDF
@@ -115,7 +115,10 @@ def test_each_transaction_deletes_a_bounded_number_of_rows(
     assert max(sizes) < 4
 
 
-def test_a_deletion_that_was_interrupted_goes_on(client: Client, stage: Stage, businesses: TwoBusinesses) -> None:
+def test_a_deletion_that_was_interrupted_goes_on(
+    client: Client, stage: Stage, businesses: TwoBusinesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "BATCH", 4)
     fill(businesses.ours)
     delete(client, businesses.ours)
     assert resume_deletions() == 0, "its job is waiting"
