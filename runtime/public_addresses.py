@@ -27,14 +27,16 @@ class NotPublic(OSError):
         super().__init__("not on the internet")
 
 
-def flaw(url: str) -> str:
-    """What's wrong with an endpoint's URL, without resolving its name; "" if nothing is."""
+def flaw(url: str, only_https: bool = True) -> str:
+    """What's wrong with a URL that someone gave us, without resolving its name; "" if nothing is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "This isn't a URL."
-    if parts.scheme not in (("https", "http") if settings.WEBHOOKS_ALLOW_PRIVATE else ("https",)):
+    if parts.scheme not in ("https", "http"):
+        return "The URL must begin with https://."
+    if parts.scheme == "http" and only_https and not settings.WEBHOOKS_ALLOW_PRIVATE:
         return "Only https is allowed: it protects what customers write."
     if not host or parts.username is not None:
         return "The URL needs a host and can't contain a username."

@@ -25,6 +25,9 @@ _STRING = re.compile(rb'"[^"]*"')  # once escaped quotes are gone
 _STEPS = dict(zip(b"{}[]", (1, -1, 1, -1), strict=True))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_LINE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_LINE_END = re.compile(r"[ \t]*(?:\r\n|[\r\n\x0b\x0c\x85\u2028\u2029])")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 # Characters that can't be seen, or that change the direction of the text around them. Emoji and several scripts need
 # the two joiners, U+200C and U+200D.
 _HIDDEN = re.compile(
@@ -96,6 +99,12 @@ def one_line(text: str, limit: int) -> str:
     """
     line = " ".join(_HIDDEN.sub("", _CONTROL.sub(" ", clean_text(text[: limit * 8]))).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def several_lines(text: str) -> str:
+    """Text that is safe to show, in lines: without hidden characters, and with at most one empty line in a row."""
+    text = _CONTROL_IN_LINE.sub(" ", _HIDDEN.sub("", clean_text(text)))
+    return _EMPTY_LINES.sub("\n\n", _LINE_END.sub("\n", text)).strip()
 
 
 def words_in(answer: object, limit: int) -> str:

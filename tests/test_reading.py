@@ -2,10 +2,7 @@
 
 import base64
 import io
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +11,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as active
 from PIL import Image
 
-from assistant.files import documents, extraction, images, sandbox
+from assistant.files import documents, extraction, images
 from assistant.models import Assistant, Turn
 from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
@@ -173,9 +170,9 @@ def test_a_long_document_is_read_from_its_beginning(stage: Stage, meta: MediaAtM
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"%PDF-1.7\nnonsense", "damaged or protected"),
+        (b"%PDF-1.7\nnonsense", "is damaged"),
         (pdf(), "contains no text"),
-        (pdf("Secret", password="x"), "damaged or protected"),
+        (pdf("Secret", password="x"), "protected by a password"),
     ],
 )
 def test_a_document_that_cannot_be_read_says_why(stage: Stage, meta: MediaAtMeta, data: bytes, reason: str) -> None:
@@ -184,24 +181,6 @@ def test_a_document_that_cannot_be_read_says_why(stage: Stage, meta: MediaAtMeta
     assert (attachment.state, attachment.transcript) == ("ready", "")
     assert reason in attachment.error
     assert last_question(stage) == "[document]"
-
-
-def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sleeper = tmp_path / "sleep.py"
-    sleeper.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(sandbox, "PROGRAM", sleeper)
-    monkeypatch.setattr(sandbox, "SECONDS", 0.5)
-    began = time.monotonic()
-    with (tmp_path / "sleep.py").open("rb") as file, pytest.raises(documents.Unreadable, match="be read within"):
-        documents.text_of(file, "application/pdf")
-    assert time.monotonic() - began < 10
-
-
-def test_the_pdf_reader_has_its_own_limits() -> None:
-    program = sandbox.PROGRAM.read_text()
-    greedy = program.replace("    left = characters\n", "    bytearray(2 * MEMORY)\n")
-    command = [sys.executable, "-c", greedy, "pdf", "1", "1"]
-    assert b"MemoryError" in subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr
 
 
 def test_texts_of_old_documents_are_not_repeated(stage: Stage, meta: MediaAtMeta) -> None:

@@ -2,10 +2,13 @@
 
 from typing import IO
 
-from .sandbox import DecodeError, unpack
+from runtime.untrusted_files import sandbox
+from runtime.untrusted_files.refusal import Refused
+from runtime.untrusted_files.sandbox import Limits
 
 PAGES = 50
 CHARACTERS = 20_000
+LIMITS = Limits(characters=CHARACTERS)
 READABLE = ("application/pdf", "text/plain")
 
 
@@ -24,9 +27,9 @@ def text_of(file: IO[bytes], mime_type: str) -> str:
 
 def _of_pdf(file: IO[bytes]) -> str:
     try:
-        return unpack("pdf", file, PAGES, CHARACTERS).decode("utf-8", "replace")
-    except DecodeError as reason:
-        raise Unreadable(str(reason) or "The document is damaged or protected by a password.") from None
+        return sandbox.read("pdf", file, PAGES, "first", limits=LIMITS).decode("utf-8", "replace")
+    except Refused as refusal:
+        raise Unreadable(str(refusal) or "The document is damaged.") from None
 
 
 def _decoded(data: bytes) -> str:

@@ -10,7 +10,8 @@ from typing import IO, Any
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from .sandbox import DecodeError, unpack
+from runtime.untrusted_files import sandbox
+from runtime.untrusted_files.refusal import Refused
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +27,9 @@ class BadPicture(Exception):
 def shrink(file: IO[bytes]) -> bytes:
     """An image file as a JPEG of at most 1024 pixels per side. Raises BadPicture."""
     try:
-        return unpack("picture", file, LONGEST_SIDE, MOST_PIXELS)
-    except DecodeError as reason:
-        raise BadPicture(str(reason) or "The image is damaged.") from None
+        return sandbox.read("picture", file, LONGEST_SIDE, MOST_PIXELS)
+    except Refused as refusal:
+        raise BadPicture(str(refusal) or "The image is damaged.") from None
 
 
 async def with_data(messages: Sequence[dict[str, object]]) -> list[dict[str, object]]:

@@ -1,0 +1,33 @@
+"""The rows of a CSV file."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .encoding import decoded
+from .refusal import Refused
+from .rows import lines_of
+
+LONGEST_CELL = 20_000  # characters
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def read(file: BinaryIO, charset: str = "") -> Iterator[str]:
+    text = decoded(file.read(), charset).replace("\0", "")
+    csv.field_size_limit(LONGEST_CELL)
+    try:
+        yield from lines_of(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)))
+    except csv.Error as error:
+        if "field limit" in str(error):
+            raise Refused(
+                f"A cell has more than {LONGEST_CELL:,} characters. Is a closing quotation mark missing?"
+            ) from None
+        raise
+
+
+def delimiter_of(text: str) -> str:
+    """The most frequent one in the first line."""
+    first = _QUOTED.sub("", text.lstrip()[:LONGEST_CELL]).partition("\n")[0]
+    return max(",;\t|", key=first.count)
