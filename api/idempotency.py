@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,13 @@ HEADER = "Idempotency-Key"
 PATTERN = r"[\x21-\x7e]{1,255}"
 KEPT_FOR = dt.timedelta(hours=24)
 DELETED_AT_ONCE = 20
+IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    {"type": "string", "pattern": f"^{PATTERN}$"},
+    OpenApiParameter.HEADER,
+    description="Makes the request safe to retry: for 24 hours, the same key takes effect only once and returns the "
+    "same response.",
+)
 
 _DELETE_EXPIRED = """
 DELETE FROM api_idempotent_responses WHERE id IN (

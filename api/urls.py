@@ -10,6 +10,7 @@ from api.staff.whatsapp_accounts import WhatsAppAccountViewSet
 from api.views.assistant import AssistantView, UsageView
 from api.views.conversations import ConversationsView, ConversationView, HandBackView, TakeOverView
 from api.views.keys import KeyView
+from api.views.knowledge import ChunksView, KnowledgeFilesView, ReadAgainView, SourcesView, SourceView
 from api.views.leads import LeadsView, LeadView
 from api.views.messages import FilesView, FileView, MessagesView, TemplatesView
 from api.views.schema import SchemaView
@@ -30,6 +31,11 @@ with_api_key: list[URLPattern] = [
     path("files/<int:pk>", FileView.as_view(), name="api_file"),
     path("leads", LeadsView.as_view(), name="api_leads"),
     path("leads/<int:pk>", LeadView.as_view(), name="api_lead"),
+    path("knowledge/sources", SourcesView.as_view(), name="api_knowledge"),
+    path("knowledge/sources/<int:pk>", SourceView.as_view(), name="api_knowledge_source"),
+    path("knowledge/sources/<int:pk>/read-again", ReadAgainView.as_view(), name="api_knowledge_read_again"),
+    path("knowledge/sources/<int:pk>/chunks", ChunksView.as_view(), name="api_knowledge_chunks"),
+    path("knowledge/files", KnowledgeFilesView.as_view(), name="api_knowledge_files"),
     path("assistant", AssistantView.as_view(), name="api_assistant"),
     path("usage", UsageView.as_view(), name="api_usage"),
 ]

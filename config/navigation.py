@@ -12,6 +12,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
+        ("Knowledge", "menu_book", "knowledge.Source"),
         ("Opening hours", "schedule", "tenants.OpeningHours"),
         ("Notifications", "notifications_active", "notifications.NotificationSettings"),
         ("Lead fields", "contact_page", "leads.LeadField"),

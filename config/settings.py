@@ -96,6 +96,14 @@ if SANDBOX:
 
 OUTGOING_PROXIES: dict[str, str] = {} if TESTING else outgoing_proxies()
 
+# --- Knowledge ---------------------------------------------------------------------------------------------
+# About how many tokens of knowledge go into each prompt as a whole. More is searched.
+KNOWLEDGE_PROMPT_TOKENS = env.int("KNOWLEDGE_PROMPT_TOKENS", default=6000)
+KNOWLEDGE_MAX_CHUNKS = env.int("KNOWLEDGE_MAX_CHUNKS", default=20_000)
+# Of one sitemap.
+KNOWLEDGE_MAX_PAGES = env.int("KNOWLEDGE_MAX_PAGES", default=1000)
+KNOWLEDGE_LARGEST_MB = env.int("KNOWLEDGE_LARGEST_MB", default=20)
+
 # --- Waits, in seconds. The fault tests only shorten them ------------------------------
 TURN_QUIET_SECONDS = env.float("TURN_QUIET_SECONDS", default=3)
 TURN_MAX_WAIT_SECONDS = env.float("TURN_MAX_WAIT_SECONDS", default=15)
@@ -141,6 +149,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -152,6 +161,7 @@ INSTALLED_APPS = [
     "notifications",
     "conversations",
     "leads",
+    "knowledge",
     "assistant",
     "whatsapp",
     "api",

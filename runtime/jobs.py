@@ -30,7 +30,7 @@ from runtime.notify import notify
 logger = logging.getLogger(__name__)
 
 # Jobs that one worker process runs at once, by queue.
-QUEUES = {"files": 24, "webhooks": 64, "notifications": 16, "maintenance": 4}
+QUEUES = {"files": 24, "webhooks": 64, "knowledge": 4, "notifications": 16, "maintenance": 4}
 
 BATCH = 500  # rows that a recurring function handles in one transaction
 HEARTBEAT_SECONDS = 10

@@ -190,12 +190,16 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     # --- writing: the final check, whichever form or action leads here ---
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        self.check_may_save(request, obj, change)
+        super().save_model(request, obj, form, change)
+
+    def check_may_save(self, request: HttpRequest, obj: Any, change: bool) -> None:
+        """Raises PermissionDenied."""
         roles = self.may_change if change else self.may_add
         if change and not self.changeable(request, self.get_queryset(request)).filter(pk=obj.pk).exists():
             raise PermissionDenied
         if self.tenant_path != "pk" and not self._allows(roles, request, obj):
             raise PermissionDenied
-        super().save_model(request, obj, form, change)
 
     def response_action(self, request: HttpRequest, queryset: Rows, *args: Any, **kwargs: Any) -> Any:
         action = self.get_actions(request).get(request.POST.get("action", ""))

@@ -11,6 +11,7 @@ from api.tests.clients import issue_key
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
+from knowledge.models import Source
 from leads.models import Lead, LeadField
 from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
 from privacy.models import Erasure, RetentionPolicy
@@ -79,6 +80,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "privacy/erasure": Erasure.objects.create(tenant=tenant, finished_at=now),
         "privacy/retentionpolicy": RetentionPolicy.objects.create(tenant=tenant, messages_days=400),
         "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
+        "knowledge/source": Source.objects.create(
+            tenant=tenant, kind="page", title=f"{mark} page", url=f"https://{mark}.example/", text=mark, error=mark
+        ),
         "assistant/assistant": Assistant.objects.create(
             tenant=tenant, instructions=f"{mark} instructions", model=mark, api_key=f"sk-{SECRET}"
         ),

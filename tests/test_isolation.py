@@ -42,6 +42,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "conversations/conversationmessage": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
     "leads/leadfield": (OWNER, OWNER, OWNER, OWNER),
+    "knowledge/source": (ALL, WRITERS, WRITERS, WRITERS),
     "assistant/assistant": (ALL, OWNER, OWNER, OWNER),
     "assistant/turn": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),
@@ -65,6 +66,7 @@ BUTTONS = {
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
 }
 BUTTONS_OF_SETTINGS = {
+    "admin/knowledge/source/<int:pk>/read-again/": WRITERS,
     "admin/assistant/assistant/<int:pk>/test-prompt/": OWNER,
     "admin/assistant/assistant/<int:pk>/resume/": OWNER,
     "admin/whatsapp/whatsappaccount/<int:pk>/test-connection/": OWNER,
@@ -81,6 +83,8 @@ API: dict[str, tuple[str, Any, Any, Any, Any]] = {
 MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/", f"{DESK}live/"]
 # The buttons of the list are pressed in conversations/tests/test_inbox.py.
 MIXED += [f"admin/conversations/conversation/{name}/" for name in ("live", "mark-handled", "preferences")]
+# knowledge/tests/test_admin.py
+MIXED += ["admin/knowledge/source/status/", "admin/knowledge/source/import/"]
 # Stock pages of other packages, for superusers and users with Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
 # With an API key: see api/tests/test_isolation.py.

@@ -12,11 +12,13 @@ from api import urls
 from api.tests.clients import ApiClient, Clients
 from conversations.files.attachments import Attachment
 from conversations.tests.rows import conversation, message
+from knowledge.models import Source
 from leads.models import Lead
 from tests.isolation_report import Report
 
 # The methods of each endpoint: r(ead), w(rite). A new endpoint fails a test until it's listed here.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r"}
+WITHOUT_ROW |= {"knowledge/sources": "rw", "knowledge/files": "w"}
 OF_A_CONVERSATION = {
     "conversations/<int:pk>": "rw",
     "conversations/<int:pk>/messages": "rw",
@@ -27,10 +29,16 @@ OF_A_CONVERSATION = {
 }
 OF_A_LEAD = {"leads/<int:pk>": "rw"}
 OF_A_FILE = {"files/<int:pk>": "r"}
-PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>"}
-FORMS = {"conversations/<int:pk>/files"}
-DATA = {"text": "Hello", "stage": "won", "instructions": "Obey.", "is_active": False}
-WITH_ROW = OF_A_CONVERSATION | OF_A_LEAD | OF_A_FILE
+OF_A_SOURCE = {
+    "knowledge/sources/<int:pk>": "rw",
+    "knowledge/sources/<int:pk>/read-again": "w",
+    "knowledge/sources/<int:pk>/chunks": "r",
+}
+WITH_ROW = OF_A_CONVERSATION | OF_A_LEAD | OF_A_FILE | OF_A_SOURCE
+PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>", "knowledge/sources/<int:pk>"}
+FORMS = {"conversations/<int:pk>/files", "knowledge/files"}
+DATA: dict[str, Any] = {"kind": "question", "title": "Open?", "text": "Hello"}
+DATA |= {"stage": "won", "instructions": "Obey.", "is_active": False}
 ALL = WITHOUT_ROW | WITH_ROW
 
 pytestmark = pytest.mark.usefixtures("meta")
@@ -53,7 +61,9 @@ def ids(clients: Clients) -> dict[str, dict[str, int]]:
         file = Attachment.objects.create(message=said, kind="document", mime_type="text/plain", state="ready")
         file.file.save(f"{whose}.txt", ContentFile(f"{whose}-file".encode()))
         lead = Lead.objects.create(tenant=tenant, conversation=talk, name=f"{whose}-lead")
+        source = Source.objects.create(tenant=tenant, kind="question", title=f"{whose}-question", text="Yes.")
         found[whose] = {"conversations": talk.pk, "leads": lead.pk, "files": file.pk}
+        found[whose]["knowledge"] = source.pk
     return found
 
 
@@ -121,10 +131,12 @@ def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str,
     theirs = Lead.objects.get(pk=ids["theirs"]["leads"])
     assert (theirs.stage, theirs.conversation.handled_by, theirs.conversation.is_active) == ("new", "assistant", True)
     assert theirs.conversation.messages.count() == 1
+    assert Source.objects.get(pk=ids["theirs"]["knowledge"]).title == "theirs-question"
 
 
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
 def test_an_impossible_id_is_not_found(clients: Clients, pk: int) -> None:
     for route in WITH_ROW:
-        for what, answer in asked(clients.writer, route, {"conversations": pk, "leads": pk, "files": pk}):
+        ids = dict.fromkeys(("conversations", "leads", "files", "knowledge"), pk)
+        for what, answer in asked(clients.writer, route, ids):
             assert answer.status_code == 404, what

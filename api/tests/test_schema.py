@@ -32,6 +32,7 @@ from api.keys import generate_admin_token
 from api.tests.clients import Clients
 from api.tests.conftest import Meta
 from conversations.tests.rows import conversation, many_messages
+from knowledge.models import Source
 from leads.models import Lead
 from tenants.models import Tenant
 from whatsapp.models import WhatsAppAccount
@@ -74,6 +75,7 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
     talk = conversation(ours, "4915112345", id=ROW, operator=clients.owner, needs_person="why")
     many_messages(talk, 5)
     Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
+    Source.objects.create(id=ROW, tenant=ours, kind="question", title="Open?", text="Yes.")
     third = Tenant.objects.create(id=ROW, name="Third", slug="third")
     WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
     token = generate_admin_token(clients.businesses.people["superuser"])

@@ -3,7 +3,7 @@
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from api.base import ApiView
 from api.exceptions import Conflict
-from api.idempotency import HEADER, PATTERN, IdempotentRequest
+from api.idempotency import IDEMPOTENCY_KEY, IdempotentRequest
 from api.pagination import OrderedQuery, TimeCursorPagination
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from api.serializers.rows import MessageSerializer, SentMessagesSerializer
@@ -22,14 +22,6 @@ from conversations.history.details import with_details
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.contents import Content
 from conversations.replies import ReplyRefused, reply
-
-IDEMPOTENCY_KEY = OpenApiParameter(
-    HEADER,
-    {"type": "string", "pattern": f"^{PATTERN}$"},
-    OpenApiParameter.HEADER,
-    description="Makes the request safe to retry: for 24 hours, the same key sends the message only once and "
-    "returns the same response.",
-)
 
 
 class ConversationMessagesView(ApiView[ConversationMessage]):

@@ -9,7 +9,7 @@ KB, MB = 1024, 1024 * 1024
 WEBHOOK = "/api/whatsapp/webhook"
 # These have threads of their own, which pages and the API can't occupy.
 RESERVED = frozenset({WEBHOOK, "/healthz"})
-UPLOADS = ("/admin/", "/api/conversations/")
+UPLOADS = ("/admin/", "/api/conversations/", "/api/knowledge/")
 
 HEAD = 32 * KB
 WEBHOOK_BODY = 3 * MB  # Meta's own limit for one delivery
@@ -29,7 +29,7 @@ class BodyLimit:
 
 
 def body_limit(path: str) -> BodyLimit:
-    upload = max(settings.MEDIA_LARGEST_MB.values()) * MB + FORM_MARGIN
+    upload = max(*settings.MEDIA_LARGEST_MB.values(), settings.KNOWLEDGE_LARGEST_MB) * MB + FORM_MARGIN
     if path == WEBHOOK:
         return BodyLimit(WEBHOOK_BODY, WEBHOOK_BODY)
     if path.startswith(UPLOADS):

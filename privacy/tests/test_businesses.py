@@ -17,6 +17,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations.files.uploads import keep
 from conversations.models import Attachment, Conversation, ConversationMessage
 from conversations.outbox.queue import send_message
+from knowledge import sources
+from knowledge.models import Source
 from notifications.models import NotificationDelivery, NotificationIncident
 from privacy import businesses as deletion
 from privacy.tasks import resume_deletions
@@ -41,6 +43,10 @@ def fill(tenant: Tenant, conversations: int = 2, messages: int = 5) -> None:
     )
     record(tenant.pk, EventType.NEEDS_PERSON, {})
     WebhookDelivery.objects.update(status=WebhookDelivery.Status.DELIVERED)
+    source, upload = Source(tenant=tenant), ContentFile(b"Cakes: 24.00", "prices.txt")
+    with sources.announced([upload]) as (stored,):
+        sources.add_file(source, upload, stored)
+    Source.objects.create(tenant=tenant, kind="page", url="https://shop.test/a", parent=source)
     for number in range(conversations):
         incident = NotificationIncident.objects.create(tenant=tenant, kind="handover", subject=str(number), title="Ann")
         owner = User.objects.get(is_superuser=True)
@@ -57,7 +63,7 @@ def rows_by_model() -> dict[str, int]:
 
 
 def models() -> list[type[Model]]:
-    ours = ("tenants", "webhooks", "notifications", "conversations", "leads", "assistant", "whatsapp", "api")
+    ours = ("tenants", "webhooks", "notifications", "conversations", "leads", "knowledge", "assistant", "whatsapp", "api")
     return [model for label in ours for model in apps.get_app_config(label).get_models()]
 
 

@@ -1,0 +1,111 @@
+"""Writes the chunks of sources."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.postgres.search import SearchVectorField
+from django.db import transaction
+from django.db.models import Sum, Value
+from django.db.models.functions import Cast
+
+from runtime.words import index_words
+from tenants.models import Tenant
+
+from .chunking import Piece, pieces_of
+from .models import LONGEST_TITLE, Chunk, Source
+
+BYTES_PER_TOKEN = 4  # roughly, in any script
+LONGEST_WORD = 100  # characters; PostgreSQL allows 2 KB
+BATCH = 200
+
+
+class TooMuch(Exception):
+    """The business would have more knowledge than can be searched quickly. The message says what to do."""
+
+
+def lexeme(tenant_id: int, word: str) -> str:
+    """A word as the column `words` has it. With the business in front, the index of all chunks is one per business."""
+    return f"{tenant_id}:{word[:LONGEST_WORD]}"
+
+
+def store_chunks(source: Source) -> None:
+    """Replace the chunks of a source by those of its title and text. Raises TooMuch."""
+    replace_chunks(source, chunks_of(source, source.title, source.text))
+
+
+def chunks_of(source: Source, title: str, text: str) -> list[Chunk]:
+    """The chunks that a source has with this title and text. They aren't stored yet."""
+    chunks = []
+    for position, piece in enumerate(pieces(source.kind, text)):
+        heading = piece.heading[:LONGEST_TITLE]
+        whole = "\n".join((title, heading, piece.text))
+        words = index_words(whole)
+        chunk = Chunk(
+            tenant_id=source.tenant_id,
+            source=source,
+            position=position,
+            heading=heading,
+            text=piece.text,
+            words=Cast(Value(_tsvector(source.tenant_id, words)), SearchVectorField()),
+            length=len(words),
+            tokens=tokens_of(whole),
+        )
+        chunks.append(chunk)
+    return chunks
+
+
+def pieces(kind: str, text: str) -> list[Piece]:
+    return [Piece("", text)] if kind == Source.Kind.QUESTION else list(pieces_of(text))
+
+
+def check_room(source: Source, chunks: int) -> None:
+    """Raises TooMuch if a source must not have so many chunks."""
+    others = Chunk.objects.filter(tenant=source.tenant_id).exclude(source=source.pk)
+    if others.count() + chunks > settings.KNOWLEDGE_MAX_CHUNKS:
+        raise TooMuch(
+            f"This would be more than the assistant can know: {settings.KNOWLEDGE_MAX_CHUNKS:,} chunks. "
+            "Delete what it doesn't need, or split this source and keep what matters."
+        )
+
+
+def replace_chunks(source: Source, chunks: list[Chunk]) -> None:
+    """In one transaction, so that the source is never without. Raises TooMuch."""
+    with transaction.atomic():
+        # One source of a business at a time, so that the limit holds.
+        Tenant.objects.select_for_update(no_key=True).get(pk=source.tenant_id)
+        check_room(source, len(chunks))
+        Chunk.objects.filter(source=source).delete()
+        Chunk.objects.bulk_create(chunks, batch_size=BATCH)
+
+
+def _tsvector(tenant_id: int, words: list[str]) -> str:
+    """The words with their positions, in PostgreSQL's own notation: its parser would split some of them differently,
+    depending on the database's locale."""
+    positions: dict[str, list[int]] = {}
+    for at, word in enumerate(words, start=1):
+        positions.setdefault(lexeme(tenant_id, word), []).append(at)
+    quoted = ((word.replace("\\", "\\\\").replace("'", "''"), places) for word, places in positions.items())
+    return " ".join(f"'{word}':{','.join(map(str, places))}" for word, places in quoted)
+
+
+def tokens_of(text: str) -> int:
+    """About how many tokens a model counts."""
+    return len(text.encode()) // BYTES_PER_TOKEN + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """About how many tokens all that a business's assistant knows now would add to a prompt, and the limit for that."""
+
+    tokens: int
+    limit: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of it goes into each prompt. Otherwise it's searched."""
+        return self.tokens <= self.limit
+
+
+def meter(tenant_id: int) -> Meter:
+    used = Chunk.objects.filter(tenant=tenant_id, source__in=Source.objects.filter(tenant=tenant_id).in_use())
+    return Meter(int(used.aggregate(total=Sum("tokens"))["total"] or 0), settings.KNOWLEDGE_PROMPT_TOKENS)

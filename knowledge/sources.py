@@ -1,0 +1,103 @@
+"""Adding sources, changing them, and having them read again. The admin, the API and the import all come here."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePath
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from conversations.files import removal
+from runtime.clock import from_now
+from runtime.untrusted_json import one_line, several_lines
+
+from .indexing import store_chunks
+from .models import LONGEST_ANSWER, LONGEST_TEXT, LONGEST_TITLE, SETTLED, WRITTEN_HERE, Source, stored_name
+from .reading.work import BACKLOG, DAY
+
+EDITABLE = ["title", "url", "public_url", "enabled", "expires_at", "repeat_days", "updated_at"]
+OF_PAGES = ("enabled", "expires_at")  # what a sitemap decides for its pages
+
+
+def save(source: Source) -> None:
+    """Store a new or changed source with what follows from it: its chunks, or that it's read. Raises TooMuch.
+
+    Of a source that exists, what a job may be writing meanwhile isn't touched.
+    """
+    is_written_here = source.kind in WRITTEN_HERE
+    source.updated_at = Now()
+    with transaction.atomic():
+        old = Source.objects.select_for_update(no_key=True).filter(pk=source.pk).first()
+        source.save(update_fields=[*EDITABLE, *(["text"] if is_written_here else [])] if old else None)
+        if old and not is_written_here:
+            source.text = old.text
+        if is_written_here or (old and old.title != source.title):
+            store_chunks(source)
+        if not is_written_here and (old is None or old.url != source.url):
+            read_again(Source.objects.filter(pk=source.pk))
+        elif old and old.repeat_days != source.repeat_days and old.state in SETTLED:
+            again = from_now(source.repeat_days * DAY) if source.repeat_days else None
+            Source.objects.filter(pk=source.pk).update(next_attempt_at=again)
+        if source.kind == Source.Kind.SITEMAP:
+            source.pages.update(**{name: getattr(source, name) for name in OF_PAGES})
+
+
+@contextmanager
+def announced(uploads: "Sequence[File[bytes]]") -> Iterator[list[str]]:
+    """New names for uploaded files. Outside a transaction: those that no source owns in the end are removed."""
+    names = [stored_name(upload.name or "") for upload in uploads]
+    for name in names:
+        removal.announce(name)
+    try:
+        yield names
+    finally:
+        for name in names:
+            removal.remove_if_unowned(name)
+
+
+def add_file(source: Source, upload: "File[bytes]", stored: str) -> None:
+    """Store a new source of an uploaded file, and the file under its announced name. Raises ValueError if it can't be
+    one."""
+    name = one_line((upload.name or "").replace("\\", "/").rpartition("/")[2], 240)
+    if not upload.size:
+        raise ValueError(f"{name} is empty.")
+    if upload.size > settings.KNOWLEDGE_LARGEST_MB << 20:
+        raise ValueError(f"{name} is larger than {settings.KNOWLEDGE_LARGEST_MB} MB. Split it into several files.")
+    default_storage.save(stored, upload)
+    with transaction.atomic():
+        removal.keep(stored)
+        source.kind, source.file.name, source.filename = Source.Kind.FILE, stored, name
+        source.title = source.title or PurePath(name).stem[:LONGEST_TITLE]
+        save(source)
+
+
+def read_again(sources: "QuerySet[Source]") -> int:
+    """Have files, pages and sitemaps read as soon as possible. Returns their number."""
+    to_read = sources.exclude(kind__in=WRITTEN_HERE)
+    with transaction.atomic():
+        count = to_read.update(state=Source.State.WAITING, error="", progress="", next_attempt_at=Now())
+        BACKLOG.wake(count)
+    return count
+
+
+def switch(sources: "QuerySet[Source]", enabled: bool) -> None:
+    """Have the assistant use sources, or not. A sitemap decides for its pages."""
+    with transaction.atomic():
+        ids = list(sources.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        Source.objects.filter(Q(pk__in=ids) | Q(parent__in=ids)).update(enabled=enabled, updated_at=Now())
+
+
+def checked_text(kind: str, text: str) -> str:
+    """The text of a question or a text as it's stored. Raises ValidationError."""
+    text = several_lines(text)
+    longest = LONGEST_ANSWER if kind == Source.Kind.QUESTION else LONGEST_TEXT
+    if not text:
+        raise ValidationError("This field is required.")
+    if len(text) > longest:
+        raise ValidationError(f"This has {len(text):,} characters. At most {longest:,} are possible.")
+    return text

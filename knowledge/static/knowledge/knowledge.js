@@ -1,0 +1,34 @@
+// While sources are being read: show how far they are. When the page's own source is done, show what was found.
+const STATUS_URL = document.currentScript.dataset.url;
+const POLL_MS = 2000;
+
+function openIds() {
+    return [...document.querySelectorAll("[data-source][data-open]")].map((status) => status.dataset.source);
+}
+
+function isUnchanged(form) {
+    return !form || [...form.elements].every((field) => field.type === "hidden" || field.value === (field.defaultValue ?? field.value));
+}
+
+async function poll() {
+    const ids = openIds();
+    if (!ids.length) return;
+    if (!document.hidden) {
+        try {
+            const answer = await fetch(`${STATUS_URL}?${ids.map((id) => `id=${id}`).join("&")}`, { credentials: "same-origin" });
+            if (answer.redirected || !answer.ok) return;
+            for (const [id, html] of Object.entries(await answer.json())) {
+                for (const status of document.querySelectorAll(`[data-source="${id}"]`)) status.outerHTML = html;
+            }
+            if (!openIds().length && document.querySelector(".knowledge-state") && isUnchanged(document.getElementById("source_form"))) {
+                location.reload();
+                return;
+            }
+        } catch (error) {
+            console.warn("The status couldn't be fetched; trying again.", error);
+        }
+    }
+    setTimeout(poll, POLL_MS);
+}
+
+setTimeout(poll, POLL_MS);
