@@ -42,7 +42,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One source of a file. number: from 1. problem: why it can't be imported, "" if it can."""
+    """One source of a file. number: as a spreadsheet counts its rows. problem: why it can't be imported, or ""."""
 
     number: int
     values: Mapping[str, object]
@@ -133,8 +133,8 @@ def _rows(text: str) -> Iterator[Row]:
     if len(text) > LARGEST:
         raise Unreadable(f"The file has more than {LARGEST:,} characters. Split it into several.")
     is_json = text.lstrip()[:1] in ("[", "{")
-    for number, values in enumerate(_of_json(text) if is_json else _of_csv(text), start=1):
-        if number > MOST_ROWS:
+    for count, (number, values) in enumerate(_of_json(text) if is_json else _of_csv(text)):
+        if count == MOST_ROWS:
             raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Split it into several.")
         try:
             yield Row(number, _checked(values))
@@ -142,17 +142,17 @@ def _rows(text: str) -> Iterator[Row]:
             yield Row(number, {"title": one_line(str(values.get("title") or ""), 80)}, " ".join(error.messages))
 
 
-def _of_json(text: str) -> Iterable[Mapping[str, object]]:
+def _of_json(text: str) -> Iterable[tuple[int, Mapping[str, object]]]:
     try:
         found = loads(text.encode("utf-8", "replace"))
     except UnreadableJson as error:
         raise Unreadable(f"This isn't valid JSON: {error.reason}.") from None
     if not isinstance(found, list):
         raise Unreadable('The JSON must be a list of objects, such as [{"question": "…", "answer": "…"}].')
-    return [_renamed(as_dict(each)) for each in found]
+    return enumerate((_renamed(as_dict(each)) for each in found), start=1)
 
 
-def _of_csv(text: str) -> Iterable[Mapping[str, object]]:
+def _of_csv(text: str) -> Iterable[tuple[int, Mapping[str, object]]]:
     csv.field_size_limit(LARGEST)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     try:
@@ -161,9 +161,9 @@ def _of_csv(text: str) -> Iterable[Mapping[str, object]]:
             raise Unreadable(
                 "The first row must name the columns: at least “question” and “answer”, or “title” and “text”."
             )
-        for cells in reader:
+        for number, cells in enumerate(reader, start=2):  # the names are the first row
             if any(cells.values()):
-                yield _renamed({_column(name): _unquoted(cell) for name, cell in cells.items() if name})
+                yield number, _renamed({_column(name): _unquoted(cell) for name, cell in cells.items() if name})
     except csv.Error as error:
         raise Unreadable(f"This isn't valid CSV, in line {reader.line_num}: {error}.") from None
 

@@ -42,7 +42,7 @@ class FilesInput(forms.ClearableFileInput):
 class FilesField(forms.FileField):
     """One or more uploaded files."""
 
-    widget = FilesInput(attrs={"accept": ".pdf,.docx,.xlsx,.csv,.tsv,.txt,.md,.html,.htm", "class": "page-input"})
+    widget = FilesInput(attrs={"accept": ".pdf,.docx,.xlsx,.csv,.tsv,.txt,.md,.html,.htm", "id": "knowledge-files"})
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         uploads = data if isinstance(data, list | tuple) else [data]

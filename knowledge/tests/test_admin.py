@@ -212,7 +212,7 @@ def test_an_import_with_problems_is_not_carried_out(operator: Client, people: Tw
     content = "question,answer\nOpen?,\nParking?,Behind."
     data = {"tenant": people.ours.pk, "content": content, "confirmed": "1"}
     html = operator.post(f"{LIST}import/", data).content.decode()
-    assert "Row 1, “Open?”: This field is required." in html
+    assert "Row 2, “Open?”: This field is required." in html
     assert not Source.objects.exists()
 
 

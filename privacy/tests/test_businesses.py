@@ -63,8 +63,8 @@ def rows_by_model() -> dict[str, int]:
 
 
 def models() -> list[type[Model]]:
-    ours = ("tenants", "webhooks", "notifications", "conversations", "leads", "knowledge", "assistant", "whatsapp", "api")
-    return [model for label in ours for model in apps.get_app_config(label).get_models()]
+    ours = ["tenants", "webhooks", "notifications", "conversations", "leads", "knowledge", "assistant", "whatsapp"]
+    return [model for label in [*ours, "api"] for model in apps.get_app_config(label).get_models()]
 
 
 def stored_files() -> list[Path]:
