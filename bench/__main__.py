@@ -33,7 +33,7 @@ PARTS = {
     "growth": "growth.run",
     "desk": "desk.run",
     "desks": "desks.run",
-    "cost": "cost.run",
+    "memory": "memory.run",
     "slow-clients": "attacks.slow_clients",
     "heavy": "attacks.heavy",
     "refused": "attacks.refused",

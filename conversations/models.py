@@ -34,7 +34,7 @@ from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
 from .choices import GROUP, ConversationHandler, HandoverReason, MessageKind, MessageOrigin, MessageRole, Status
-from .search_functions import Words
+from .search_functions import RecallWords, Words
 
 __all__ = [
     "Attachment",
@@ -59,11 +59,8 @@ def lock(**which: Any) -> None:
 
 
 class ClockTimestamp(Func):
-    """The database's current time.
-
-    Now() is the start of the statement, which may have waited for the conversation's lock: messages stored under that
-    lock would get times out of order.
-    """
+    """The database's current time. Now() is the start of the statement, which may have waited for the conversation's
+    lock: messages stored under that lock would get times out of order."""
 
     function = "clock_timestamp"
     output_field = models.DateTimeField()
@@ -213,6 +210,7 @@ class ConversationMessage(models.Model):
     reply_to = models.CharField(
         max_length=255, blank=True, default="", db_default="", help_text="The wamid of the message it quotes or edits."
     )
+    spoken = models.TextField(blank=True, default="", db_default="", help_text="What its voice note says.")
     edits = models.JSONField(default=list, db_default=[], blank=True, help_text="Previous texts: [{text, until}].")
     revoked_at = models.DateTimeField(null=True, blank=True)
     refused = models.TextField(
@@ -281,17 +279,18 @@ class ConversationMessage(models.Model):
             models.Index(
                 fields=["conversation", "id"], name="message_unsent", condition=Q(status__in=["queued", "sending"])
             ),
-            # Search. The function bounds the words, so that no message is lost because of an index.
+            # Search, and recall in one conversation. The functions bound the words: no message is lost because of them.
             GinIndex(Words("text"), name="message_search"),
-            # The dashboard: the messages of the last days. Rows are stored in order of time.
+            GinIndex(RecallWords(), name="message_recall"),
+            # The dashboard: the last days. Rows are stored in order of time.
             BrinIndex(fields=["created_at"], name="message_by_time"),
-            # The transcript: the reactions to the messages of one page.
+            # The transcript: reactions.
             models.Index(fields=["conversation", "reply_to"], name="message_reactions", condition=Q(kind="reaction")),
             # Echoes: who else got this text from the WhatsApp app?
             models.Index(MD5("text"), name="message_echoed", condition=Q(origin__in=["app", "automatic"])),
             # Deleting a user.
             models.Index(fields=["author"], name="message_by_author", condition=Q(author__isnull=False)),
-            # The claim: each business's due messages, oldest first; messages stuck in *sending*.
+            # The claim: each business's due messages; messages stuck in *sending*.
             models.Index(fields=["tenant", "next_attempt_at"], name="message_due", condition=Q(status="queued")),
             models.Index(fields=["sending_at"], name="message_stuck", condition=Q(status="sending")),
         ]

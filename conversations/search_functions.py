@@ -39,3 +39,11 @@ class Match(Func):
     arg_joiner = " @@ "
     arity = 2
     output_field = BooleanField()
+
+
+class RecallWords(Func):
+    """What recall looks for in a message: its conversation, as `#ID`, and its words, the longer ones as `lette~`."""
+
+    template = "recall_words(conversation_id, text || ' ' || spoken)"
+    arity = 0
+    output_field = SearchVectorField()

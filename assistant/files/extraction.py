@@ -21,10 +21,12 @@ from assistant.models import Assistant, Turn
 from assistant.turns import policy
 from conversations.files.attachments import Attachment, backlog, opened, preview_name
 from conversations.files.file_types import extension
+from conversations.models import ConversationMessage
 from conversations.outbox.pauses import active_pause
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
 from runtime.notify import notify_workers_on_commit
+from runtime.words import MAX_CHARACTERS
 
 from . import documents, images
 
@@ -171,6 +173,9 @@ def _failed(attachment: Attachment, failure: ReadFailed) -> None:
 def _ready(attachment: Attachment, **columns: str) -> None:
     with transaction.atomic():
         if Attachment.objects.held(attachment).update(state=State.READY, fence=0, next_attempt_at=None, **columns):
+            if attachment.kind == "audio" and columns.get("transcript"):
+                spoken = columns["transcript"][:MAX_CHARACTERS]
+                ConversationMessage.objects.filter(pk=attachment.message_id).update(spoken=spoken)
             settled()
             return
     if columns.get("preview") and not Attachment.objects.filter(pk=attachment.pk).exists():

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from django.db import DatabaseError
 
 from assistant.model.client import TOKEN_CHARACTERS
-from conversations.files import attachments
 from conversations.history import older
 from conversations.history.older import Older
 from conversations.models import ConversationMessage
@@ -24,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 MOST_TOKENS = 1_000
 LONGEST = 1_000  # characters of one message
-HEADING = "Earlier messages of this conversation that may matter:"
-SPEAKERS = {"assistant": "you", "customer": "customer"}  # the others are people on the team
+HEADING = "Earlier messages of this conversation that may matter (they: the customer):"
+SPEAKERS = {"assistant": "you", "customer": "they"}  # the others are people on the team
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,8 @@ def rebuilt(conversation_id: int, ids: Sequence[int]) -> Recalled:
 
 def _lines(messages: Sequence[ConversationMessage]) -> dict[int, str]:
     """One line for each message, by ID: nothing that it says can look like another message."""
-    files = attachments.of(messages)
-    found = {}
-    for message in messages:
-        heard = [file.transcript for file in files.get(message.pk, ()) if file.kind == "audio"]
-        said = one_line(" ".join([message.text, *heard]), LONGEST)
-        found[message.pk] = f"{SPEAKERS.get(message.origin, 'team')}: {said}"
-    return found
+    said = {message.pk: one_line(f"{message.text} {message.spoken}", LONGEST) for message in messages}
+    return {message.pk: f"{SPEAKERS.get(message.origin, 'team')}: {said[message.pk]}" for message in messages}
 
 
 def _written(messages: Sequence[ConversationMessage], lines: dict[int, str]) -> Recalled:

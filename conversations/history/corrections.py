@@ -112,7 +112,7 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
         condition |= edits & Q(origin=_side(message.origin))
     ids = list(ConversationMessage.objects.filter(condition).values_list("pk", flat=True))
     blanked = ConversationMessage.objects.filter(pk__in=ids)
-    blanked.update(text="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
+    blanked.update(text="", spoken="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
     Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
     forget_text(ids)
     return [
