@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -16,6 +17,7 @@ from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 
 from . import limits
 from .endpoint_fields import EndpointFields
+from .knowing.find_page import FindViews
 from .models import Assistant, Turn
 from .playground import PromptTestViews
 from .prompt.parts import parts_of
@@ -26,7 +28,7 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(ResumeViews, PromptTestViews, EndpointFields, TenantScopedAdmin):
+class AssistantAdmin(FindViews, ResumeViews, PromptTestViews, EndpointFields, TenantScopedAdmin):
     change_form_template = "assistant/change_form.html"
     list_display = ["__str__", "model_in_use", "history_limit", "daily_token_limit"]
     list_filter = ["tenant"]
@@ -44,6 +46,7 @@ class AssistantAdmin(ResumeViews, PromptTestViews, EndpointFields, TenantScopedA
                     "history_limit",
                     "history_growth",
                     "daily_token_limit",
+                    "embedding_model",
                     "base_url",
                     "api_key",
                     "api_key_state",
@@ -139,9 +142,19 @@ def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, extensions.I
     )
     for turn in turns:
         first, last = turn.first_reply_id or 0, turn.last_reply_id or turn.first_reply_id or 0
-        about = extensions.Info(_describe(turn), turn.warning)
+        about = extensions.Info(_describe(turn), turn.warning, _origins(turn))
         info.update({reply.pk: about for reply in replies if first <= reply.pk <= last})
     return info
+
+
+def _origins(turn: Turn) -> list[extensions.Origin]:
+    """The passages that the reply cites, as they were then."""
+    return [
+        extensions.Origin(
+            each["name"], each["text"], reverse("admin:knowledge_source_change", args=[each["source_id"]])
+        )
+        for each in turn.sources
+    ]
 
 
 def _describe(turn: Turn) -> str:

@@ -82,6 +82,9 @@ class Turn(models.Model):
     warning = models.TextField(
         blank=True, default="", db_default="", help_text="What the team should check in the reply."
     )
+    sources = models.JSONField(
+        default=list, db_default=[], help_text="What the reply cites: each source's ID, name, link and text."
+    )
     first_reply = MessageLink(ConversationMessage, null=True, blank=True)
     last_reply = MessageLink(ConversationMessage, null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

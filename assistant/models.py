@@ -78,6 +78,14 @@ class Assistant(models.Model):
         validators=[limits.validate_daily_tokens],
         help_text="The assistant stops replying after this many tokens per day (UTC). Leave empty for no own limit.",
     )
+    embedding_model = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Also searches knowledge by meaning, not only by words, for example text-embedding-3-small. The "
+        "database needs pgvector. Leave empty to search by words.",
+    )
     api_key = EncryptedTextField("API key", blank=True, default="", help_text="Leave empty to use OPENAI_API_KEY.")
     base_url = models.URLField("base URL", blank=True, default="", help_text="Leave empty to use OPENAI_BASE_URL.")
     fallback_text = models.TextField(

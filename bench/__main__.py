@@ -34,6 +34,7 @@ PARTS = {
     "desk": "desk.run",
     "desks": "desks.run",
     "memory": "memory.run",
+    "search": "search.run",
     "slow-clients": "attacks.slow_clients",
     "heavy": "attacks.heavy",
     "refused": "attacks.refused",

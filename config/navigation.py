@@ -13,6 +13,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Setup": [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("Knowledge", "menu_book", "knowledge.Source"),
+        ("Unanswered questions", "contact_support", "knowledge.UnansweredQuestion"),
         ("Opening hours", "schedule", "tenants.OpeningHours"),
         ("Notifications", "notifications_active", "notifications.NotificationSettings"),
         ("Lead fields", "contact_page", "leads.LeadField"),

@@ -16,6 +16,9 @@ from . import exchange, indexing, sources, states
 from .forms import FIELDS, HELP, LABELS, for_kind
 from .models import WRITTEN_HERE, Source
 from .pages import KnowledgePages, status_html
+from .unanswered_admin import UnansweredQuestionAdmin, mark_answered
+
+__all__ = ["SourceAdmin", "UnansweredQuestionAdmin"]  # the second is imported to register it
 
 PREVIEWED = 20  # chunks on one page
 MOST_METERS = 10
@@ -151,6 +154,7 @@ class SourceAdmin(KnowledgePages):
         uploads: list[File[bytes]] = form.cleaned_data.get("files", [])
         if not uploads:
             sources.save(obj)
+            mark_answered(request, obj)
         for number, upload in enumerate(uploads):
             # The first one is the row that the page was for.
             source = Source(**{name: getattr(obj, name) for name in COPIED}) if number else obj

@@ -4,19 +4,21 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.postgres.search import SearchVectorField
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum, Value
 from django.db.models.functions import Cast
 
+from runtime import idf_rank
 from runtime.words import index_words
 from tenants.models import Tenant
 
 from .chunking import Piece, pieces_of
-from .models import LONGEST_TITLE, Chunk, Source
+from .models import LONGEST_TITLE, Chunk, FrequentTerm, Source
 
 BYTES_PER_TOKEN = 4  # roughly, in any script
 LONGEST_WORD = 100  # characters; PostgreSQL allows 2 KB
 BATCH = 200
+LARGE = 500  # chunks; the words of fewer are counted by each search
 
 
 class TooMuch(Exception):
@@ -86,6 +88,41 @@ def _tsvector(tenant_id: int, words: list[str]) -> str:
         positions.setdefault(lexeme(tenant_id, word), []).append(at)
     quoted = ((word.replace("\\", "\\\\").replace("'", "''"), places) for word, places in positions.items())
     return " ".join(f"'{word}':{','.join(map(str, places))}" for word, places in quoted)
+
+
+_LARGE = """
+SELECT c.tenant_id FROM knowledge_chunks c
+LEFT JOIN knowledge_frequent_terms f ON f.tenant_id = c.tenant_id AND f.term = ''
+GROUP BY c.tenant_id HAVING count(*) >= %s AND abs(count(*) - COALESCE(max(f.chunks), 0)) > count(*) / 10
+LIMIT 10
+"""
+_COUNT = """
+WITH size AS (SELECT count(*) AS n FROM knowledge_chunks WHERE tenant_id = %(tenant)s), removed AS (
+    DELETE FROM knowledge_frequent_terms WHERE tenant_id = %(tenant)s
+)
+SELECT term, count(DISTINCT id) AS chunks FROM knowledge_chunks
+CROSS JOIN LATERAL unnest(tsvector_to_array(words)) AS word
+CROSS JOIN LATERAL (VALUES
+    ('''' || word || ''''),
+    ('''' || left(word, %(prefix)s + %(stem)s) || ''':*')) AS terms(term)
+WHERE tenant_id = %(tenant)s GROUP BY term HAVING count(DISTINCT id) > (SELECT n / 20 FROM size)
+UNION ALL SELECT '', n FROM size
+"""
+
+
+def count_frequent_terms() -> int:
+    """Count the frequent words of large businesses whose knowledge has grown or shrunk. Returns how many there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LARGE, [LARGE])
+        tenants = [pk for (pk,) in cursor.fetchall()]
+        for tenant_id in tenants:
+            with transaction.atomic():
+                cursor.execute(
+                    _COUNT, {"tenant": tenant_id, "prefix": len(lexeme(tenant_id, "")), "stem": idf_rank.STEM}
+                )
+                counted = [FrequentTerm(tenant_id=tenant_id, term=term, chunks=n) for term, n in cursor.fetchall()]
+                FrequentTerm.objects.bulk_create(counted, batch_size=1_000, ignore_conflicts=True)
+    return len(tenants)
 
 
 def tokens_of(text: str) -> int:

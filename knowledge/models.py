@@ -26,6 +26,10 @@ from conversations.files import removal
 from runtime.untrusted_json import one_line
 from tenants.models import Tenant
 
+from .unanswered import UnansweredQuestion
+
+__all__ = ["Chunk", "ChunkVector", "FrequentTerm", "Source", "UnansweredQuestion"]
+
 LONGEST_TITLE = 500  # characters; the title of a question is the question
 LONGEST_ANSWER = 4_000  # so that a question is one chunk
 LONGEST_TEXT = 1_000_000  # of any source
@@ -189,6 +193,42 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source_id}, {self.position}"
+
+
+class ChunkVector(models.Model):
+    """A chunk's vector. The column `vector` isn't one of Django's: it's only there where pgvector is.
+
+    It has no dimension, and no index: each business may have its own model, and an exact search through the rows of one
+    business finds everything. With one index for all businesses, small ones would find nothing.
+    """
+
+    chunk = models.OneToOneField(Chunk, on_delete=models.CASCADE, primary_key=True, related_name="vector")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    space = models.CharField(max_length=64, help_text="Vectors of different models can't be compared.")
+    dimensions = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "knowledge_vectors"
+        # The exact search through a business's vectors.
+        indexes = [models.Index(fields=["tenant", "space"], name="knowledge_vector_search")]
+
+    def __str__(self) -> str:
+        return f"vector of chunk {self.chunk_id}"
+
+
+class FrequentTerm(models.Model):
+    """How many chunks of a large business have a frequent word, so that a search needn't count them."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    term = models.CharField(max_length=150, help_text="As `runtime.idf_rank` searches it. '' for all chunks.")
+    chunks = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "knowledge_frequent_terms"
+        constraints = [models.UniqueConstraint(fields=["tenant", "term"], name="knowledge_frequent_term_once")]
+
+    def __str__(self) -> str:
+        return f"{self.term}: {self.chunks}"
 
 
 def stored_name(filename: str) -> str:

@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from runtime.jobs import every
 
+from . import indexing
 from .reading import work
 
 
@@ -16,3 +17,8 @@ async def read() -> None:
 @every(1)
 def find_due() -> int:
     return work.BACKLOG.find_due()
+
+
+@every(60)
+def count_frequent_terms() -> int:
+    return indexing.count_frequent_terms()

@@ -11,7 +11,7 @@ from api.tests.clients import issue_key
 from assistant.models import Assistant, Turn
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
-from knowledge.models import Source
+from knowledge.models import Source, UnansweredQuestion
 from leads.models import Lead, LeadField
 from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
 from privacy.models import Erasure, RetentionPolicy
@@ -82,6 +82,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
         "knowledge/source": Source.objects.create(
             tenant=tenant, kind="page", title=f"{mark} page", url=f"https://{mark}.example/", text=mark, error=mark
+        ),
+        "knowledge/unansweredquestion": UnansweredQuestion.objects.create(
+            tenant=tenant, conversation=talk, message_id=asked.pk, text=f"{mark} question?"
         ),
         "assistant/assistant": Assistant.objects.create(
             tenant=tenant, instructions=f"{mark} instructions", model=mark, api_key=f"sk-{SECRET}"

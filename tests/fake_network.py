@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 
 Handler = Callable[[httpx2.Request], httpx2.Response | Awaitable[httpx2.Response]]
-MODEL_PATHS = ("chat/completions", "audio/transcriptions")
+MODEL_PATHS = ("chat/completions", "audio/transcriptions", "embeddings")
 SOMEWHERE = "93.184.216.34"
 NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 

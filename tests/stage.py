@@ -69,10 +69,12 @@ class Wire:
     sent: list[Json] = field(default_factory=list)
     marked_read: list[Json] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)  # the forms that contain voice notes
+    embedded: list[str] = field(default_factory=list)  # the texts that vectors were asked for
     tokens: list[str] = field(default_factory=list)
     serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     model: Answer = lambda body: completion(f"Answer to {newest(body)}")
     hearing: Callable[[], httpx2.Response] = lambda: httpx2.Response(200, json={"text": "Two cakes, please."})
+    embedding: Callable[[list[str]], httpx2.Response] = lambda texts: httpx2.Response(404)
     graph: Answer | None = None
     media: MediaAtMeta = field(default_factory=MediaAtMeta)
 
@@ -81,6 +83,10 @@ class Wire:
             self.heard.append(await request.aread())
             return await sync_to_async(self.hearing)()
         body = (await request.aread()).decode()
+        if request.url.path.endswith("/embeddings"):
+            texts: list[str] = json.loads(body)["input"]
+            self.embedded += texts
+            return await sync_to_async(self.embedding)(texts)
         self.situations += re.findall(r"<situation>(.*?)</situation>", body)
         self.asked.append(json.loads(SITUATION.sub("", body)))
         # In the test's own thread, so that a test can change the database while the model thinks.

@@ -43,6 +43,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "leads/lead": (ALL, NONE, WRITERS, OWNER),
     "leads/leadfield": (OWNER, OWNER, OWNER, OWNER),
     "knowledge/source": (ALL, WRITERS, WRITERS, WRITERS),
+    "knowledge/unansweredquestion": (ALL, EVIDENCE, WRITERS, NONE),
     "assistant/assistant": (ALL, OWNER, OWNER, OWNER),
     "assistant/turn": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),
@@ -83,8 +84,8 @@ API: dict[str, tuple[str, Any, Any, Any, Any]] = {
 MIXED = ["admin/", "admin/search/", "admin/jsi18n/", "admin/password_change/", f"{DESK}transcript/", f"{DESK}live/"]
 # The buttons of the list are pressed in conversations/tests/test_inbox.py.
 MIXED += [f"admin/conversations/conversation/{name}/" for name in ("live", "mark-handled", "preferences")]
-# knowledge/tests/test_admin.py
-MIXED += ["admin/knowledge/source/status/", "admin/knowledge/source/import/"]
+# knowledge/tests/test_admin.py, tests/test_unknown_questions.py
+MIXED += ["admin/knowledge/source/status/", "admin/knowledge/source/import/", "admin/assistant/assistant/find/"]
 # Stock pages of other packages, for superusers and users with Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
 # With an API key: see api/tests/test_isolation.py.

@@ -42,6 +42,7 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
             "history_limit",
             "history_growth",
             "daily_token_limit",
+            "embedding_model",
             "base_url",
             "api_key",
             "has_api_key",

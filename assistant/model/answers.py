@@ -42,7 +42,7 @@ class Answer:
 
 def read(response: http.Response, key: str) -> Answer:
     """The answer in a response. Raises ModelFailed if there's none."""
-    body = _checked(response, key)
+    body = checked(response, key)
     choices = as_list(body.get("choices"))
     choice = as_dict(choices[0]) if choices else {}
     if choice.get("error"):
@@ -70,7 +70,7 @@ def read(response: http.Response, key: str) -> Answer:
 
 def read_transcript(response: http.Response, key: str) -> Answer:
     """The text of a transcription. Raises ModelFailed if there's none."""
-    body = _checked(response, key)
+    body = checked(response, key)
     text = body.get("text")
     if not isinstance(text, str):
         raise ModelFailed("unreadable", "the response isn't a transcription", billed=_billed(body))
@@ -97,7 +97,7 @@ def short_name(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 
 
-def _checked(response: http.Response, key: str) -> Json:
+def checked(response: http.Response, key: str) -> Json:
     """The response's JSON object. Raises ModelFailed if it is an error, whatever its status."""
     if not 200 <= response.status < 300:
         raise _refused(response, key, response.status)
@@ -148,6 +148,11 @@ def _usage(body: Json) -> tuple[int, int, int]:
     details = as_dict(usage.get("prompt_tokens_details")) or as_dict(usage.get("input_tokens_details"))
     cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
     return prompt_tokens, min(_count(cached), prompt_tokens), completion_tokens
+
+
+def prompt_tokens(body: Json) -> int:
+    """How many tokens the service read; 0 if it doesn't say."""
+    return _usage(body)[0]
 
 
 def _billed(body: Json) -> Completion | None:

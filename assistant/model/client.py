@@ -1,4 +1,4 @@
-"""The only module that calls a model: `chat_with_gpt` and `transcribe`. Each makes one attempt; callers retry."""
+"""The only module that calls a model: `chat_with_gpt`, `transcribe`, `embed`. One attempt each; callers retry."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,9 @@ from runtime import http
 from runtime.http import Kind
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
-from . import answers, requests, transport
+from . import answers, embeddings, requests, transport
 from .answers import Answer
+from .embeddings import Vectors
 from .errors import Completion, ModelFailed
 from .text import is_blank
 from .transport import CHAT, File
@@ -78,6 +79,13 @@ async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assi
         usage_estimated=not (answer.prompt_tokens and answer.completion_tokens),
         seconds=time.monotonic() - started,
     )
+
+
+async def embed(texts: Sequence[str], assistant: Assistant, seconds: float) -> Vectors:
+    """A vector for each text, from the assistant's embedding model, in one attempt. Only raises ModelFailed."""
+    body: Json = {"model": assistant.embedding_model, "input": list(texts), "encoding_format": "float"}
+    response = await _post(assistant, "/embeddings", seconds, body)
+    return embeddings.read(response, usable_key(assistant), texts)
 
 
 def usable_key(assistant: Assistant) -> str:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from assistant.dialects import Dialect
 from assistant.models import Assistant
-from assistant.replies.checking import check
+from assistant.replies.checking import NOTHING_KNOWN, Known, check
 from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
@@ -76,12 +76,15 @@ async def complete(
     started: float | None = None,
     tools: Messages = (),
     steps: Messages = (),
+    beginning: Messages = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Outcome:
     """Call the model until it answers or the table says to stop, for at most `settings.MODEL_TURN_SECONDS`.
 
     pauses: the active pauses of model endpoints. endpoint: what is known about the assistant's. Both are read from the
     database if they aren't given. started: when the turn's time began, by the monotonic clock, if that's not now.
-    tools: what the model may call. steps: its calls so far and their results, which follow the messages.
+    tools: what the model may call. steps: its calls so far and their results, which follow the messages. beginning:
+    what comes before the messages and is never left out. known: what these texts contain of the business's knowledge.
     """
     assistant = assistant or Assistant()
     begin = time.monotonic() if started is None else started
@@ -89,7 +92,7 @@ async def complete(
         endpoint = Endpoint(
             await database_sync_to_async(Dialect.of)(assistant.tenant_id, assistant.endpoint, assistant.model_name)
         )
-    return await ModelRequest(messages, assistant, pauses, endpoint, begin, tools, steps).run()
+    return await ModelRequest(messages, assistant, pauses, endpoint, begin, tools, steps, beginning, known).run()
 
 
 @dataclass(slots=True)
@@ -101,6 +104,8 @@ class ModelRequest:
     started: float
     tools: Messages = ()
     steps: Messages = ()
+    beginning: Messages = ()
+    known: Known = NOTHING_KNOWN
     attempts: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     cost_unknown: bool = False
@@ -144,12 +149,12 @@ class ModelRequest:
         self.attempts += 1
         try:
             async with asyncio.timeout(self._left()):
-                messages = [*self.messages, *self.steps, *self.objection]
+                messages = [*self.beginning, *self.messages, *self.steps, *self.objection]
                 completion = await self.endpoint.ask(messages, self.assistant, self.tools)
         except TimeoutError:
             detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
-        return check(completion, self.assistant, self.messages, steps=self.steps)
+        return check(completion, self.assistant, self.messages, steps=self.steps, known=self.known)
 
     async def _try_again(self, failure: ModelFailed) -> bool:
         """Whether to try again, after waiting."""

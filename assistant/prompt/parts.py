@@ -13,6 +13,8 @@ from assistant.model.client import TOKEN_CHARACTERS
 from assistant.models import Assistant, Turn
 from conversations.files import attachments
 from conversations.models import ConversationMessage
+from knowledge.models import Chunk
+from knowledge.search import Passage
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
 
 from . import recall
@@ -42,6 +44,7 @@ def recorded(
     history: Sequence[context.Shown],
     situation: str,
     recalled: recall.Recalled,
+    passages: Sequence[Passage],
 ) -> Json:
     """What a turn stores of its prompt."""
     return {
@@ -50,6 +53,8 @@ def recorded(
         "history": sum(tokens(each.text) for each in history),
         "images": sum(len(each.images) for each in history),
         "situation": situation[:LONGEST_SITUATION],
+        "knowledge": sum(tokens(f"{each.name}{each.text}") for each in passages),
+        "passages": [each.chunk_id for each in passages],
         "recalled": recalled.ids,
         "recalled_tokens": tokens(recalled.text),
     }
@@ -65,6 +70,7 @@ def parts_of(turn: Turn) -> list[Part]:
     found = [
         Part("Instructions", "" if changed else assistant.instructions, _number(stored, "instructions"), changed),
         Part("Tools", "", _number(stored, "tools"), "Their descriptions, which this page doesn't show."),
+        _knowledge(turn, stored),
         _history(turn, stored, assistant),
         Part("Situation", as_text(stored.get("situation")), tokens(as_text(stored.get("situation")))),
         _recalled(turn, stored),
@@ -83,6 +89,15 @@ def _history(turn: Turn, stored: Mapping[str, object], assistant: Assistant) -> 
     if sum(tokens(each.text) for each in shown) != was:
         notes.append("Some of these messages have been changed or deleted since, or weren't accepted by the model.")
     return Part("Messages", text, was, " ".join(filter(None, notes)))
+
+
+def _knowledge(turn: Turn, stored: Mapping[str, object]) -> Part:
+    ids = [pk for pk in as_list(stored.get("passages")) if isinstance(pk, int)]
+    chunks = Chunk.objects.filter(tenant=turn.tenant_id).select_related("source").defer("words").in_bulk(ids)
+    passages = [(number, Passage.of(chunks[pk])) for number, pk in enumerate(ids, start=1) if pk in chunks]
+    text = "\n\n".join(f"[{number}] {each.name}\n{each.text}" for number, each in passages)
+    note = "" if len(passages) == len(ids) else "Some of these passages have been changed or deleted since."
+    return Part("Knowledge", text, _number(stored, "knowledge"), note)
 
 
 def _recalled(turn: Turn, stored: Mapping[str, object]) -> Part:

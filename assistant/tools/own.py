@@ -20,6 +20,8 @@ from leads.models import LeadFieldType
 from leads.noting import Value
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_text, clean, loads
 
+from .looking_up import LOOK_UP
+
 HAND_OVER, NOTE_LEAD = "hand_over", "note_lead"
 LONGEST_SUMMARY, LONGEST_VALUE = 600, 500  # characters
 MOST_CALLS = 8  # in one answer
@@ -140,7 +142,7 @@ class Toolbox:
 
 def calls_in(text: str) -> tuple[str, list[ToolCall]]:
     """The text without the calls that stand in it as JSON, and those calls."""
-    names = {HAND_OVER, NOTE_LEAD}
+    names = {HAND_OVER, NOTE_LEAD, LOOK_UP}
     kept, calls, end = [], [], 0
     for start, stop, value in _objects(text):
         name = as_text(value.get("tool") or value.get("name"))

@@ -140,11 +140,22 @@ class _Asking:
             if each.id in messages
         ]
         prompt = self.claim.situation.added_to(
-            await images.with_data(chosen), self.claim.assistant, self.claim.sections, len(self._open & set(messages))
+            await images.with_data(chosen),
+            self.claim.assistant,
+            [*self.claim.sections, *self.claim.passages],
+            len(self._open & set(messages)),
         )
         self.outcomes.append(
             await retries.complete(
-                prompt, self.claim.assistant, self.claim.pauses, self.endpoint, self.started, self.tools, self.steps
+                prompt,
+                self.claim.assistant,
+                self.claim.pauses,
+                self.endpoint,
+                self.started,
+                self.tools,
+                self.steps,
+                self.claim.beginning,
+                self.claim.known,
             )
         )
         return self.outcomes[-1].failure

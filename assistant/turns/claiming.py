@@ -55,6 +55,7 @@ SELECT look.*, claimed.id AS turn_id, claimed.generation, claimed.first_message_
         AND r.opened_at > statement_timestamp() - interval '1 hour') AS recent_replies,
     (SELECT jsonb_agg(d) FROM model_dialects d WHERE d.tenant_id = claimed.tenant_id) AS dialects,
     (SELECT to_jsonb(h) FROM opening_hours h WHERE h.tenant_id = claimed.tenant_id),
+    EXISTS (SELECT FROM knowledge_sources k WHERE k.tenant_id = claimed.tenant_id),
     (SELECT l.fields FROM leads l WHERE l.conversation_id = c.id),
     (SELECT jsonb_agg(jsonb_build_array(f.name, f.type, f.description) ORDER BY f.id) FROM lead_fields f
         WHERE f.tenant_id = claimed.tenant_id),

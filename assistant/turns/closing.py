@@ -1,5 +1,6 @@
 """Closing turns, in one transaction that also checks what changed while the model was thinking."""
 
+import dataclasses
 import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from assistant.tools.own import Effects, ToolCall
 from conversations.choices import HandoverReason
 from conversations.models import ConversationMessage
 from conversations.outbox import queue as outbox
+from knowledge.search import Passage
+from knowledge.unanswered import UnansweredQuestion
 from leads.noting import Note
 from runtime.untrusted_json import Json
 
@@ -51,7 +54,8 @@ class FinishedTurn:
     """A claimed turn and its result. outcome: None if the model wasn't called. error: our own error, as text.
 
     refused, refused_images: why the model's service refuses a message or an image, by message and attachment ID.
-    calls: those of the assistant's own tools, in all steps. prompt: its parts, for the ledger.
+    calls: those of the assistant's own tools, in all steps. prompt: its parts, for the ledger. sources: the passages
+    that the reply cites. unknown_question: what the assistant couldn't answer.
     """
 
     claim: ClaimedTurn
@@ -61,6 +65,8 @@ class FinishedTurn:
     refused_images: Mapping[int, str] = field(default_factory=dict)
     calls: Sequence[ToolCall] = ()
     prompt: Json = field(default_factory=dict)
+    sources: Sequence[Passage] = ()
+    unknown_question: str = ""
 
     @property
     def tokens(self) -> int:
@@ -134,6 +140,16 @@ def _answer(batch: Batch, turn: Turn, finished: FinishedTurn, text: str) -> Endi
     hint = f"\n\n{claim.assistant.person_hint}" if claim.is_first_reply and claim.assistant.person_hint else ""
     if not _reply(batch, turn, f"{text}{hint}" if text else "", quoted, claim.assistant.previews_links):
         return None
+    turn.sources = [dataclasses.asdict(passage) for passage in finished.sources]
+    if finished.unknown_question:
+        batch.unknown.append(
+            UnansweredQuestion(
+                tenant_id=claim.tenant_id,
+                conversation_id=claim.conversation_id,
+                message_id=max(claim.seen_ids),
+                text=finished.unknown_question,
+            )
+        )
     if finished.refused:
         batch.flags["The model's service refused a message. The reply leaves it out."].append(turn.conversation_id)
     return _finish(batch, turn, finished, Turn.State.REPLIED, Ending.REPLIED)

@@ -1,20 +1,27 @@
 """One turn's conversation with the model: it may call tools before it replies."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from assistant.knowing.knowledge import Cited, Knowledge, consult
 from assistant.model.errors import Completion
 from assistant.model.learning import Endpoint
 from assistant.prompt import parts, recall
-from assistant.tools.own import CHANGING, NOT_ASKED, ToolCall
+from assistant.tools.looking_up import LOOK_UP
+from assistant.tools.own import CHANGING, HAND_OVER, NOT_ASKED, ToolCall
+from conversations.choices import HandoverReason
+from knowledge.unanswered import LONGEST
 from runtime import crashpoints
-from runtime.untrusted_json import Json, as_dict
+from runtime.untrusted_json import Json, as_dict, one_line
 
 from . import asking
 from .closing import FinishedTurn
 from .loading import ClaimedTurn
 from .steps import MOST_STEPS, NewStep, Step
+
+_QUESTION_MARK = re.compile("[?？؟՞፧⸮⁇⁈⁉‽¿]")
 
 
 async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool]]) -> FinishedTurn:
@@ -24,8 +31,18 @@ async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool
     recalled = await recall.recall(claim.older, claim.question, claim.previous)
     if recalled.text:
         claim = dataclasses.replace(claim, sections=[*claim.sections, recalled.text])
-    tools = claim.toolbox.definitions()
-    taken, spent = list(claim.steps), list[Completion]()
+    given, knowledge = claim, Knowledge(claim.assistant)
+    if claim.has_knowledge:
+        knowledge = await consult(claim.assistant, claim.question, claim.previous)
+        claim = dataclasses.replace(
+            claim,
+            assistant=knowledge.instructed(),
+            beginning=knowledge.beginning(),
+            passages=knowledge.sections(),
+            known=knowledge.known(),
+        )
+    tools = [*claim.toolbox.definitions(), *knowledge.tools]
+    taken, spent = [await _again(step, knowledge) for step in claim.steps], list[Completion]()
     asked_for: dict[str, Json] | None = None
     while True:
         found = await asking.ask(claim, endpoint, started, tools if len(taken) < MOST_STEPS else (), taken)
@@ -35,24 +52,64 @@ async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool
             asked_for, checked = await _asked_for(claim, endpoint, started, tools)
             spent += checked
         calls = [_as_asked(call, asked_for) for call in calls]
-        results = [NOT_ASKED if call.is_refused else claim.toolbox.result(call) for call in calls]
+        results = [await _result(call, claim, knowledge) for call in calls]
         last = Step(answer.text if answer else "", calls, results, max(claim.seen_ids, default=0))
-        # Calls that are written into a reply don't need another answer.
-        if answer is None or not calls or (answer.text and not any(call.id for call in calls)):
+        # Calls that are written into a reply don't need another answer, unless they ask for something.
+        is_done = bool(answer and answer.text) and not any(call.id or call.name == LOOK_UP for call in calls)
+        if answer is None or not calls or is_done:
             break
         taken.append(last)
         await store(NewStep(claim.turn_id, claim.generation, len(taken) - 1, last))
         crashpoints.reach("C25")
         spent += found.outcome.billed
-    situation = claim.situation.described(claim.assistant)
+        claim = dataclasses.replace(claim, known=knowledge.known())
+    made = [call for step in (*taken, last) for call in step.calls if not call.is_refused]
+    cited = knowledge.cited(answer.text if answer else "")
     return FinishedTurn(
-        claim,
-        dataclasses.replace(found.outcome, unused=[*spent, *found.outcome.unused]),
+        given,
+        dataclasses.replace(
+            found.outcome,
+            completion=dataclasses.replace(answer, text=cited.text) if answer else None,
+            unused=[*spent, *found.outcome.unused],
+        ),
         refused=found.refused,
         refused_images=found.refused_images,
-        calls=[call for step in (*taken, last) for call in step.calls if not call.is_refused],
-        prompt=parts.recorded(claim.assistant, tools, claim.shown, situation, recalled),
+        calls=made,
+        prompt=parts.recorded(
+            given.assistant,
+            tools,
+            claim.shown,
+            claim.situation.described(claim.assistant),
+            recalled,
+            knowledge.passages,
+        ),
+        sources=cited.passages,
+        unknown_question=one_line(claim.question, LONGEST) if _is_unknown(claim, knowledge, cited, made) else "",
     )
+
+
+async def _result(call: ToolCall, claim: ClaimedTurn, knowledge: Knowledge) -> str:
+    if call.is_refused:
+        return NOT_ASKED
+    return await knowledge.result(call) if call.name == LOOK_UP else claim.toolbox.result(call)
+
+
+async def _again(step: Step, knowledge: Knowledge) -> Step:
+    """A step of a lost claim. What it looked up is looked up again, so that the passages have their numbers."""
+    results = [
+        await knowledge.result(call) if call.name == LOOK_UP else said
+        for call, said in zip(step.calls, step.results, strict=True)
+    ]
+    return dataclasses.replace(step, results=results)
+
+
+def _is_unknown(claim: ClaimedTurn, knowledge: Knowledge, cited: Cited, calls: Sequence[ToolCall]) -> bool:
+    """Whether the customer asked something that the assistant couldn't answer."""
+    reasons = [call.arguments.get("reason") for call in calls if call.name == HAND_OVER]
+    if cited.cannot_answer or HandoverReason.CANT_ANSWER in reasons:
+        return True
+    seems_asked = bool(reasons) or bool(_QUESTION_MARK.search(claim.question))
+    return seems_asked and not knowledge.is_known and not cited.passages
 
 
 async def _asked_for(

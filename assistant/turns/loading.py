@@ -14,6 +14,7 @@ from django.utils import timezone
 from assistant.model import context
 from assistant.model.context import Shown
 from assistant.models import DEFAULT_FALLBACK, AfterHandover, Assistant, Dialect
+from assistant.replies.checking import NOTHING_KNOWN, Known
 from assistant.tools.own import LeadFieldSpec, Toolbox
 from conversations.choices import HandoverReason, MessageOrigin
 from conversations.files import attachments
@@ -22,6 +23,7 @@ from conversations.history.older import Older
 from conversations.models import Conversation, ConversationMessage
 from conversations.outbox.pauses import Pause
 from runtime.database import is_transient
+from runtime.untrusted_json import Json
 from tenants.hours import Hours, OpeningHours
 from tenants.models import Tenant
 
@@ -70,16 +72,23 @@ class ClaimedTurn:
     question: str = ""  # what the customer has just written
     previous: str = ""  # what they wrote before that
     sections: Sequence[str] = ()  # what was found for this reply, each with a heading
+    has_knowledge: bool = False  # the business has some
+    beginning: Sequence[Json] = ()  # messages before the history
+    passages: Sequence[str] = ()  # of the business's knowledge, for the last message
+    known: Known = NOTHING_KNOWN  # all that the model has been shown of it
 
     @property
     def has_data(self) -> bool:
         """Whether the prompt contains text from elsewhere than the business, the customer and the conversation."""
-        return bool(self.sections) or self.situation.has_data or any(each.has_data for each in self.shown)
+        is_told = bool(self.sections) or self.known.is_foreign or self.situation.has_data
+        return is_told or any(each.has_data for each in self.shown)
 
     def without_data(self) -> "ClaimedTurn":
         shown = [each.without_data() for each in self.shown]
         situation = dataclasses.replace(self.situation, facts={})
-        return dataclasses.replace(self, shown=shown, situation=situation, sections=(), steps=())
+        return dataclasses.replace(
+            self, shown=shown, situation=situation, sections=(), beginning=(), passages=(), steps=()
+        )
 
     @property
     def messages(self) -> list[dict[str, object]]:
@@ -111,6 +120,7 @@ class Row(NamedTuple):
     recent_replies: int  # to this customer, within an hour
     dialects: str | None  # JSON
     hours: str | None  # JSON
+    has_knowledge: bool
     facts: str | None  # JSON: the lead's fields
     lead_fields: str | None  # JSON
     steps: str | None  # JSON
@@ -228,6 +238,7 @@ def _claimed(
         error=refused[-1] if refused and len(refused) == len(open_ones) else "",
         older=Older(row.conversation_id, history[0].created_at, history[0].pk) if is_full else None,
         question=_said(open_ones, files),
+        has_knowledge=row.has_knowledge,
         previous=_said([message for message in asked if message.pk < row.first_message_id][-1:], files),
     )
 

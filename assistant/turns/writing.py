@@ -12,6 +12,7 @@ from conversations import handover
 from conversations.choices import HandoverReason
 from conversations.history.messages import insert_messages
 from conversations.models import Attachment, ClockTimestamp, Conversation, ConversationMessage
+from knowledge.unanswered import UnansweredQuestion
 from leads import noting
 from leads.noting import Note
 from runtime import crashpoints
@@ -33,6 +34,7 @@ class Batch:
     handovers: list[tuple[int, HandoverReason, str]] = field(default_factory=list)  # conversation, reason, summary
     notes: list[Note] = field(default_factory=list)
     unanswered: list[UnansweredMessage] = field(default_factory=list)
+    unknown: list[UnansweredQuestion] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     refused_images: dict[int, str] = field(default_factory=dict)
 
@@ -49,14 +51,14 @@ UPDATE turns AS t SET state = n.state, due_at = n.due_at, lease_until = NULL, su
     prompt_tokens = n.prompt_tokens, cached_tokens = n.cached_tokens, completion_tokens = n.completion_tokens,
     usage_estimated = n.usage_estimated, cost = n.cost, outcome = n.outcome, error = n.error,
     first_reply_id = n.first_reply_id, last_reply_id = n.last_reply_id, last_message_id = n.last_message_id,
-    waits_for = n.waits_for, warning = n.warning, prompt = n.prompt,
+    waits_for = n.waits_for, warning = n.warning, prompt = n.prompt, sources = n.sources,
     finished_at = CASE WHEN n.state <> 'collecting' THEN statement_timestamp() END
 FROM jsonb_populate_recordset(NULL::turns, %(turns)s) AS n WHERE t.id = n.id
 """
 _WRITTEN = (
     *("id", "state", "due_at", "superseded", "seen_messages", "model", "instructions_hash", "seconds"),
     *("prompt_tokens", "cached_tokens", "completion_tokens", "usage_estimated", "cost", "outcome", "error"),
-    *("first_reply_id", "last_reply_id", "last_message_id", "waits_for", "warning", "prompt"),
+    *("first_reply_id", "last_reply_id", "last_message_id", "waits_for", "warning", "prompt", "sources"),
 )
 
 
@@ -86,5 +88,6 @@ def write(batch: Batch) -> None:
     for conversation_id, why, summary in batch.handovers:
         handover.mark_needs_person([conversation_id], why, summary)
     noting.note(batch.notes)
+    UnansweredQuestion.objects.bulk_create(batch.unknown, ignore_conflicts=True)
     opening.open_for(batch.unanswered)
     crashpoints.reach("C23")

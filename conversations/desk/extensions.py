@@ -20,11 +20,20 @@ FirstStep = Callable[[HttpRequest], EmptyState | None]
 Panel = Callable[[Conversation], str]
 
 
+class Origin(NamedTuple):
+    """Something that a reply says where it has it from. url: of its page in the admin."""
+
+    name: str
+    text: str
+    url: str
+
+
 class Info(NamedTuple):
-    """About a message: a line in its details, and a warning that the team sees at once."""
+    """About a message: a line in its details, a warning that the team sees at once, and what the text is based on."""
 
     details: str = ""
     warning: str = ""
+    origins: Sequence[Origin] = ()
 
 
 NO_INFO = Info()

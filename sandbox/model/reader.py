@@ -12,6 +12,8 @@ from typing import Any
 from .replies import SITUATION, handover, read, reply, text_of
 
 NAME = "sandbox-reader"
+PASSAGE = re.compile(r"\[(\d+)\] ")  # where a passage of the business's knowledge begins
+NO_ANSWER = "[?]"
 LEAST = 0.5  # of what the question's words are worth together
 STEM = 5  # letters that must agree: "deliver" finds "delivery"
 COMMON = re.compile(
@@ -34,19 +36,28 @@ def answer(messages: list[dict[str, Any]]) -> str:
     told[asked] = "\n".join([*SITUATION.findall(told[asked]), *before])
     sentences = list(_sentences("\n".join(told)))
     question = _words(last)
-    found = Counter(word for _, words in sentences for word in words)
+    found = Counter(word for _, words, _ in sentences for word in words)
     worth = {word: math.log(1 + len(sentences) / (0.5 + found[word])) for word in question}
     best, score = "", 0.0
-    for sentence, words in sentences:
+    for sentence, words, passage in sentences:
         reached = sum(worth[word] for word in question & words)
         if reached >= score:  # of equals, the newest
-            best, score = sentence, reached
-    return best if score and score >= LEAST * sum(worth.values()) else talk.language.say("unknown")
+            best, score = f"{sentence} {passage}".strip(), reached
+    is_marked = any(passage for _, _, passage in sentences)
+    unknown = talk.language.say("unknown") + (f" {NO_ANSWER}" if is_marked else "")
+    return best if score and score >= LEAST * sum(worth.values()) else unknown
 
 
-def _sentences(text: str) -> Iterator[tuple[str, set[str]]]:
+def _sentences(text: str) -> Iterator[tuple[str, set[str], str]]:
+    """Each with its words, and the mark of the passage that it's from."""
+    passage = ""
     for sentence in filter(None, map(str.strip, _SENTENCE_END.split(text))):
-        yield sentence, _words(sentence)
+        if begins := PASSAGE.match(sentence):
+            passage = begins[0].strip()
+        elif sentence.startswith("</"):
+            passage = ""
+        else:
+            yield sentence, _words(sentence), passage
 
 
 def _words(text: str) -> set[str]:

@@ -1,0 +1,83 @@
+"""The page "Unanswered questions": what customers asked and the assistant couldn't answer, in groups."""
+
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from tenants.access import NOBODY, OPERATORS
+from tenants.scoped_admin import TenantScopedAdmin
+
+from .models import Source
+from .unanswered import MOST_SHOWN, Group, UnansweredQuestion, grouped, what_people_replied
+
+ANSWERING = "unanswered"  # the parameter of the form for a new source: the IDs of the questions that it answers
+
+
+class Row(NamedTuple):
+    group: Group
+    answer_url: str  # '' for those who may not add knowledge
+
+
+@admin.register(UnansweredQuestion)
+class UnansweredQuestionAdmin(TenantScopedAdmin):
+    may_add = may_delete = NOBODY
+    may_change = OPERATORS
+    list_select_related = ["tenant", "conversation"]
+    fields = ["tenant", "conversation", "text", "asked_at", "done_at"]
+    readonly_fields = ["tenant", "conversation", "text", "asked_at", "done_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._dismiss(request)
+        open_ones = self.get_queryset(request).filter(done_at=None).order_by("-pk")
+        groups = grouped(open_ones[:MOST_SHOWN])
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Unanswered questions",
+            "rows": [Row(group, self._answer_url(request, group)) for group in groups],
+            "may_change": self.has_change_permission(request),
+            "is_of_many": len({group.questions[0].tenant_id for group in groups}) > 1,
+        }
+        return TemplateResponse(request, "knowledge/unanswered.html", context)
+
+    def _answer_url(self, request: HttpRequest, group: Group) -> str:
+        """The form for a new question and answer, with what someone on the team replied."""
+        newest = group.questions[0]
+        source = Source(tenant=newest.tenant, kind=Source.Kind.QUESTION)
+        if not self.admin_site.get_model_admin(Source).has_add_permission(request):
+            return ""
+        given = {
+            "kind": source.kind,
+            "tenant": newest.tenant_id,
+            "title": newest.text,
+            "text": what_people_replied(group.questions),
+            ANSWERING: group.ids,
+        }
+        return f"{reverse('admin:knowledge_source_add')}?{urlencode(given)}"
+
+    def _dismiss(self, request: HttpRequest) -> HttpResponse:
+        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()][:MOST_SHOWN]
+        mine = self.changeable(request, self.get_queryset(request)).filter(pk__in=ids, done_at=None)
+        if mine.update(done_at=Now()):
+            messages.success(request, "Dismissed.")
+        return HttpResponseRedirect(request.path)
+
+
+def mark_answered(request: HttpRequest, source: Source) -> None:
+    """The questions that this new source was written for leave the list."""
+    ids = [int(pk) for pk in request.GET.get(ANSWERING, "").split(",") if pk.isdecimal()][:MOST_SHOWN]
+    if ids:
+        asked = UnansweredQuestion.objects.filter(tenant=source.tenant_id, pk__in=ids, done_at=None)
+        asked.update(done_at=Now())
