@@ -13,7 +13,7 @@ from django.db.models import Q
 from tenants.models import MemberRole, Membership, OpeningHours, Tenant
 
 from .choices import FOR_OWNERS, Channel, Kind
-from .models import NotificationPreferences, NotificationRecipient, PushSubscription
+from .models import NotificationDelivery, NotificationPreferences, NotificationRecipient, PushSubscription
 
 POSITIONS = {MemberRole.OPERATOR: 1, MemberRole.OWNER: 2}  # unless the business has chosen a line
 
@@ -107,6 +107,14 @@ def _with_preferences(
             for user, position, kinds in sorted(line, key=lambda place: (place[1], place[0].pk))
         ]
     return lines
+
+
+def zone_of(delivery: NotificationDelivery) -> zoneinfo.ZoneInfo:
+    """In which its recipient sees times."""
+    own = NotificationPreferences.objects.filter(pk=delivery.user_id).exclude(time_zone="")
+    of_business = OpeningHours.objects.filter(tenant=delivery.tenant_id)
+    named = own.values_list("time_zone", flat=True).first() or of_business.values_list("time_zone", flat=True).first()
+    return zoneinfo.ZoneInfo(named or "UTC")
 
 
 def may_still_be_told(tenant_id: int, user_id: int) -> bool:

@@ -1,5 +1,6 @@
 """What people read: the texts of notifications, and the emails."""
 
+import datetime as dt
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from django.urls import reverse
 
 from runtime.untrusted_json import one_line
 
+from . import audience
 from .models import NotificationDelivery, NotificationIncident
 
 MOST_LISTED = 50  # incidents of a daily email
@@ -43,7 +45,7 @@ def email_of(delivery: NotificationDelivery) -> EmailMessage:
     """Mail programs show an email only once, even if it had to be sent twice: its ID stays the same."""
     collected = list(NotificationDelivery.objects.filter(digest=delivery).select_related("incident").order_by("pk"))
     if collected:
-        subject, body = _digest([each.incident for each in collected if each.incident])
+        subject, body = _digest([each.incident for each in collected if each.incident], audience.zone_of(delivery))
     else:
         message = message_of(delivery)
         subject, body = message.title, "\n\n".join(filter(None, (message.text, message.url)))
@@ -60,12 +62,13 @@ def email_of(delivery: NotificationDelivery) -> EmailMessage:
     )
 
 
-def _digest(incidents: list[NotificationIncident]) -> tuple[str, str]:
+def _digest(incidents: list[NotificationIncident], zone: dt.tzinfo) -> tuple[str, str]:
     lines = []
     for incident in incidents[:MOST_LISTED]:
         times = f" ({incident.count} times)" if incident.count > 1 else ""
         over = ", over by now" if incident.closed_at else ""
-        lines.append(f"{incident.opened_at:%Y-%m-%d %H:%M} UTC: {incident.title}{times}{over}\n{incident.text}".strip())
+        opened = f"{incident.opened_at.astimezone(zone):%Y-%m-%d %H:%M}"
+        lines.append(f"{opened}: {incident.title}{times}{over}\n{incident.text}".strip())
         lines.append(f"{settings.PUBLIC_URL}{incident.path}\n")
     if more := len(incidents) - MOST_LISTED:
         lines += [f"And {more} more."] if more > 0 else []

@@ -36,14 +36,14 @@ _SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac", "Linux")
 class PreferencesForm(forms.ModelForm[NotificationPreferences]):
     class Meta:
         model = NotificationPreferences
-        fields = [*COLUMNS, "sound", "quiet_from", "quiet_until", "digest_at", "time_zone"]
+        fields = [*COLUMNS, "sound", "quiet_from", "quiet_until", "digest_at"]
         widgets = {name: forms.TimeInput(attrs={"type": "time"}) for name in ("quiet_from", "quiet_until", "digest_at")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in COLUMNS:
             self.fields[name] = forms.TypedMultipleChoiceField(choices=Kind.choices, required=False, coerce=str)
-        for name in ("quiet_from", "quiet_until", "digest_at", "time_zone"):
+        for name in ("quiet_from", "quiet_until", "digest_at"):
             self.fields[name].widget.attrs["class"] = "page-input"
 
     def clean(self) -> dict[str, Any]:

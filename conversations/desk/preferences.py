@@ -3,21 +3,11 @@
 from django.conf import settings
 from django.db import models
 
-from tenants.hours import is_time_zone
-
 
 class DeskPreferences(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
     enter_sends = models.BooleanField(
         default=False, db_default=False, help_text="Enter sends a message, and Shift+Enter starts a new line."
-    )
-    time_zone = models.CharField(
-        max_length=64,
-        blank=True,
-        default="",
-        db_default="",
-        validators=[is_time_zone],
-        help_text="You see every time in this zone.",
     )
 
     class Meta:

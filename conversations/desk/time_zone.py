@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
+from notifications.models import NotificationPreferences
+
 from .polling import LIVE
 from .preferences import DeskPreferences
 
@@ -23,7 +25,8 @@ COALESCE((
 ), 'UTC')
 """
 _ZONE = f"""
-SELECT COALESCE((SELECT NULLIF(time_zone, '') FROM desk_preferences WHERE user_id = %(user)s), {_BUSINESS_ZONE})
+SELECT COALESCE(
+    (SELECT NULLIF(time_zone, '') FROM notification_preferences WHERE user_id = %(user)s), {_BUSINESS_ZONE})
 """  # noqa: S608
 
 
@@ -58,10 +61,17 @@ class TimeZoneMiddleware:
 
 
 class PreferencesForm(forms.ModelForm[DeskPreferences]):
+    """The time zone also counts for quiet hours and daily emails, so it's stored with those."""
+
+    time_zone = forms.ChoiceField(
+        required=False, widget=UnfoldAdminSelectWidget, help_text="You see every time in this zone."
+    )
+    field_order = ("time_zone", "enter_sends")
+
     class Meta:
         model = DeskPreferences
-        fields = ("time_zone", "enter_sends")
-        widgets = {"time_zone": UnfoldAdminSelectWidget, "enter_sends": UnfoldBooleanSwitchWidget}
+        fields = ("enter_sends",)
+        widgets = {"enter_sends": UnfoldBooleanSwitchWidget}
 
     def __init__(self, user: User, data: QueryDict | None = None) -> None:
         super().__init__(
@@ -69,4 +79,12 @@ class PreferencesForm(forms.ModelForm[DeskPreferences]):
         )
         names = sorted(zoneinfo.available_timezones())
         own = ("", f"That of the business ({business_zone_of(user)})")
-        self.fields["time_zone"].widget.choices = [own, *zip(names, names, strict=True)]
+        self.fields["time_zone"].choices = [own, *zip(names, names, strict=True)]  # type: ignore[attr-defined]
+        stored = NotificationPreferences.objects.filter(pk=user.pk).values_list("time_zone", flat=True).first()
+        self.initial["time_zone"] = stored or ""
+
+    def save(self, commit: bool = True) -> DeskPreferences:
+        found = super().save(commit)
+        zone = {"time_zone": self.cleaned_data["time_zone"]}
+        NotificationPreferences.objects.update_or_create(pk=found.pk, defaults=zone)
+        return found

@@ -18,7 +18,7 @@ FROM attachments a WHERE a.message_id = m.id AND a.kind = 'audio' AND a.transcri
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0010_time_zone_of_a_person")]
+    dependencies = [("conversations", "0009_search_indexes")]
     operations = [
         migrations.AddField(
             model_name="conversationmessage",

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """Messages can be written meanwhile. Building the index waits for older transactions, however long they take."""
 
     atomic = False
-    dependencies = [("conversations", "0011_recall")]
+    dependencies = [("conversations", "0010_recall")]
     operations = [
         migrations.RunSQL("SET lock_timeout = 0", "SET lock_timeout = 0"),
         # Left behind, and of no use, if this was interrupted.
