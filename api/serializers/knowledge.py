@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db.models import Model
 from rest_framework import serializers
 
@@ -34,6 +35,8 @@ WRITTEN = ["kind", "title", "text", "url", "public_url", "enabled", "expires_at"
 
 
 class ListedSourceSerializer(serializers.ModelSerializer[Source]):
+    public_url = serializers.CharField(read_only=True, help_text="Empty if there's no public page.")
+
     class Meta:
         model: type[Model] = Source
         fields = LISTED
@@ -42,6 +45,10 @@ class ListedSourceSerializer(serializers.ModelSerializer[Source]):
 
 class SourceSerializer(serializers.ModelSerializer[Source]):
     """A source as it's read, created and changed."""
+
+    public_url = serializers.CharField(
+        required=False, allow_blank=True, max_length=2000, help_text="Empty if there's no public page."
+    )
 
     class Meta:
         model: type[Model] = Source
@@ -53,6 +60,11 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             "text": {"help_text": "Of a question, the answer. Read-only for files, pages and sitemaps."},
             "url": {"help_text": "Of a page or a sitemap. Changing it has it read again."},
         }
+
+    def validate_public_url(self, url: str) -> str:
+        if url:
+            URLValidator(["http", "https"])(url)
+        return url
 
     def validate_kind(self, kind: str) -> str:
         if self.instance and kind != self.instance.kind:
