@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 
+from accounts.admin import UserAdmin
 from api import keys as api_keys
 from api.models import AdminToken, ApiKey
 from runtime import clock
 from tenants.access import NOBODY, OWNERS
-from tenants.admin import UserAdmin
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.secret_fields import new_secrets_page
 from tenants.users import user_of
@@ -75,7 +75,7 @@ admin.site.unregister(User)
 @admin.register(User)
 class UserWithTokensAdmin(UserAdmin):
     list_display = [*UserAdmin.list_display, "admin_token"]
-    actions = ["generate_admin_token", "revoke_admin_token"]
+    actions = [*UserAdmin.actions, "generate_admin_token", "revoke_admin_token"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         until = AdminToken.objects.valid().filter(user=OuterRef("pk")).values("expires_at")[:1]

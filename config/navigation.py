@@ -21,6 +21,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Businesses", "storefront", "tenants.Tenant"),
         ("Members", "group", "tenants.Membership"),
         ("Invitations", "mail", "tenants.Invitation"),
+        ("Sign-in rules", "verified_user", "tenants.SignInRules"),
         ("API keys", "key", "api.ApiKey"),
         ("Webhooks", "webhook", "webhooks.WebhookEndpoint"),
     ],
@@ -59,9 +60,14 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
 
 def account(request: HttpRequest) -> list[dict[str, object]]:
     """The links in the menu under the user's name."""
-    if not admin.site.get_model_admin(Conversation).has_module_permission(request):
-        return []
-    return [{"title": "Your settings", "link": reverse("admin:conversations_preferences")}]
+    links: list[dict[str, object]] = [
+        {"title": "Change password", "link": reverse("admin:password_change")},
+        {"title": "Two-factor authentication", "link": reverse("mfa_index")},
+        {"title": "Sessions", "link": reverse("sessions")},
+    ]
+    if admin.site.get_model_admin(Conversation).has_module_permission(request):
+        links.insert(0, {"title": "Your settings", "link": reverse("admin:conversations_preferences")})
+    return links
 
 
 def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:

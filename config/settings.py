@@ -8,11 +8,12 @@ from pathlib import Path
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import provider
 from config import admin_theme, api_schema, env_file, keys
 from config.database import database
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
-from config.web import headers
+from config.web import headers, sign_in
 from config.web.logs import logging_settings
 
 # Lets classes such as ModelForm[Lead] be subclassed.
@@ -154,9 +155,11 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
+    *sign_in.APPS,
     "csp",
     "procrastinate.contrib.django",
     "tenants",
+    "accounts",
     "webhooks",
     "notifications",
     "conversations",
@@ -179,6 +182,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "conversations.desk.time_zone.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SignedInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.web.headers.PageHeaders",
     "axes.middleware.AxesMiddleware",
@@ -194,27 +199,22 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context.of_the_admin",
             ]
         },
     }
 ]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
-]
-AXES_HANDLER = "tenants.sign_in.SignInLimits"
-AXES_FAILURE_LIMIT = 1  # the handler has limits of its own, and tells axes only whether one is reached
-AXES_CLIENT_IP_CALLABLE = "tenants.sign_in.client_ip"
-AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # what a successful sign-in resets
-AXES_RESET_ON_SUCCESS = True
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_COOLOFF_MESSAGE = "Too many failed attempts to sign in. Try again in 15 minutes."
 AXES_ENABLED = not TESTING
-AXES_VERBOSE = False
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+vars().update(sign_in.SETTINGS)
+SUPERUSERS_NEED_TWO_FACTORS = env.bool("SUPERUSERS_NEED_TWO_FACTORS", default=False)
+# People may also sign in at an OpenID Connect provider.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
+OIDC_ID = provider.provider_id(OIDC_ISSUER)
+OIDC_NAME = env.str("OIDC_NAME", default="OpenID Connect")
+OIDC_LINK_BY_EMAIL = env.bool("OIDC_LINK_BY_EMAIL", default=False)
+SOCIALACCOUNT_PROVIDERS = provider.openid_connect(
+    OIDC_ISSUER, env.str("OIDC_CLIENT_ID", default=""), env.str("OIDC_CLIENT_SECRET", default=""), OIDC_NAME
+)
 
 # --- Email: without a server, inviters pass links on themselves ------------------------------------------------------
 EMAIL_URL = env.str("EMAIL_URL", default="")

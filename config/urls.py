@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         password_pages.Confirm.as_view(),
         name="password_reset_confirm",
     ),
+    path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("invitation/<str:token>/", pages.open_link, name="invitation"),
     path("invitations/<int:pk>/", pages.answer, name="answer_invitation"),

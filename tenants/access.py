@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model, QuerySet
 
@@ -16,20 +17,33 @@ OPERATORS: Roles = frozenset({MemberRole.OWNER, MemberRole.OPERATOR})
 OWNERS: Roles = frozenset({MemberRole.OWNER})
 NOBODY: Roles = frozenset()  # superusers only
 
-_CACHE = "_roles_in_tenants"
+_CACHE = "_roles_and_rules"
 
 
 def roles_of(person: Person) -> dict[int, MemberRole]:
     """The person's roles by tenant ID, in active businesses. Reads the database once per request."""
+    return _roles_and_rules(person)[0]
+
+
+def must_use_two_factors(person: Person) -> bool:
+    """Whether one of the person's businesses requires it of their role, or the installation of its superusers.
+
+    A session isn't tied to a business, so the strictest of them decides.
+    """
+    return (is_installation_admin(person) and settings.SUPERUSERS_NEED_TWO_FACTORS) or _roles_and_rules(person)[1]
+
+
+def _roles_and_rules(person: Person) -> tuple[dict[int, MemberRole], bool]:
     if not (person.is_authenticated and person.is_active):
-        return {}
+        return {}, False
     if not hasattr(person, _CACHE):
         memberships = Membership.objects.filter(user_id=int(person.pk), tenant__is_active=True).values_list(
-            "tenant_id", "role"
+            "tenant_id", "role", "tenant__sign_in_rules__two_factor_roles"
         )
-        setattr(person, _CACHE, {tenant_id: MemberRole(role) for tenant_id, role in memberships})
-    roles: dict[int, MemberRole] = getattr(person, _CACHE)
-    return roles
+        roles = {tenant_id: MemberRole(role) for tenant_id, role, _ in memberships}
+        setattr(person, _CACHE, (roles, any(role in (strict or ()) for _, role, strict in memberships)))
+    cached: tuple[dict[int, MemberRole], bool] = getattr(person, _CACHE)
+    return cached
 
 
 def is_installation_admin(person: Person) -> bool:

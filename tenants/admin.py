@@ -1,28 +1,25 @@
-"""Businesses, their members, and users."""
+"""Businesses, their rules for signing in, and their members."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from runtime import clock
 
 from . import deletion
-from .access import NOBODY, OWNERS, has_role, is_installation_admin, tenants_of
+from .access import NOBODY, OWNERS, has_role
 from .invitations import inviting
 from .invitations.forms import MemberForm
-from .models import Invitation, Membership, OpeningHours, Tenant
-from .scoped_admin import ReadOnlyAdmin, SuperuserAdmin, TenantScopedAdmin
+from .models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
+from .scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 from .secret_fields import new_secrets_page
 from .users import user_of
-
-admin.site.unregister([User, Group])
 
 
 @admin.register(Tenant)
@@ -71,6 +68,31 @@ class OpeningHoursAdmin(TenantScopedAdmin):
     list_filter = ["tenant"]
     list_select_related = ["tenant"]
     ordering = ["tenant__name"]
+
+
+@admin.register(SignInRules)
+class SignInRulesAdmin(TenantScopedAdmin):
+    nothing_yet = "Without rules, two-factor authentication is optional for everyone."
+    list_display = ["tenant", "required_for"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    ordering = ["tenant__name"]
+    fields = ["tenant", "two_factor_roles"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "two_factor_roles":
+            return forms.TypedMultipleChoiceField(
+                choices=MemberRole.choices,
+                required=False,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget,
+                label="Require two-factor authentication for",
+                help_text=db_field.help_text,
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description="two-factor authentication required for")
+    def required_for(self, rules: SignInRules) -> str:
+        return ", ".join(f"{role}s" for role in rules.two_factor_roles) or "no one"
 
 
 @admin.register(Membership)
@@ -169,24 +191,3 @@ def what_is_next(invitation: Invitation) -> str:
             "The link creates another account, so make sure that it reaches the right person."
         )
     return text
-
-
-@admin.register(User)
-class UserAdmin(SuperuserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
-    """Only superusers see the list. Other users may choose from the members of their own businesses."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        if is_installation_admin(request.user):
-            return super().get_queryset(request)
-        colleagues = Membership.objects.filter(tenant__in=tenants_of(request.user)).values("user")
-        return User.objects.filter(pk__in=colleagues)
-
-
-@admin.register(Group)
-class GroupAdmin(SuperuserAdmin, DjangoGroupAdmin):
-    pass

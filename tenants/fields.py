@@ -18,10 +18,14 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: str | None) -> str | None:
         value = super().get_prep_value(value)
-        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode() if value else value
+        return encrypted(value) if value else value
 
     def from_db_value(self, value: str | None, *_: object) -> str | None:
         return decrypted(value, f"{self.model._meta.db_table}.{self.column}") if value else value
+
+
+def encrypted(value: str) -> str:
+    return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).encrypt(value.encode()).decode()
 
 
 def decrypted(value: str, column: str) -> str:

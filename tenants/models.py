@@ -7,6 +7,7 @@ from django.apps import apps as current_apps
 from django.apps.registry import Apps
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
@@ -15,7 +16,7 @@ from django.dispatch import receiver
 
 from .hours import OpeningHours
 
-__all__ = ["Invitation", "Membership", "OpeningHours", "Tenant"]
+__all__ = ["Invitation", "Membership", "OpeningHours", "SignInRules", "Tenant"]
 
 SINGLE_NAME, SINGLE_SLUG = "My business", "my-business"
 
@@ -99,6 +100,34 @@ class Membership(models.Model):
         return f"{self.user} in {self.tenant}"
 
 
+class SignInRules(models.Model):
+    """How a business's members have to sign in. Without a row, the password is enough."""
+
+    tenant = models.OneToOneField(
+        Tenant, on_delete=models.CASCADE, related_name="sign_in_rules", verbose_name="business"
+    )
+    two_factor_roles = ArrayField(
+        models.CharField(max_length=16, choices=MemberRole.choices),
+        verbose_name="two-factor authentication required for",
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="They can do nothing until they've set it up. API keys and admin tokens aren't affected.",
+    )
+
+    class Meta:
+        db_table = "sign_in_rules"
+        verbose_name = verbose_name_plural = "sign-in rules"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(two_factor_roles__contained_by=MemberRole.values), name="sign_in_rules_roles_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Sign-in rules of {self.tenant}"
+
+
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def valid(self) -> "InvitationQuerySet":
         """Invitations that can be accepted: of an active business, and from someone who could still invite today."""
@@ -119,8 +148,9 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """An offer of a membership to one email address. Accepting, declining or withdrawing it deletes it and its link.
 
-    `User.email` is a confirmed address: only a superuser and links that were sent to the address set it. So a link that
-    the inviter passes on can't create an account that other businesses would take for the address's owner.
+    `User.email` is a confirmed address: only a superuser, a link that was sent to it, or the OpenID Connect provider
+    sets it. So a link that the inviter passes on can't create an account that other businesses would take for the
+    address's owner.
     """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations", verbose_name="business")

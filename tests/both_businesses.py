@@ -15,7 +15,7 @@ from knowledge.models import Source, UnansweredQuestion
 from leads.models import Lead, LeadField
 from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
 from privacy.models import Erasure, RetentionPolicy
-from tenants.models import Invitation, MemberRole, Membership, OpeningHours, Tenant
+from tenants.models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from whatsapp.models import QuarantinedEvent, WhatsAppAccount
@@ -64,6 +64,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "tenants/tenant": tenant,
         "tenants/openinghours": OpeningHours.objects.create(tenant=tenant),
         "tenants/membership": member,
+        "tenants/signinrules": SignInRules.objects.create(tenant=tenant),
         "tenants/invitation": Invitation.objects.create(
             tenant=tenant,
             email=f"{mark}@invited.test",

@@ -32,6 +32,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "tenants/tenant": (ALL, NONE, NONE, NONE),
     "tenants/openinghours": (ALL, OWNER, OWNER, OWNER),
     "tenants/membership": (ALL, OWNER, OWNER, OWNER),
+    "tenants/signinrules": (ALL, OWNER, OWNER, OWNER),
     "tenants/invitation": (OWNER, EVIDENCE, EVIDENCE, OWNER),
     "api/apikey": (OWNER, OWNER, OWNER, NONE),
     "webhooks/webhookendpoint": (ALL, OWNER, OWNER, OWNER),
@@ -111,9 +112,9 @@ OPEN = [
     "manifest.webmanifest",
     "service-worker.js",
 ]
+OF_ONE_ACCOUNT = ["account/"]  # accounts/tests
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
-# tenants/tests/test_admin_invitations.py
-OF_AN_INVITEE = ["invitations/<int:pk>/"]
+OF_AN_INVITEE = ["invitations/<int:pk>/"]  # tenants/tests/test_admin_invitations.py
 # Each person's own: notifications/tests/test_my_page.py
 MINE = "admin/notifications/notificationdelivery/mine/"
 OWN = [MINE, *(f"{MINE}{end}" for end in ("test/<str:channel>/", "devices/", "devices/<int:device_id>/remove/"))]
@@ -140,7 +141,7 @@ def test_every_url_is_in_a_table() -> None:
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
     known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *OF_AN_INVITEE, *OWN}
     known |= {*FILES, *RESUME}
-    elsewhere = (*OF_OTHERS, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
+    elsewhere = (*OF_OTHERS, *OF_ONE_ACCOUNT, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"
 

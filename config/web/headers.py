@@ -22,7 +22,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 }
 # django-unfold's pages need more. Its Alpine evaluates the expressions in attributes such as x-data, and it styles with
 # `style` attributes, which no nonce can allow. Inline scripts stay forbidden.
-UNFOLD_PAGES = ("/admin/", "/invitation/")
+UNFOLD_PAGES = ("/admin/", "/account/", "/invitation/")
 UNFOLD_POLICY = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 PERMISSIONS_POLICY = (
     "accelerometer=(), camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"

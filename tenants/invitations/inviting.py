@@ -112,6 +112,21 @@ def accept_with_new_account(token: str, user: User) -> bool:
     return True
 
 
+def create_invited(email: str, first_name: str, last_name: str) -> User | None:
+    """An account without a password for a confirmed address, if it was invited. Its owner then accepts in the admin."""
+    with transaction.atomic():
+        if not Invitation.objects.valid().select_for_update(of=("self",)).filter(email=email).exists():
+            return None
+        # Someone else may have created it while we waited.
+        if account := account_of(email):
+            return account
+        user = User(username=free_username(email), email=email, is_staff=True)
+        user.first_name, user.last_name = first_name, last_name
+        user.set_unusable_password()
+        user.save()
+    return user
+
+
 def accept(invitation_id: int, user: User) -> Membership | None:
     """Make the user a member. None if the invitation is gone or isn't addressed to them."""
     with transaction.atomic():

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.test import Client
 
 from tenants.models import MemberRole, Membership, Tenant
@@ -28,8 +30,13 @@ def superuser() -> User:
 
 
 def browser_of(user: User) -> Client:
+    """A browser in which the user has just signed in with a password."""
     client = Client()
     client.force_login(user)
+    request = HttpRequest()
+    request.session = client.session
+    record_authentication(request, user, "password")
+    request.session.save()
     return client
 
 

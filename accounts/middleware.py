@@ -1,0 +1,98 @@
+"""What holds for every request of a signed-in user: two factors if their role requires them, and a list of sessions."""
+
+import time
+from collections.abc import Callable
+
+from allauth.account.adapter import get_adapter
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.views import APIView
+
+from tenants.access import must_use_two_factors
+from tenants.users import user_of
+
+from . import two_factor
+
+NOTED_EVERY = 300  # seconds: how exact “last seen” is
+_NOTED = "noted"
+AGENT_LENGTH = UserSession._meta.get_field("user_agent").max_length
+# Setting up a second factor (allauth's pages are named mfa_…), confirming who you are, and signing out.
+OPEN = {"account_reauthenticate", "account_logout", "logout", "sign_in_again"}
+ABOUT_NOBODY = {"healthz", "readyz"}  # they answer without a database, too
+REQUIRED = "Your role requires two-factor authentication. Set it up to go on."
+
+
+class SignedInMiddleware:
+    """Whoever must use two factors can do nothing until they have: no page, no file, no poll, no form.
+
+    API keys and admin tokens aren't sessions. They're unaffected.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or name in ABOUT_NOBODY or _ignores_sessions(view):
+            return None
+        if not request.user.is_authenticated:
+            return None
+        _note(request)
+        if two_factor.was_used(request) or not must_use_two_factors(request.user):
+            return None
+        if name and (name in OPEN or name.startswith("mfa_")):
+            return None
+        return _refused(request)
+
+
+def _ignores_sessions(view: Callable[..., HttpResponse]) -> bool:
+    """Whether it's a view of the API that looks only at a key or a token."""
+    api_view = getattr(view, "cls", None)
+    return (
+        isinstance(api_view, type)
+        and issubclass(api_view, APIView)
+        and not any(issubclass(each, SessionAuthentication) for each in api_view.authentication_classes)
+    )
+
+
+def _note(request: HttpRequest) -> None:
+    """Keep the row of this session in the list of the user's sessions up to date."""
+    noted = {"key": request.session.session_key, "at": time.time()}
+    before = request.session.get(_NOTED, {})
+    if before.get("key") != noted["key"] or noted["at"] - before["at"] > NOTED_EVERY:
+        row = UserSession(
+            session_key=request.session.session_key,
+            user=user_of(request),
+            ip=get_adapter().get_client_ip(request),
+            user_agent=request.headers.get("User-Agent", "")[:AGENT_LENGTH],
+        )
+        UserSession.objects.bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=["session_key"],
+            update_fields=["user", "ip", "user_agent", "last_seen_at"],
+        )
+        request.session[_NOTED] = noted
+
+
+def _refused(request: HttpRequest) -> HttpResponse:
+    """A browser is led to where a second factor is set up or used; anything else gets 403."""
+    if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
+        return JsonResponse({"detail": REQUIRED}, status=403)
+    if is_mfa_enabled(user_of(request), two_factor.FACTORS):
+        return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")
+    messages.warning(request, REQUIRED)
+    return redirect("mfa_index")

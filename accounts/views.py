@@ -1,0 +1,95 @@
+"""Signing in, confirming it's you without a password, and the list of your sessions."""
+
+from typing import Any
+
+import requests
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
+from allauth.socialaccount.providers.openid_connect import views as openid_connect
+from allauth.usersessions.internal.flows.sessions import end_other_sessions, end_sessions
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from tenants.sign_in import SignInForm
+from tenants.users import user_of
+
+from .devices import device
+
+
+class SignIn(LoginView):
+    """The admin's login. allauth asks for the second factor, if there is one, before the session is signed in."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    extra_context = {"title": "Log in"}
+
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if admin.site.has_permission(request):
+            return redirect(self.get_success_url())
+        return super().get(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        login = Login(user=user, redirect_url=self.get_success_url())
+        response: HttpResponse = perform_password_login(self.request, {"username": user.get_username()}, login)
+        return response
+
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        provider = reverse("openid_connect_login", args=[settings.OIDC_ID]) if settings.OIDC_ISSUER else ""
+        return {
+            **admin.site.each_context(self.request),
+            **super().get_context_data(**kwargs),
+            "app_path": self.request.get_full_path(),
+            "provider_url": provider,
+            "provider_name": settings.OIDC_NAME,
+        }
+
+
+@require_safe
+def sign_in_elsewhere(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """To the OpenID Connect provider, unless it can't be reached."""
+    try:
+        response: HttpResponse = openid_connect.login(request, provider_id)
+    except (requests.RequestException, ValueError, KeyError):
+        context = {"reason": f"{settings.OIDC_NAME} can't be reached. Try again later."}
+        return render(request, "accounts/refused.html", context, status=503)
+    return response
+
+
+@login_required
+@require_safe
+def sign_in_again(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/sign_in_again.html")
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where you're signed in. A POST ends one session (`end`: its ID) or all others (`end`: "others")."""
+    user = user_of(request)
+    which = request.POST.get("end", "")
+    if which == "others":
+        end_other_sessions(request, user)
+        messages.success(request, "You're signed out everywhere else.")
+        return redirect("sessions")
+    if request.method == "POST":
+        ended = UserSession.objects.filter(user=user, pk=int(which)) if which.isdecimal() and len(which) < 18 else None
+        if not ended:
+            raise Http404
+        end_sessions(request, list(ended))
+        messages.success(request, "The session has ended.")
+        return redirect("sessions")
+    rows = sorted(UserSession.objects.purge_and_list(user), key=lambda row: row.last_seen_at, reverse=True)
+    shown = [{"row": row, "device": device(row.user_agent), "is_this": row.is_current()} for row in rows]
+    shown.sort(key=lambda each: not each["is_this"])
+    return render(request, "accounts/sessions.html", {"sessions": shown})
