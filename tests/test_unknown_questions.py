@@ -5,14 +5,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from conversations.models import Conversation
+from conversations.models import Conversation, ConversationMessage
 from knowledge.indexing import store_chunks
 from knowledge.models import Source
 from knowledge.unanswered import UnansweredQuestion
 from tenants.tests.people import TwoBusinesses
 from tests.knowing import CARROT, answering, ask, know
 from tests.stage import Json, Stage, completion
-from whatsapp.tests.factories import inbound, text_message
+from whatsapp.tests.factories import inbound, message, text_message
 
 
 def test_the_model_is_told_that_nothing_is_known_and_the_question_is_collected(stage: Stage) -> None:
@@ -23,6 +23,16 @@ def test_the_model_is_told_that_nothing_is_known_and_the_question_is_collected(s
     assert stage.wire.texts == ["I don't know. Shall I ask a colleague?"]
     [question] = UnansweredQuestion.objects.all()
     assert (question.text, question.conversation) == ("Do you repair bicycles?", Conversation.objects.get())
+
+
+def test_a_question_that_the_customer_deletes_is_forgotten(stage: Stage) -> None:
+    know("Carrot cake", CARROT)
+    answering(stage, completion("I don't know. Shall I ask a colleague? [?]"))
+    ask(stage, "Do you repair bicycles?")
+    asked = UnansweredQuestion.objects.get().message_id
+    wamid = ConversationMessage.objects.get(pk=asked).external_id
+    assert stage.post(inbound(message("revoke", {"original_message_id": wamid}))).json() == {"ok": True}
+    assert not UnansweredQuestion.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ KINDS = ("edit", "revoke")
 class Revoked:
     """A message that was blanked. `texts`: all its texts, oldest first."""
 
+    message_id: int
     conversation_id: int
     origin: str
     texts: Sequence[str]
@@ -116,6 +117,11 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
     Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
     forget_text(ids)
     return [
-        Revoked(message.conversation_id, message.origin, [*(former["text"] for former in message.edits), message.text])
+        Revoked(
+            message.pk,
+            message.conversation_id,
+            message.origin,
+            [*(former["text"] for former in message.edits), message.text],
+        )
         for message in messages
     ]

@@ -11,6 +11,7 @@ from conversations.history import contacts, corrections
 from conversations.history.contacts import Contact, ConversationRef
 from conversations.history.messages import NewMessage, StoredMessage
 from conversations.models import Conversation
+from knowledge.unanswered import UnansweredQuestion
 from leads import capture
 from leads.capture import NewLead
 from whatsapp.media import fetching
@@ -114,6 +115,7 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     for deleted in corrections.apply([new.row for new in stored]):
         if deleted.origin == "customer":  # what the business deletes isn't the customer's
             capture.forget_text(deleted.conversation_id, deleted.texts)
+            UnansweredQuestion.objects.filter(message_id=deleted.message_id).delete()
     for new in stored:
         item = new.item
         if isinstance(item, InboundMessage) and (item.moved_to_phone or item.moved_to_user_id):
