@@ -137,7 +137,7 @@ REFUSED: list[tuple[str, bytes, str, str, str]] = [  # name, content, claimed ty
     ("song.ogg", VORBIS, "audio/ogg", "", "WhatsApp only accepts OGG files with the Opus codec."),
     ("all.zip", zipped(), "application/zip", "", f"WhatsApp doesn't accept ZIP files. {LINK}"),
     ("all.rar", RAR, "application/vnd.rar", "", f"WhatsApp doesn't accept RAR files. {LINK}"),
-    ("all.gz", gzip.compress(b"x"), "application/gzip", "", f"WhatsApp doesn't accept GZIP files. {LINK}"),
+    ("all.gz", gzip.compress(b"x", mtime=0), "application/gzip", "", f"WhatsApp doesn't accept GZIP files. {LINK}"),
     ("app.apk", zipped(), "application/vnd.android.package-archive", "", f"WhatsApp doesn't accept ZIP files. {LINK}"),
     ("letter.doc", RTF, DOC, "", f"WhatsApp doesn't accept RTF files. {TO_PDF}"),
     ("page.html", HTML, "text/html", "", f"WhatsApp doesn't accept HTML files. {TO_PDF}"),
