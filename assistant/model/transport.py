@@ -75,6 +75,19 @@ async def post(
     return http.Response(response.status_code, response.headers, response.content)
 
 
+async def list_models(key: str, endpoint: str, seconds: float) -> http.Response:
+    """The response to the question which models there are. Raises http.RequestFailed, or ValueError as `_client`."""
+    headers: dict[str, str | openai.Omit] = {"Authorization": openai.Omit()} if _is_azure(endpoint) else {}
+    limits = httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS)
+    try:
+        response = await _client(key, endpoint).get(
+            "/models", cast_to=httpx2.Response, options={"headers": headers, "timeout": limits}
+        )
+    except openai.APIStatusError as refusal:
+        response = refusal.response
+    return http.Response(response.status_code, response.headers, response.content)
+
+
 def _is_azure(endpoint: str) -> bool:
     """Azure names the API's version in the query, and takes the key in a header of its own."""
     url = urlsplit(endpoint)
