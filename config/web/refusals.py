@@ -5,9 +5,10 @@ from collections.abc import Callable
 from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from psycopg import errors
 
-BUSY = "This took too long. Try again in a moment, or search for something more specific."
+BUSY = "The database was busy. Try again in a moment, or search for something more specific."
 INVALID = "The request contains a value that can't be stored or searched for."
 
 
@@ -24,11 +25,11 @@ class DatabaseRefusals:
         if isinstance(error, OperationalError) and isinstance(
             error.__cause__, errors.QueryCanceled | errors.LockNotAvailable
         ):
-            status, detail = 503, BUSY
+            status, heading, detail = 503, "This took too long", BUSY
         elif isinstance(error, DataError):
-            status, detail = 400, INVALID
+            status, heading, detail = 400, "We can't read this request", INVALID
         else:
             return None
         if request.path.startswith("/api/"):
             return JsonResponse({"detail": detail}, status=status)
-        return HttpResponse(detail, "text/plain; charset=utf-8", status)
+        return render(request, "refused.html", {"heading": heading, "text": detail}, status=status)

@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "AXES_LOCKOUT_PARAMETERS": [["username", "ip_address"]],  # what a successful sign-in resets
     "AXES_RESET_ON_SUCCESS": True,
     "AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT": False,
-    "AXES_COOLOFF_MESSAGE": "Too many failed attempts to sign in. Try again in 15 minutes.",
+    "AXES_LOCKOUT_TEMPLATE": "lockout.html",
     "AXES_VERBOSE": False,
     "LOGIN_URL": "admin:login",
     "LOGIN_REDIRECT_URL": "admin:index",

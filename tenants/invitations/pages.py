@@ -52,7 +52,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         membership = inviting.accept(pk, user)
         if membership is None:
             raise Http404
-        messages.success(request, f"You're now a member of {membership.tenant} now.")
+        messages.success(request, f"You're now a member of {membership.tenant}.")
     elif not Invitation.objects.addressed_to(user).filter(pk=pk).delete()[0]:
         raise Http404
     return redirect("admin:index")
