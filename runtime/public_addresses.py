@@ -15,6 +15,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Global by their numbers, but not by what's there: two clouds' internal services, and retired 6to4 relays.
 NEVER = [ipaddress.ip_network(block) for block in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24")]
+# Names that never lead to the internet (RFC 6761, 6762, 7686 and 9476, and ICANN's `internal`).
+LOCAL_NAMES = ("localhost", "local", "internal", "invalid", "onion", "alt")
 UNICAST = ipaddress.ip_network("2000::/3")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -43,7 +45,9 @@ def flaw(url: str, only_https: bool = True) -> str:
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
-        return ""
+        *before, last = host.lower().rstrip(".").split(".")
+        is_local = not before or last in LOCAL_NAMES
+        return f"{host} is not on the internet." if is_local and not settings.WEBHOOKS_ALLOW_PRIVATE else ""
     return "" if is_allowed(literal) else f"{host} is not on the internet."
 
 

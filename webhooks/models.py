@@ -55,7 +55,7 @@ class WebhookEndpoint(models.Model):
         return self.url
 
     def clean(self) -> None:
-        if problem := flaw(self.url):
+        if self.url and (problem := flaw(self.url)):
             raise ValidationError({"url": problem})
 
 

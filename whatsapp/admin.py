@@ -1,12 +1,13 @@
 """The WhatsApp accounts, one per business number."""
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.forms import ModelForm
@@ -58,20 +59,39 @@ def connect_a_number(request: HttpRequest) -> EmptyState | None:
     return EmptyState(title, text, reverse("admin:whatsapp_whatsappaccount_add"), "Connect a number")
 
 
+# Meta's IDs had 15 or 16 digits so far.
+ID_DIGITS = range(14, 21)
+LIKE_A_PHONE_NUMBER = re.compile(r"\+?[\d\s()./-]{5,20}")
+
+
 class PausableAccount(Protocol):
     """An account as the list reads it."""
 
     pk: int | None
     is_active: bool
+    token: str
     pause_reason: str | None
     pause_until: dt.datetime | None
 
 
 class AccountForm(SecretsForm):
-    """Saves an account inactive while Meta hasn't confirmed whose number it is."""
+    """Saves an account inactive while it has no token, or Meta hasn't confirmed whose number it is."""
 
     person: Person
     must_be_confirmed = False
+    has_no_token = False
+
+    def clean_phone_number_id(self) -> str:
+        """Catches the most common mistake, entering the phone number itself. What is stored already may stay."""
+        value: str = self.cleaned_data["phone_number_id"]
+        is_an_id = value.isascii() and value.isdecimal() and len(value) in ID_DIGITS
+        if is_an_id or value == self.instance.phone_number_id:
+            return value
+        if LIKE_A_PHONE_NUMBER.fullmatch(value):
+            problem = "This looks like a phone number. Meta gives each number an ID, which is a different number."
+        else:
+            problem = "A phone number ID has only digits, usually 15 or 16."
+        raise ValidationError(f"{problem} Copy the ID from your Meta app, under WhatsApp > API Setup.")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -79,6 +99,9 @@ class AccountForm(SecretsForm):
         entered = WhatsAppAccount(pk=self.instance.pk, **{name: cleaned.get(name) or "" for name in names})
         if activation.needs_confirmation(entered, self.person):
             cleaned["is_active"], self.must_be_confirmed = False, True
+        stored = "" if "access_token-remove" in self.data else self.instance.access_token
+        if cleaned.get("is_active") and not WhatsAppAccount(access_token=cleaned.get("access_token") or stored).token:
+            cleaned["is_active"], self.has_no_token = False, True
         return cleaned
 
 
@@ -125,6 +148,8 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     def state(self, account: PausableAccount) -> str:
         if account.pk is None or not account.is_active:
             return "Not active"
+        if not account.token:
+            return "No access token"
         if account.pause_reason is None:
             return "Active"
         until = account.pause_until
@@ -133,7 +158,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
 
     @admin.display(description="token set", boolean=True)
     def has_token(self, account: WhatsAppAccount) -> bool:
-        return bool(account.access_token)
+        return bool(account.token)
 
     @admin.display(description="access token")
     def access_token_state(self, account: WhatsAppAccount) -> str:
@@ -160,6 +185,10 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         if isinstance(form, AccountForm) and form.must_be_confirmed:
             text = "This number isn't active yet. Meta has to confirm that it's yours: choose Test connection."
             messages.warning(request, text)
+        elif isinstance(form, AccountForm) and form.has_no_token:
+            messages.warning(
+                request, "This number isn't active: it has no access token. Add one, and choose Test connection."
+            )
         if change and obj.access_token and "access_token" in form.changed_data:
             self._resume(request, [obj])
 

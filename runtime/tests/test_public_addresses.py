@@ -173,6 +173,13 @@ def test_several_private_addresses_of_a_real_name_are_one_refusal(monkeypatch: p
         "https:///path",
         "https://example.com:port/",
         "https://[::1/",
+        "https://localhost/x",
+        "https://LOCALHOST./x",
+        "https://hooks.localhost/x",
+        "https://printer.local/x",
+        "https://db.internal/x",
+        "https://nosuch.invalid/x",
+        "https://intranet/x",
         "",
     ],
 )

@@ -57,6 +57,7 @@ def test_no_one_else_can(businesses: TwoBusinesses, who: str) -> None:
     [
         ({"url": "http://shop.example/"}, "Only https"),
         ({"url": "https://127.0.0.1/"}, "not on the internet"),
+        ({"url": "https://localhost/x"}, "not on the internet"),
         ({"url": "https://a:b@shop.example/"}, "username"),
         ({"event_types": []}, "required"),
         ({"event_types": ["everything"]}, "Select a valid choice"),
@@ -65,6 +66,11 @@ def test_no_one_else_can(businesses: TwoBusinesses, who: str) -> None:
 def test_a_mistake_is_reported_at_once(businesses: TwoBusinesses, data: dict[str, Any], words: str) -> None:
     assert words in add(businesses, "owner", **data).content.decode()
     assert not WebhookEndpoint.objects.exists()
+
+
+def test_an_empty_url_has_one_error(businesses: TwoBusinesses) -> None:
+    page = add(businesses, "owner", "")
+    assert page.context["adminform"].form.errors["url"] == ["This field is required."]
 
 
 def test_one_that_was_switched_off_says_why_until_it_is_switched_on(businesses: TwoBusinesses) -> None:

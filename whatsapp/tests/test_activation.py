@@ -25,7 +25,7 @@ class Meta:
     """Knows one number, one WABA and one token."""
 
     def __init__(self) -> None:
-        self.pages: list[list[str]] = [["1001"]]
+        self.pages: list[list[str]] = [["100100100111001"]]
         self.asked: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
@@ -35,8 +35,10 @@ class Meta:
         await sync_to_async(self.meanwhile)()
         if request.headers["Authorization"] != "Bearer EAAG-ours":
             return httpx2.Response(401, json={"error": {"code": 190, "message": "Invalid token"}})
-        if path == ["1001"]:
-            return httpx2.Response(200, json={"id": "1001", "display_phone_number": "+1", "verified_name": "Ours"})
+        if path == ["100100100111001"]:
+            return httpx2.Response(
+                200, json={"id": "100100100111001", "display_phone_number": "+1", "verified_name": "Ours"}
+            )
         if path == ["77", "phone_numbers"]:
             page = int(dict(request.url.params).get("after", "0"))
             more = {"next": "https://…", "cursors": {"after": str(page + 1)}} if page + 1 < len(self.pages) else {}
@@ -66,12 +68,17 @@ def api(businesses: TwoBusinesses, who: str) -> Client:
 
 
 def ours(businesses: TwoBusinesses, **columns: Any) -> WhatsAppAccount:
-    given = {"phone_number_id": "1001", "waba_id": "77", "access_token": "EAAG-ours", "is_active": False}
+    given = {"phone_number_id": "100100100111001", "waba_id": "77", "access_token": "EAAG-ours", "is_active": False}
     return WhatsAppAccount.objects.create(tenant=businesses.ours, **{**given, **columns})
 
 
 def form(businesses: TwoBusinesses, **fields: Any) -> dict[str, Any]:
-    given = {"tenant": businesses.ours.pk, "phone_number_id": "1001", "waba_id": "77", "access_token": "EAAG-ours"}
+    given = {
+        "tenant": businesses.ours.pk,
+        "phone_number_id": "100100100111001",
+        "waba_id": "77",
+        "access_token": "EAAG-ours",
+    }
     return {**given, "is_active": "on", **fields}
 
 
@@ -87,13 +94,13 @@ def test_a_number_that_an_owner_adds_is_active_once_meta_confirms_it(
     assert "The number belongs to the WhatsApp Business Account." in page
     assert "The account is active." in page
     assert WhatsAppAccount.objects.get().is_active
-    assert meta.asked == ["1001", "77/phone_numbers", "77/subscribed_apps"]
+    assert meta.asked == ["100100100111001", "77/phone_numbers", "77/subscribed_apps"]
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"phone_number_id": "777-not-mine"}, "(100): Unsupported get request."),
+        ({"phone_number_id": "777000000000001"}, "(100): Unsupported get request."),
         ({"access_token": "EAAG-theirs"}, "(190): Invalid token."),
         ({"access_token": ""}, "No access token."),
         ({"waba_id": ""}, "No WABA ID."),
@@ -111,7 +118,7 @@ def test_a_number_that_meta_does_not_confirm_stays_inactive(
 
 
 def test_a_number_of_another_waba_stays_inactive(businesses: TwoBusinesses, owner: Client, meta: Meta) -> None:
-    meta.pages = [["1002"], ["1003"]]
+    meta.pages = [["100100100111002"], ["1003"]]
     account = ours(businesses)
     page = owner.post(f"{ADMIN}{account.pk}/test-connection/", follow=True).content.decode()
     assert "belong to the WhatsApp Business Account with this WABA ID" in page
@@ -120,7 +127,7 @@ def test_a_number_of_another_waba_stays_inactive(businesses: TwoBusinesses, owne
 
 
 def test_all_pages_of_a_large_waba_are_read(businesses: TwoBusinesses, owner: Client, meta: Meta) -> None:
-    meta.pages = [["1002"], ["1003"], ["1001"]]
+    meta.pages = [["100100100111002"], ["1003"], ["100100100111001"]]
     account = ours(businesses)
     owner.post(f"{ADMIN}{account.pk}/test-connection/")
     account.refresh_from_db()
@@ -132,14 +139,14 @@ def test_another_number_entered_while_meta_is_asked_is_not_activated(
 ) -> None:
     account = ours(businesses)
     changed = WhatsAppAccount.objects.filter(pk=account.pk)
-    meta.meanwhile = lambda: changed.update(phone_number_id="777-not-mine")
+    meta.meanwhile = lambda: changed.update(phone_number_id="777000000000001")
     findings = [finding.text for finding in activation.confirm(account)]
     assert findings[-1] == "The account was changed. Test it again."
     account.refresh_from_db()
-    assert (account.phone_number_id, account.is_active) == ("777-not-mine", False)
+    assert (account.phone_number_id, account.is_active) == ("777000000000001", False)
 
 
-@pytest.mark.parametrize("change", [{"phone_number_id": "777-not-mine"}, {"waba_id": "78"}])
+@pytest.mark.parametrize("change", [{"phone_number_id": "777000000000001"}, {"waba_id": "78"}])
 def test_an_active_account_with_another_number_has_to_be_confirmed_again(
     businesses: TwoBusinesses, owner: Client, change: dict[str, str]
 ) -> None:
@@ -147,7 +154,7 @@ def test_an_active_account_with_another_number_has_to_be_confirmed_again(
     assert owner.post(f"{ADMIN}{account.pk}/change/", form(businesses, **change)).status_code == 302
     account.refresh_from_db()
     assert not account.is_active
-    WhatsAppAccount.objects.update(phone_number_id="1001", waba_id="77", is_active=True)
+    WhatsAppAccount.objects.update(phone_number_id="100100100111001", waba_id="77", is_active=True)
     client = api(businesses, "owner")
     answer = client.patch(f"{API}/{account.pk}", change, content_type="application/json")
     assert (answer.status_code, answer.json()["is_active"]) == (200, False)
@@ -180,7 +187,7 @@ def test_the_api_asks_meta_before_it_activates_an_owners_number(businesses: TwoB
 
 
 def test_a_claim_neither_blocks_the_owner_nor_reveals_the_number(businesses: TwoBusinesses, meta: Meta) -> None:
-    theirs = WhatsAppAccount.objects.create(tenant=businesses.theirs, phone_number_id="1001")
+    theirs = WhatsAppAccount.objects.create(tenant=businesses.theirs, phone_number_id="100100100111001")
     client = api(businesses, "owner")
     data = form(businesses, access_token="EAAG-stolen", is_active=True)
     same = client.post(API, {**data, "is_active": False}, content_type="application/json")
@@ -200,7 +207,7 @@ def test_a_claim_neither_blocks_the_owner_nor_reveals_the_number(businesses: Two
 
 def test_an_inactive_account_has_no_power_over_its_number(businesses: TwoBusinesses, owner: Client) -> None:
     account = ours(businesses)
-    Pause.objects.create(scope="number:1001", reason="Meta refused the token")
+    Pause.objects.create(scope="number:100100100111001", reason="Meta refused the token")
     page = owner.get(f"{ADMIN}{account.pk}/change/").content.decode()
     assert "Meta refused the token" not in page
     owner.post(f"{ADMIN}{account.pk}/resume/")
@@ -211,17 +218,17 @@ def test_an_inactive_account_has_no_power_over_its_number(businesses: TwoBusines
 
 
 def test_a_superuser_activates_by_hand(businesses: TwoBusinesses, meta: Meta) -> None:
-    data = {"tenant": businesses.ours.pk, "phone_number_id": "1001"}
+    data = {"tenant": businesses.ours.pk, "phone_number_id": "100100100111001"}
     made = api(businesses, "superuser").post(API, data, content_type="application/json")
     assert (made.status_code, made.json()["is_active"]) == (201, True)
-    account = ours(businesses, phone_number_id="1002")
-    fields = form(businesses, phone_number_id="1002")
+    account = ours(businesses, phone_number_id="100100100111002")
+    fields = form(businesses, phone_number_id="100100100111002")
     assert businesses.browser("superuser").post(f"{ADMIN}{account.pk}/change/", fields).status_code == 302
     account.refresh_from_db()
     assert account.is_active
     assert meta.asked == []
     taken = api(businesses, "superuser").post(
-        API, {"tenant": businesses.theirs.pk, "phone_number_id": "1001"}, content_type="application/json"
+        API, {"tenant": businesses.theirs.pk, "phone_number_id": "100100100111001"}, content_type="application/json"
     )
     assert taken.json() == {"phone_number_id": [activation.TAKEN]}
 
@@ -232,11 +239,11 @@ def test_in_development_an_owners_number_is_active_at_once(
     """The original report's test flow: create an account, then post."""
     settings.DEBUG = settings.MULTITENANT_ENABLED = True
     settings.WHATSAPP_APP_SECRETS = []
-    data = {"tenant": businesses.ours.pk, "phone_number_id": "1001"}
+    data = {"tenant": businesses.ours.pk, "phone_number_id": "100100100111001"}
     client = api(businesses, "owner")
     assert client.post(API, data, content_type="application/json").json()["is_active"] is True
     text = {"from": "79001234567", "type": "text", "text": {"body": "Hello"}}
-    value = {"metadata": {"phone_number_id": "1001"}, "messages": [text]}
+    value = {"metadata": {"phone_number_id": "100100100111001"}, "messages": [text]}
     body = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"value": value}]}]}
     for _ in range(2):
         assert client.post("/api/whatsapp/webhook", body, content_type="application/json").json() == {"ok": True}

@@ -17,7 +17,7 @@ TOKEN = "EAAG-our-token"
 @pytest.fixture
 def account(businesses: TwoBusinesses) -> WhatsAppAccount:
     return WhatsAppAccount.objects.create(
-        tenant=businesses.ours, phone_number_id="1001", display_phone_number="+49 30 1", access_token=TOKEN
+        tenant=businesses.ours, phone_number_id="100100100110011", display_phone_number="+49 30 1", access_token=TOKEN
     )
 
 
@@ -91,7 +91,7 @@ def test_shows_the_url_and_the_token_for_meta(businesses: TwoBusinesses, account
 
 
 def test_shows_a_pause_with_its_reason_and_resumes(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
-    Pause.objects.create(scope="number:1001", reason="Meta refused the token")
+    Pause.objects.create(scope="number:100100100110011", reason="Meta refused the token")
     client = businesses.browser("owner")
     assert "Meta refused the token" in client.get(_page(account)).content.decode()
     data = {"action": "resume", "_selected_action": [account.pk]}
@@ -100,7 +100,7 @@ def test_shows_a_pause_with_its_reason_and_resumes(businesses: TwoBusinesses, ac
 
 
 def test_a_new_token_resumes(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
-    Pause.objects.create(scope="number:1001", reason="Meta refused the token")
+    Pause.objects.create(scope="number:100100100110011", reason="Meta refused the token")
     save(businesses.browser("owner"), account, display_phone_number="+49 30 2")
     assert Pause.objects.exists()
     save(businesses.browser("owner"), account, access_token="EAAG-new-token")
@@ -112,6 +112,43 @@ def test_shows_a_stranger_nothing(businesses: TwoBusinesses, account: WhatsAppAc
     for page in (_page(account), "/admin/whatsapp/whatsappaccount/"):
         assert "+49 30 1" not in client.get(page, follow=True).content.decode()
     data = {"action": "resume", "_selected_action": [account.pk]}
-    Pause.objects.create(scope="number:1001", reason="Meta refused the token")
+    Pause.objects.create(scope="number:100100100110011", reason="Meta refused the token")
     client.post("/admin/whatsapp/whatsappaccount/", data)
     assert Pause.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("entered", "words"),
+    [
+        ("+1 555 010 0002", "This looks like a phone number."),
+        ("4915112345678", "This looks like a phone number."),
+        ("(030) 123456-78", "This looks like a phone number."),
+        ("not a number", "has only digits"),
+        ("1234", "has only digits"),
+        ("٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣", "API Setup"),
+        ("1" * 25, "has only digits"),
+    ],
+)
+def test_what_cannot_be_a_phone_number_id_is_refused(businesses: TwoBusinesses, entered: str, words: str) -> None:
+    data = {"tenant": businesses.ours.pk, "phone_number_id": entered, "access_token": TOKEN}
+    page = businesses.browser("owner").post("/admin/whatsapp/whatsappaccount/add/", data).content.decode()
+    assert words in page
+    assert not WhatsAppAccount.objects.exists()
+
+
+def test_a_number_without_a_token_is_not_active(businesses: TwoBusinesses, account: WhatsAppAccount) -> None:
+    client = businesses.browser("superuser")
+    save(client, account, **{"access_token-remove": "on"})
+    account.refresh_from_db()
+    assert not account.is_active
+    assert "it has no access token" in client.get(_page(account)).content.decode()
+    save(client, account, access_token=TOKEN)
+    account.refresh_from_db()
+    assert account.is_active
+
+
+def test_an_active_number_from_before_says_that_its_token_is_missing(
+    businesses: TwoBusinesses, account: WhatsAppAccount
+) -> None:
+    WhatsAppAccount.objects.update(access_token="")
+    assert "No access token" in businesses.browser("owner").get("/admin/whatsapp/whatsappaccount/").content.decode()
