@@ -77,6 +77,7 @@ class PausableAccount(Protocol):
 class AccountForm(SecretsForm):
     """Saves an account inactive while it has no token, or Meta hasn't confirmed whose number it is."""
 
+    instance: WhatsAppAccount
     person: Person
     must_be_confirmed = False
     has_no_token = False
