@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -36,9 +37,13 @@ class AssistantAdmin(FindViews, ResumeViews, PromptTestViews, EndpointFields, Te
     search_fields = ["tenant__name", "instructions", "model"]
     fieldsets = [
         (None, {"fields": ["tenant", "instructions", "fallback_text"]}),
+        ("Replies", {"fields": ["fact_check", "previews_links", "sees_images"]}),
+        ("Reaching a person", {"fields": ["person_hint", "after_handover", "returns_after_minutes"]}),
+        ("Opening hours", {"fields": ["out_of_hours", "away_text"]}),
         (
-            "Model",
+            "Advanced",
             {
+                "classes": ["collapse"],
                 "fields": [
                     "model",
                     "temperature",
@@ -46,18 +51,16 @@ class AssistantAdmin(FindViews, ResumeViews, PromptTestViews, EndpointFields, Te
                     "history_limit",
                     "history_growth",
                     "daily_token_limit",
-                    "embedding_model",
                     "base_url",
                     "api_key",
                     "api_key_state",
-                ]
+                    "allowed_hosts",
+                    "transcription_language",
+                    "quiet_seconds",
+                    "max_wait_seconds",
+                ],
             },
         ),
-        ("Replies", {"fields": ["fact_check", "allowed_hosts", "previews_links"]}),
-        ("Images and voice notes", {"fields": ["sees_images", "transcription_language"]}),
-        ("Reaching a person", {"fields": ["person_hint", "after_handover", "returns_after_minutes"]}),
-        ("Opening hours", {"fields": ["out_of_hours", "away_text"]}),
-        ("Waiting for more messages", {"fields": ["quiet_seconds", "max_wait_seconds"]}),
     ]
     readonly_fields = ["api_key_state", "last_refusal"]
 
@@ -65,6 +68,14 @@ class AssistantAdmin(FindViews, ResumeViews, PromptTestViews, EndpointFields, Te
         """Only superusers may choose the base URL: the server could reach internal hosts with it."""
         base_url: list[str] = [] if is_installation_admin(request.user) else ["base_url"]
         return [*self.readonly_fields, *base_url]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "instructions" and field:
+            # The browser counts a line break as one character, and sends it as two.
+            field.widget.attrs |= {"rows": 14, "dir": "auto", "data-limit": limits.LONGEST_INSTRUCTIONS}
+            field.help_text = render_to_string("assistant/instructions_help.html")
+        return field
 
     @admin.display(description="model")
     def model_in_use(self, assistant: Assistant) -> str:

@@ -13,7 +13,7 @@ PREFIX = "endpoint_"  # some features have the name of a setting of the assistan
 NULLABLE = {"most_output_tokens", "prompt_cache_key"}
 DESCRIPTION = (
     "Learned from the endpoint's refusals, for this base URL and model. Correct what's wrong, or find it out with "
-    "“Test the endpoint” on the page “Test prompt”."
+    "“Test the endpoint” behind “Test these instructions”."
 )
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from asgiref.sync import async_to_sync
-from django.core.exceptions import PermissionDenied
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path
@@ -11,6 +12,7 @@ from django.urls import URLPattern, path
 from tenants.scoped_admin import TenantScopedAdmin
 
 from .examination import Examination, Finding
+from .limits import LONGEST_INSTRUCTIONS
 from .model.errors import Completion, ModelFailed
 from .model.learning import Endpoint
 from .models import Assistant, Dialect
@@ -40,10 +42,17 @@ class PromptTestViews(TenantScopedAdmin):
         if not self.has_change_permission(request, assistant):
             raise PermissionDenied
         question = request.POST.get("question", "").strip()[:MAX_LENGTH]
-        result, findings = Result(), list[Finding]()
-        if "test_endpoint" in request.POST:
+        saved = assistant.instructions
+        assistant.instructions = request.POST.get("instructions", saved).replace("\r\n", "\n")
+        result, findings, problem = Result(), list[Finding](), problem_of(assistant)
+        if "save" in request.POST and not problem:
+            assistant.save(update_fields=["instructions"])
+            self.log_change(request, assistant, "Changed instructions.")
+            saved = assistant.instructions
+            messages.success(request, "The instructions are saved.")
+        elif "test_endpoint" in request.POST:
             findings = examine(assistant)
-        elif question:
+        elif question and not problem:
             result = ask(assistant, question)
         context = {
             **self.admin_site.each_context(request),
@@ -53,8 +62,19 @@ class PromptTestViews(TenantScopedAdmin):
             "question": question,
             "result": result,
             "findings": findings,
+            "problem": problem,
+            "is_unsaved": assistant.instructions.replace("\r\n", "\n") != saved.replace("\r\n", "\n"),
+            "limit": LONGEST_INSTRUCTIONS,
         }
         return render(request, "assistant/test_prompt.html", context)
+
+
+def problem_of(assistant: Assistant) -> str:
+    try:
+        assistant.clean_fields(exclude=[field.name for field in Assistant._meta.fields if field.name != "instructions"])
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
 
 
 def ask(assistant: Assistant, question: str) -> Result:

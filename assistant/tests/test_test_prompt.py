@@ -105,3 +105,45 @@ def test_respects_the_daily_token_limit(businesses: TwoBusinesses, url: str, fak
     Assistant.objects.update(daily_token_limit=0)
     assert "The daily token limit has been reached." in ask(businesses.browser("owner"), url)
     assert not model.requests
+
+
+def test_unsaved_instructions_are_tested_without_being_saved(
+    businesses: TwoBusinesses, url: str, fake_model: Models
+) -> None:
+    model = fake_model(said("Cakes."))
+    owner = businesses.browser("owner")
+    opened = owner.post(url, {"instructions": "Sell <cakes>.", "temperature": "1"})  # the assistant's own form
+    assert "Sell &lt;cakes&gt;." in opened.content.decode()
+    assert "not saved yet" in opened.content.decode()
+    assert not model.requests
+    owner.post(url, {"instructions": "Sell <cakes>.", "question": "What do you sell?"})
+    assert json.loads(model.requests[0].content)["messages"][0]["content"] == "Sell <cakes>."
+    assert Assistant.objects.get().instructions == "Sell bread."
+    page = owner.post(url, {"instructions": "Sell <cakes>.", "question": "", "save": "1"}).content.decode()
+    assert "not saved yet" not in page
+    assert Assistant.objects.get().instructions == "Sell <cakes>."
+
+
+@pytest.mark.parametrize("text", ["", "x" * 20_001])
+def test_invalid_instructions_are_neither_tested_nor_saved(
+    businesses: TwoBusinesses, url: str, fake_model: Models, text: str
+) -> None:
+    model = fake_model(said())
+    for data in ({"question": "Hi"}, {"save": "1"}):
+        assert 'role="alert"' in businesses.browser("owner").post(url, {"instructions": text, **data}).content.decode()
+    assert not model.requests
+    assert Assistant.objects.get().instructions == "Sell bread."
+
+
+def test_the_assistants_page_sends_its_unsaved_form_and_hides_what_is_technical(
+    businesses: TwoBusinesses, url: str
+) -> None:
+    page = businesses.browser("owner").get(url.replace("test-prompt", "change"))
+    text = page.content.decode()
+    assert f'form="assistant_form" formaction="{url}"' in text
+    assert 'id="assistant_form"' in text
+    assert "Harbour Bakery" in text
+    assert 'data-limit="20000"' in text
+    sections = {fieldset.name: fieldset for fieldset in page.context["adminform"]}
+    assert sections["Advanced"].is_collapsible
+    assert page.context["adminform"].fieldsets[0][1]["fields"] == ["tenant", "instructions", "fallback_text"]
