@@ -159,6 +159,8 @@ class SourceAdmin(KnowledgePages):
             # The first one is the row that the page was for.
             source = Source(**{name: getattr(obj, name) for name in COPIED}) if number else obj
             sources.add_file(source, upload, request.announced[number])  # type: ignore[attr-defined]
+        if len(uploads) > 1:
+            messages.success(request, f"The assistant will read all {len(uploads)} files.")
 
 
 COPIED = ("tenant", "public_url", "enabled", "expires_at")

@@ -45,6 +45,7 @@ def test_a_question_that_the_customer_deletes_is_forgotten(stage: Stage) -> None
         ("How much is the carrot cake?", completion("28 euros [1]."), False),
         ("Hello!", completion("Hello!"), False),
         ("Thank you very much", completion("You're welcome."), False),
+        ("Can I talk to someone?", completion(None, ("hand_over", {"reason": "asked", "summary": "s"})), False),
     ],
 )
 def test_only_what_was_not_answered_is_collected(
@@ -54,6 +55,17 @@ def test_only_what_was_not_answered_is_collected(
     answering(stage, answer, *([completion("I've asked a colleague.")] if b"hand_over" in answer.content else []))
     ask(stage, question)
     assert UnansweredQuestion.objects.exists() == is_collected
+
+
+@pytest.mark.parametrize("mark", ["", " [?]"])
+def test_a_customer_who_accepts_the_offer_of_a_person_asks_nothing_new(stage: Stage, mark: str) -> None:
+    """Their question is collected once, although the model hands over because it can't answer."""
+    know("Carrot cake", CARROT)
+    accepts = completion(None, ("hand_over", {"reason": "cant_answer", "summary": "s"}))
+    answering(stage, completion(f"I can't say. Shall I ask a colleague?{mark}"), accepts, completion("I've asked one."))
+    ask(stage, "Is the carrot cake vegan?")
+    ask(stage, "Yes, please")
+    assert [question.text for question in UnansweredQuestion.objects.all()] == ["Is the carrot cake vegan?"]
 
 
 def test_a_known_question_has_no_such_note(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -49,6 +50,13 @@ class Ending(StrEnum):
     FENCED = "fenced"  # someone else holds a later generation; nothing was written
 
 
+class Unknown(NamedTuple):
+    """A customer's question that has no answer. message_id: of the row that asks it."""
+
+    message_id: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class FinishedTurn:
     """A claimed turn and its result. outcome: None if the model wasn't called. error: our own error, as text.
@@ -66,7 +74,7 @@ class FinishedTurn:
     calls: Sequence[ToolCall] = ()
     prompt: Json = field(default_factory=dict)
     sources: Sequence[Passage] = ()
-    unknown_question: str = ""
+    unknown_question: Unknown | None = None
 
     @property
     def tokens(self) -> int:
@@ -146,8 +154,8 @@ def _answer(batch: Batch, turn: Turn, finished: FinishedTurn, text: str) -> Endi
             UnansweredQuestion(
                 tenant_id=claim.tenant_id,
                 conversation_id=claim.conversation_id,
-                message_id=max(claim.seen_ids),
-                text=finished.unknown_question,
+                message_id=finished.unknown_question.message_id,
+                text=finished.unknown_question.text,
             )
         )
     if finished.refused:

@@ -17,7 +17,7 @@ from runtime import crashpoints
 from runtime.untrusted_json import Json, as_dict, one_line
 
 from . import asking
-from .closing import FinishedTurn
+from .closing import FinishedTurn, Unknown
 from .loading import ClaimedTurn
 from .steps import MOST_STEPS, NewStep, Step
 
@@ -84,7 +84,7 @@ async def converse(claim: ClaimedTurn, store: Callable[[NewStep], Awaitable[bool
             knowledge.passages,
         ),
         sources=cited.passages,
-        unknown_question=one_line(claim.question, LONGEST) if _is_unknown(claim, knowledge, cited, made) else "",
+        unknown_question=_unknown(claim, knowledge, cited, made),
     )
 
 
@@ -103,13 +103,18 @@ async def _again(step: Step, knowledge: Knowledge) -> Step:
     return dataclasses.replace(step, results=results)
 
 
-def _is_unknown(claim: ClaimedTurn, knowledge: Knowledge, cited: Cited, calls: Sequence[ToolCall]) -> bool:
-    """Whether the customer asked something that the assistant couldn't answer."""
+def _unknown(claim: ClaimedTurn, knowledge: Knowledge, cited: Cited, calls: Sequence[ToolCall]) -> Unknown | None:
+    """What the customer asked and the assistant couldn't answer."""
     reasons = [call.arguments.get("reason") for call in calls if call.name == HAND_OVER]
-    if cited.cannot_answer or HandoverReason.CANT_ANSWER in reasons:
-        return True
-    seems_asked = bool(reasons) or bool(_QUESTION_MARK.search(claim.question))
-    return seems_asked and not knowledge.is_known and not cited.passages
+    is_handed_over = HandoverReason.CANT_ANSWER in reasons
+    is_question = bool(_QUESTION_MARK.search(claim.question))
+    if is_handed_over and not is_question and _QUESTION_MARK.search(claim.previous):
+        # "Yes, please": the customer accepts the offer that followed their question.
+        return Unknown(claim.previous_id, one_line(claim.previous, LONGEST))
+    seems_asked = is_question and not reasons and not knowledge.is_known and not cited.passages
+    if cited.cannot_answer or is_handed_over or seems_asked:
+        return Unknown(max(claim.seen_ids), one_line(claim.question, LONGEST))
+    return None
 
 
 async def _asked_for(

@@ -71,6 +71,7 @@ class ClaimedTurn:
     older: Older | None = None  # what came before the history, if the conversation may be longer
     question: str = ""  # what the customer has just written
     previous: str = ""  # what they wrote before that
+    previous_id: int = 0  # the row of that
     sections: Sequence[str] = ()  # what was found for this reply, each with a heading
     has_knowledge: bool = False  # the business has some
     beginning: Sequence[Json] = ()  # messages before the history
@@ -202,6 +203,7 @@ def _claimed(
         if message.kind not in context.SILENT and message.origin != MessageOrigin.AUTOMATIC
     ]
     asked = [message for message in spoken if message in theirs]
+    before = [message for message in asked if message.pk < row.first_message_id][-1:]
     last_asked = context.in_order(asked, row.first_message_id)[-1:]
     open_ones = [message for message in asked if message.pk >= row.first_message_id]
     refused = [message.refused for message in open_ones if message.refused]
@@ -239,7 +241,8 @@ def _claimed(
         older=Older(row.conversation_id, history[0].created_at, history[0].pk) if is_full else None,
         question=_said(open_ones, files),
         has_knowledge=row.has_knowledge,
-        previous=_said([message for message in asked if message.pk < row.first_message_id][-1:], files),
+        previous=_said(before, files),
+        previous_id=max((message.pk for message in before), default=0),
     )
 
 

@@ -24,11 +24,13 @@ def test_an_owner_adds_files_and_watches_how_they_are_read(desk: Desk) -> None:
         [file("prices.csv", b"Cake,Price\nApple,24.00"), file("empty.txt", b" ")]
     )
     page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("The assistant will read all 2 files.")).to_be_visible()
     status = page.locator(".knowledge-words")
     expect(status).to_have_text(["Waiting to be read", "Waiting to be read"])
     desk.work()
     expect(status).to_have_text(["Couldn't be read:", "Ready"])
     expect(page.get_by_text("There's no text in it.")).to_be_visible()
+    expect(page.get_by_text("All of it goes into each prompt")).to_be_visible()
 
     page.locator("#result_list").get_by_role("link", name="prices").click()
     expect(page.get_by_text("Cake: Apple; Price: 24.00")).to_be_visible()

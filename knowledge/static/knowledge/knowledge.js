@@ -1,4 +1,4 @@
-// While sources are being read: show how far they are. When the page's own source is done, show what was found.
+// While sources are being read: show how far they are. When all on the page are done, show what was found.
 const STATUS_URL = document.currentScript.dataset.url;
 const POLL_MS = 2000;
 
@@ -6,8 +6,10 @@ function openIds() {
     return [...document.querySelectorAll("[data-source][data-open]")].map((status) => status.dataset.source);
 }
 
-function isUnchanged(form) {
-    return !form || [...form.elements].every((field) => field.type === "hidden" || field.value === (field.defaultValue ?? field.value));
+function isUntouched() {
+    return [...document.querySelectorAll("form input:not(#action-toggle), form textarea")].every(
+        (field) => field.type === "hidden" || (field.value === field.defaultValue && field.checked === field.defaultChecked),
+    );
 }
 
 async function poll() {
@@ -20,7 +22,7 @@ async function poll() {
             for (const [id, html] of Object.entries(await answer.json())) {
                 for (const status of document.querySelectorAll(`[data-source="${id}"]`)) status.outerHTML = html;
             }
-            if (!openIds().length && document.querySelector(".knowledge-state") && isUnchanged(document.getElementById("source_form"))) {
+            if (!openIds().length && isUntouched()) {
                 location.reload();
                 return;
             }
