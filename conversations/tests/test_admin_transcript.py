@@ -60,7 +60,7 @@ def test_opens_a_long_conversation_with_as_many_queries_as_a_short_one(
     client = businesses.browser("operator")
     for of in (ours, long):
         page_of(client, of)  # content types are looked up once a process
-        with django_assert_num_queries(21):
+        with django_assert_num_queries(22):
             page_of(client, of)
 
 
@@ -130,5 +130,5 @@ def test_the_list_shows_the_last_message_and_needs_a_constant_number_of_queries(
     for number in range(30):
         message(conversation(businesses.ours, f"49{number}", contact_name=f"No. {number}"), "Hi")
         if number in (0, 29):
-            with django_assert_num_queries(13):
+            with django_assert_num_queries(14):
                 client.get("/admin/conversations/conversation/")
