@@ -295,4 +295,5 @@ SILENCED_SYSTEM_CHECKS = [
 CONTENT_SECURITY_POLICY = headers.CONTENT_SECURITY_POLICY
 
 # --- Logs ---------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"))

@@ -8,6 +8,7 @@ from django.views.defaults import page_not_found
 from django.views.generic import RedirectView
 
 from notifications import installing
+from operations.metrics import metrics
 from tenants.invitations import pages
 from tenants.password_reset import pages as password_pages
 
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("service-worker.js", installing.service_worker, name="service_worker"),
     path("manifest.webmanifest", installing.manifest, name="manifest"),
     path("", include("config.web.webhook_urls")),
+    path("metrics", metrics, name="metrics"),
     path("api/", include("api.urls")),
 ]
 

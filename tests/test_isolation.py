@@ -109,8 +109,8 @@ OPEN = [
     "healthz",
     "readyz",
     "invitation/<str:token>/",
-    "manifest.webmanifest",
-    "service-worker.js",
+    *("manifest.webmanifest", "service-worker.js"),
+    "metrics",
 ]
 OF_ONE_ACCOUNT = ["account/"]  # accounts/tests
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]

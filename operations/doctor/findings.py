@@ -116,6 +116,7 @@ def _secrets() -> list[str]:
         settings.WHATSAPP_VERIFY_TOKEN,
         settings.WHATSAPP_ACCESS_TOKEN,
         settings.OPENAI_API_KEY,
+        settings.METRICS_TOKEN,
         settings.EMAIL_HOST_PASSWORD,
         str(database.get("PASSWORD", "")),
         str(settings.STORAGES["default"].get("OPTIONS", {}).get("secret_key", "")),

@@ -43,24 +43,30 @@ def workers() -> Iterator[Finding]:
         )
 
 
-def queues() -> Iterator[Finding]:
+def queue_ages() -> dict[str, int]:
+    """For how many seconds the oldest row of each queue has been due; 0 if none is."""
     held = list(held_numbers())
-    is_late = False
-    for name, query in OLDEST.items():
-        with connection.cursor() as cursor:
+    ages = {}
+    with connection.cursor() as cursor:
+        for name, query in OLDEST.items():
             cursor.execute(
                 f"SELECT extract(epoch FROM statement_timestamp() - since)::int FROM ({query}) AS oldest",  # noqa: S608
                 {"held": held},
             )
             (seconds,) = cursor.fetchone()
-        if seconds is not None and seconds > LATE:
-            is_late = True
-            make = error if seconds > VERY_LATE else warning
-            yield make(
-                f"The oldest {name} has been due for {_shown(seconds)}.",
-                "See whether a worker runs and what its log says. If it's only busy, start another one.",
-            )
-    if not is_late:
+            ages[name] = max(0, seconds or 0)
+    return ages
+
+
+def queues() -> Iterator[Finding]:
+    late = {name: seconds for name, seconds in queue_ages().items() if seconds > LATE}
+    for name, seconds in late.items():
+        make = error if seconds > VERY_LATE else warning
+        yield make(
+            f"The oldest {name} has been due for {_shown(seconds)}.",
+            "See whether a worker runs and what its log says. If it's only busy, start another one.",
+        )
+    if not late:
         yield ok("Nothing is overdue.")
 
 
