@@ -11,13 +11,13 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from oidc_provider_mock import User as Claims
 from oidc_provider_mock import run_server_in_thread
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from accounts.provider import openid_connect, provider_id
 from accounts.tests.signing_in import PASSWORD, app_of, recovery_codes_of, require, with_password
 from tenants.models import MemberRole
-from tests.browser.conftest import PHONE, WIDE, Desk
-from tests.browser.test_accessibility import SCHEMES, at_each_size
+from tests.browser.conftest import PHONE, Desk
+from tests.browser.test_accessibility import LOOKS, checked
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 # Our refusal (403), and the provider's style sheet, which it loads from elsewhere.
@@ -162,16 +162,16 @@ def test_sessions_are_ended_one_by_one(desk: Desk, owner: User, page: Page) -> N
     expect(other).to_have_url(re.compile("/admin/login/"))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_the_pages_are_accessible(desk: Desk, owner: User, scheme: str) -> None:
-    page = desk.page_of("owner", color_scheme=scheme, viewport=WIDE)
+@pytest.mark.parametrize(("scheme", "size"), LOOKS)
+def test_the_pages_are_accessible(desk: Desk, owner: User, scheme: str, size: ViewportSize) -> None:
+    page = desk.page_of("owner", color_scheme=scheme)
     found = []
     for name in ("", "totp/activate/", "webauthn/add/", "webauthn/"):
-        found += at_each_size(page, f"{desk.url}/account/two-factor/{name}", f"{name} {scheme}")
+        found += checked(page, f"{desk.url}/account/two-factor/{name}", f"{name} {scheme}", size)
     app_of(owner)
     recovery_codes_of(owner)
     for name in ("two-factor/", "two-factor/totp/deactivate/", "two-factor/recovery-codes/", "sessions/", "confirm/"):
-        found += at_each_size(page, f"{desk.url}/account/{name}", f"{name} {scheme}")
+        found += checked(page, f"{desk.url}/account/{name}", f"{name} {scheme}", size)
     for name in ("signinrules/", "signinrules/add/"):
-        found += at_each_size(page, f"{desk.url}/admin/tenants/{name}", f"{name} {scheme}")
+        found += checked(page, f"{desk.url}/admin/tenants/{name}", f"{name} {scheme}", size)
     assert not found, "\n".join(found)
