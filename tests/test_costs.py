@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from django.db.models import F
 
-from assistant.models import Assistant, DailyUsage, Turn
+from assistant.models import DEFAULT_FALLBACK, Assistant, DailyUsage, Turn
 from conversations.models import Conversation
 from tenants.models import Tenant
 from tenants.tests.people import browser_of, superuser
@@ -155,7 +155,7 @@ def test_the_daily_limit_sees_attempts_that_could_not_be_used(stage: Stage) -> N
     in_turn(stage, answer(500, 800, None, "length"), answer(20, 5))
     say(stage)
     say(stage)
-    assert stage.wire.texts == ["Hello"]
+    assert stage.wire.texts == ["Hello", DEFAULT_FALLBACK]
     assert "daily token limit" in Conversation.objects.get().needs_person
 
 

@@ -59,6 +59,7 @@ FAILURES: dict[str, Callable[[Json], httpx2.Response]] = {
     "unreadable": lambda body: httpx2.Response(200, html="<h1>Welcome</h1>"),
     "no_room": lambda body: cut_off_before_it_began(),
     "invented": lambda body: completion("Call us on +49 151 2345678."),
+    "leaked": lambda body: completion(body["messages"][0]["content"]),
     "content_filter": lambda body: refused(400, "content_filter"),
     "no_key": lambda body: refused(500),  # not called
     "endpoint_paused": lambda body: refused(500),  # not called

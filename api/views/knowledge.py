@@ -6,7 +6,7 @@ from typing import Any
 from django.core.files.base import File
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
@@ -25,17 +25,6 @@ from api.serializers.knowledge import (
 from knowledge import sources
 from knowledge.indexing import TooMuch
 from knowledge.models import Chunk, Source
-
-QUESTION = OpenApiExample(
-    "A question",
-    {"kind": "question", "title": "Do you deliver?", "text": "Yes, on Fridays, for 5.00."},
-    request_only=True,
-)
-PAGE = OpenApiExample(
-    "A web page, read again every week",
-    {"kind": "page", "url": "https://shop.example/prices", "repeat_days": 7},
-    request_only=True,
-)
 
 
 class SourcesQuery(PageQuery):
@@ -83,7 +72,6 @@ class SourcesView(SourceViews):
         request=SourceSerializer,
         responses={201: SourceSerializer},
         parameters=[IDEMPOTENCY_KEY],
-        examples=[QUESTION, PAGE],
     )
     def post(self, request: Request) -> Response:
         """Create a knowledge source.
@@ -102,7 +90,6 @@ class SourceView(SourceViews):
         """Retrieve a knowledge source."""
         return Response(SourceSerializer(self.get_object()).data)
 
-    @extend_schema(examples=[OpenApiExample("Switched off", {"enabled": False}, request_only=True)])
     def patch(self, request: Request, pk: int) -> Response:
         """Update a knowledge source.
 

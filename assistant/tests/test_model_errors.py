@@ -150,6 +150,7 @@ def test_each_row_says_what_to_do() -> None:
         "unreadable": (0.5,),
         "no_room": (0,),
         "invented": (0,),
+        "leaked": (0,),
     }
     assert rows_with("stop_endpoint") == {"quota", "unauthorized", "forbidden"}
     assert rows_with("tell_operators") == {"quota", "unauthorized", "forbidden", "model_not_found", "no_key"}

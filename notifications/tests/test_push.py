@@ -126,7 +126,7 @@ def test_an_address_that_leads_into_our_network_is_not_called(stage: Stage, team
     happen(team.ours)
     stage.work()
     assert stage.network.connected == []
-    assert "No connection" in pushes()[0].error
+    assert "Can't connect" in pushes()[0].error
 
 
 @pytest.mark.parametrize("broken", ["endpoint", "public_key", "auth_secret"])

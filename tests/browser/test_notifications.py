@@ -177,13 +177,17 @@ def delivered_to_the_service_worker(context: BrowserContext, page: Page, data: s
     )
     origin = re.sub("(?<=[^/])/[^/].*", "", page.url)
     cdp.send("ServiceWorker.deliverPushMessage", {"origin": origin, "registrationId": registrations[-1], "data": data})
-    title = page.wait_for_function(
+    title = page.evaluate(
         """async () => {
             const registration = await navigator.serviceWorker.getRegistration("/admin/");
-            return (await registration.getNotifications())[0]?.title;
+            for (let attempts = 0; attempts < 600; attempts += 1) {
+                const [shown] = await registration.getNotifications();
+                if (shown) return shown.title;
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
         }"""
     )
-    return str(title.json_value())
+    return str(title)
 
 
 def test_the_operator_sees_who_is_told_and_tests_each_channel(

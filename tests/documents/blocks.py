@@ -38,6 +38,8 @@ LEFT_OUT = {
     ("docs/reliability.md", "make faults"): "It takes minutes.",
     ("docs/reliability.md", "make bench"): "It takes minutes.",
     ("docs/reliability.md", "make fuzz"): "It takes minutes.",
+    ("docs/knowledge.md", "python manage.py enable_vectors"): "It needs pgvector on your own server.",
+    ("docs/sign-in.md", "python manage.py reset_two_factor"): "You put in a name.",
     ("docs/sandbox.md", "python -m sandbox"): "It runs until you stop it.",
     ("docs/webhooks.md", "pip install"): "It needs the internet.",
     ("docs/webhooks.md", "BODY="): "It posts to your own server.",

@@ -154,7 +154,7 @@ def test_holes_in_the_admin_are_found(fuzz: Fuzz, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(scoped_admin, "has_role", lambda person, roles, _: has_role_anywhere(person, roles))
     findings = " ".join(fuzz(SEED, FEW // 2))
     assert "shows a row" in findings
-    assert "changed tenants." in findings or "changed conversations." in findings
+    assert "changed " in findings
 
 
 def test_a_hole_in_the_api_is_found(fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
