@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
+from django.urls import reverse
 
 from notifications import incidents
 from notifications.choices import Kind
@@ -12,7 +13,6 @@ from .choices import ConversationHandler
 from .models import Conversation
 
 SUBJECT = "conversation:"
-PATH = "/admin/conversations/conversation/{}/change/"  # the webhook's threads have no URLs of the admin to reverse
 LOOKS_SECONDS = 5  # in which someone who is looking at the conversation sees a new message themselves
 FLAGS = (Kind.HANDOVER, Kind.FAILED)
 ALL = (*FLAGS, Kind.MESSAGE, Kind.UNANSWERED)
@@ -43,7 +43,14 @@ def customer_wrote(conversation_ids: Iterable[int]) -> None:
 def _about(
     of: Conversation, kind: Kind, title: str, text: str = "", user_id: int | None = None, wait_seconds: float = 0
 ) -> Incident:
-    return Incident(of.tenant_id, kind, f"{SUBJECT}{of.pk}", title, text, PATH.format(of.pk), user_id, wait_seconds)
+    (subject,) = subjects([of.pk])
+    path = reverse("admin:conversations_conversation_change", args=[of.pk])
+    return Incident(of.tenant_id, kind, subject, title, text, path, user_id, wait_seconds)
+
+
+def subjects(conversation_ids: Iterable[int]) -> list[str]:
+    """Of the incidents about these conversations."""
+    return [f"{SUBJECT}{pk}" for pk in conversation_ids]
 
 
 def opened(conversation_ids: Sequence[int]) -> None:
@@ -67,11 +74,11 @@ def answered(conversation_ids: Sequence[int]) -> None:
 
 def forget(conversation_ids: Iterable[int]) -> None:
     """These conversations are deleted: so is what the log of notifications says about them."""
-    incidents.forget([f"{SUBJECT}{pk}" for pk in conversation_ids])
+    incidents.forget(subjects(conversation_ids))
 
 
 def _close(conversation_ids: Sequence[int], kinds: Iterable[Kind]) -> None:
-    incidents.close([f"{SUBJECT}{pk}" for pk in conversation_ids], kinds)
+    incidents.close(subjects(conversation_ids), kinds)
 
 
 # Whatever else cleared a flag, answered a customer or deleted a conversation.
@@ -90,4 +97,4 @@ def close_over() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_OVER, {"subject": SUBJECT})
         over = cursor.fetchall()
-    return sum(incidents.close([f"{SUBJECT}{pk}"], [Kind(kind)]) for kind, pk in over)
+    return sum(incidents.close(subjects([pk]), [Kind(kind)]) for kind, pk in over)

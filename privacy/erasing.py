@@ -113,7 +113,7 @@ def _rows(erasure: Erasure) -> "list[QuerySet[Any]]":
         _quarantined(erasure.tenant_id, erasure.identifiers),
         WebhookEvent.objects.filter(of_person, tenant=erasure.tenant),
         NotificationIncident.objects.filter(
-            tenant=erasure.tenant, subject__in=[f"{notifying.SUBJECT}{pk}" for pk in erasure.conversations]
+            tenant=erasure.tenant, subject__in=notifying.subjects(erasure.conversations)
         ),
         _with_text(IdempotentResponse, "body", erasure.identifiers).filter(tenant=erasure.tenant)
         | IdempotentResponse.objects.filter(tenant=erasure.tenant, body__conversation__in=erasure.conversations),

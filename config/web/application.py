@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch, reverse, set_urlconf
 
 from .limits import RESERVED
 from .uploads import may_upload
@@ -28,10 +29,16 @@ class WebhookHandler(WSGIHandler):
             super().load_middleware(is_async)
         finally:
             settings.MIDDLEWARE = usual
+        reverse("admin:index")  # loads all URLs now, and not in the first transaction that needs one
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         request.urlconf = "config.web.webhook_urls"
         return super().get_response(request)
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        found = super().resolve_request(request)
+        set_urlconf(None)  # only this path is served, but what is stored may contain the URL of any page
+        return found
 
 
 class Parley:
