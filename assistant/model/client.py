@@ -18,10 +18,8 @@ from . import answers, embeddings, requests, transport
 from .answers import Answer
 from .embeddings import Vectors
 from .errors import Completion, ModelFailed
-from .text import is_blank
+from .text import estimated_tokens, is_blank
 from .transport import CHAT, File
-
-TOKEN_CHARACTERS = 4
 
 FAILURES = {
     Kind.BAD_REQUEST: "bad_request",
@@ -75,7 +73,7 @@ async def transcribe(file: IO[bytes], name: str, mime_type: str, assistant: Assi
         model=answer.model or answers.short_name(settings.TRANSCRIPTION_MODEL),
         prompt_tokens=answer.prompt_tokens,
         cached_tokens=answer.cached_tokens,
-        completion_tokens=answer.completion_tokens or _estimate(answer.text),
+        completion_tokens=answer.completion_tokens or estimated_tokens(answer.text),
         usage_estimated=not (answer.prompt_tokens and answer.completion_tokens),
         seconds=time.monotonic() - started,
     )
@@ -132,9 +130,9 @@ def _completion(answer: Answer, body: Json, has_tools: bool, seconds: float) -> 
     return Completion(
         text=compose(text, answer.is_cut_off),
         model=answer.model or answers.short_name(as_text(body["model"])),
-        prompt_tokens=_estimate(*words) if estimate else answer.prompt_tokens,
+        prompt_tokens=estimated_tokens(*words) if estimate else answer.prompt_tokens,
         cached_tokens=answer.cached_tokens,
-        completion_tokens=answer.completion_tokens or _estimate(answer.text),
+        completion_tokens=answer.completion_tokens or estimated_tokens(answer.text),
         usage_estimated=estimate or not answer.completion_tokens,
         seconds=seconds,
         tool_calls=(answer.tool_calls if "tools" in body else ()) or tuple(written),
@@ -147,7 +145,7 @@ def unread(messages: Sequence[Json], assistant: Assistant) -> Completion:
     return Completion(
         text="",
         model=answers.short_name(assistant.model_name),
-        prompt_tokens=_estimate(*words),
+        prompt_tokens=estimated_tokens(*words),
         cached_tokens=0,
         completion_tokens=0,
         usage_estimated=True,
@@ -159,7 +157,3 @@ def _words(content: object) -> str:
     """Without images, which are counted differently."""
     parts = content if isinstance(content, list) else [{"text": content}]
     return " ".join(str(part.get("text", "")) for part in parts)
-
-
-def _estimate(*texts: str) -> int:
-    return sum(len(text) for text in texts) // TOKEN_CHARACTERS + 1

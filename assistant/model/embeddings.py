@@ -9,6 +9,7 @@ from runtime.untrusted_json import Json, as_dict, as_list
 
 from . import answers
 from .errors import ModelFailed
+from .text import estimated_tokens
 
 Vector = list[float]
 MOST_DIMENSIONS = 16_000  # of a `vector` in pgvector
@@ -33,7 +34,7 @@ def read(response: http.Response, key: str, texts: Sequence[str]) -> Vectors:
     if len({len(vector) for vector in vectors}) > 1:
         raise ModelFailed("unreadable", "the vectors have different lengths")
     tokens = answers.prompt_tokens(body)
-    return Vectors(vectors, tokens or sum(map(len, texts)) // 4 + 1)
+    return Vectors(vectors, tokens or estimated_tokens(*texts))
 
 
 def _in_order(items: Sequence[Json]) -> Sequence[Json]:

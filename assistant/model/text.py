@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+TOKEN_CHARACTERS = 4
+
 # What neither PostgreSQL nor a chat can show: control characters (but tab and line feed), lone surrogates, and U+FFFD,
 # which stands for bytes that weren't text, such as half an emoji.
 _UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
@@ -17,6 +19,11 @@ def clean(text: str) -> str:
 def plain(text: str) -> str:
     """One line of text."""
     return " ".join(clean(text).split())
+
+
+def estimated_tokens(*texts: str) -> int:
+    """About how many tokens a model counts, for services that don't say."""
+    return sum(map(len, texts)) // TOKEN_CHARACTERS + 1
 
 
 def is_blank(text: str) -> bool:

@@ -6,7 +6,7 @@ reposts on a 307, shares cookies between tenants, and reads responses of any siz
 
 import base64
 import functools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -52,37 +52,32 @@ File = tuple[str, IO[bytes], str]  # name, content, content type
 async def post(
     key: str, endpoint: str, path: str, body: Json, seconds: float, files: Mapping[str, File] | None = None
 ) -> http.Response:
-    """The response, whatever its status, as the service sent it. Raises http.RequestFailed.
+    """The response as the service sent it, whatever its status.
 
-    The openai client's own reading of responses trusts their types, and loses the words of many refusals.
+    Raises http.RequestFailed, or ValueError if the endpoint isn't a URL.
     """
-    headers: dict[str, str | openai.Omit] = {"Content-Type": "multipart/form-data"} if files else {}
-    if _is_azure(endpoint):
-        headers["Authorization"] = openai.Omit()  # the client insists that a request omits it
-    try:
-        response = await _client(key, endpoint).post(
-            path,
-            cast_to=httpx2.Response,
-            body=body,
-            files=files,
-            options={
-                "headers": headers,
-                "timeout": httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS),
-            },
-        )
-    except openai.APIStatusError as refusal:
-        response = refusal.response
-    return http.Response(response.status_code, response.headers, response.content)
+    send = functools.partial(_client(key, endpoint).post, path, cast_to=httpx2.Response, body=body, files=files)
+    return await _response(send, endpoint, seconds, {"Content-Type": "multipart/form-data"} if files else {})
 
 
 async def list_models(key: str, endpoint: str, seconds: float) -> http.Response:
-    """The response to the question which models there are. Raises http.RequestFailed, or ValueError as `_client`."""
-    headers: dict[str, str | openai.Omit] = {"Authorization": openai.Omit()} if _is_azure(endpoint) else {}
+    """As `post`: which models there are."""
+    send = functools.partial(_client(key, endpoint).get, "/models", cast_to=httpx2.Response)
+    return await _response(send, endpoint, seconds, {})
+
+
+async def _response(
+    send: Callable[..., Awaitable[httpx2.Response]],
+    endpoint: str,
+    seconds: float,
+    headers: Mapping[str, str | openai.Omit],
+) -> http.Response:
+    """The openai client's own reading of responses trusts their types, and loses the words of many refusals."""
+    # The client insists that a request omits the header.
+    omitted = {"Authorization": openai.Omit()} if _is_azure(endpoint) else {}
     limits = httpx2.Timeout(seconds, connect=settings.MODEL_CONNECT_SECONDS)
     try:
-        response = await _client(key, endpoint).get(
-            "/models", cast_to=httpx2.Response, options={"headers": headers, "timeout": limits}
-        )
+        response = await send(options={"headers": {**headers, **omitted}, "timeout": limits})
     except openai.APIStatusError as refusal:
         response = refusal.response
     return http.Response(response.status_code, response.headers, response.content)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.model import context
-from assistant.model.client import TOKEN_CHARACTERS
+from assistant.model.text import TOKEN_CHARACTERS
 from assistant.models import Assistant, Turn
 from conversations.files import attachments
 from conversations.models import ConversationMessage
@@ -21,7 +21,6 @@ from . import recall
 
 LONGEST_SITUATION = 4_000  # characters that are stored
 CHANGED = "The instructions have been changed since."
-GONE = "{} of these messages were deleted or changed, or aren't shown to the model any more."
 
 
 @dataclass(frozen=True, slots=True)

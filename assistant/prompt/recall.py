@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError
 
-from assistant.model.client import TOKEN_CHARACTERS
+from assistant.model.text import TOKEN_CHARACTERS
 from conversations.history import older
 from conversations.history.older import Older
 from conversations.models import ConversationMessage

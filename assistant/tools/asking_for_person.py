@@ -10,15 +10,14 @@ all that begin like it, longer phrases win over shorter ones, and slips of typin
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+
+from runtime.words import fold
 
 LONGEST = 2_000  # characters that are looked at
 SHORTEST = 5  # letters of a word that's also found with a slip
 VOWELS = "aeiouаеиоуы"
-STROKES = {"ł": "l", "đ": "d", "ø": "o", "ı": "i"}  # letters that Unicode doesn't decompose
-ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
 ARABIC_PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب", "ل", "ف")
 
 LETTERS = {
@@ -80,18 +79,8 @@ def asks_for_person(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Lower case, without the accents of Latin and Cyrillic letters and Arabic vowel signs."""
-    letters = []
-    for letter in unicodedata.normalize("NFKC", text).casefold().translate(ARABIC):
-        if letter.isascii():
-            letters.append(letter)
-            continue
-        base = unicodedata.normalize("NFD", letter)[0]
-        keeps_marks = "DEVANAGARI" in (name := unicodedata.name(letter, "")) or "KATAKANA" in name or "HIRAGANA" in name
-        if unicodedata.category(letter) == "Mn" and (not keeps_marks or "NUKTA" in name):
-            continue
-        letters.append(letter if keeps_marks or "HANGUL" in name else STROKES.get(base, base))
-    return re.sub(r"([^\W\d_])\1{2,}", r"\1", "".join(letters))
+    """As texts are compared in searches, and without letters that are repeated for emphasis."""
+    return re.sub(r"([^\W\d_])\1{2,}", r"\1", fold(text))
 
 
 def _with_slip(word: str) -> Iterator[str]:

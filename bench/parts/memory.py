@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from assistant.model import context, requests
-from assistant.model.client import TOKEN_CHARACTERS
+from assistant.model.text import TOKEN_CHARACTERS
 from assistant.models import Assistant, Dialect
 from assistant.prompt import recall
 from assistant.tests import planted
