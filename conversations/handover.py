@@ -92,7 +92,7 @@ def clear_needs_person(conversation_ids: Iterable[int]) -> int:
     """Clear the flags of these conversations. Returns how many were flagged."""
     ids = list(conversation_ids)
     flagged = Conversation.objects.filter(pk__in=ids).exclude(needs_person="")
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         cleared = flagged.update(**UNFLAGGED, updated_at=Now())
         if cleared:
             notifying.unflagged(ids)

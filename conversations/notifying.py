@@ -83,12 +83,15 @@ def _close(conversation_ids: Sequence[int], kinds: Iterable[Kind]) -> None:
 
 # Whatever else cleared a flag, answered a customer or deleted a conversation.
 _OVER = """
-SELECT i.kind, c.id FROM notification_incidents i
-JOIN conversations c ON c.id = substr(i.subject, length(%(subject)s) + 1)::bigint
-WHERE i.closed_at IS NULL AND starts_with(i.subject, %(subject)s) AND CASE
+SELECT i.kind, array_agg(i.subject) FROM (
+    SELECT kind, subject FROM notification_incidents WHERE closed_at IS NULL AND starts_with(subject, %(subject)s)
+) AS i
+LEFT JOIN conversations c ON c.id = substr(i.subject, length(%(subject)s) + 1)::bigint
+WHERE CASE
+    WHEN c.id IS NULL THEN true
     WHEN i.kind IN ('handover', 'failed') THEN c.needs_person = ''
     ELSE c.handled_by = 'assistant' AND c.is_active END
-LIMIT 500
+GROUP BY i.kind
 """
 
 
@@ -97,4 +100,4 @@ def close_over() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_OVER, {"subject": SUBJECT})
         over = cursor.fetchall()
-    return sum(incidents.close(subjects([pk]), [Kind(kind)]) for kind, pk in over)
+    return sum(incidents.close(about, [Kind(kind)]) for kind, about in over)

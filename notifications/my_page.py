@@ -1,6 +1,5 @@
 """“My notifications”: how each person wants to be told, their devices, and a test of each channel."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from accounts import devices
 from tenants.access import ANYONE, has_role_anywhere, tenants_of
 from tenants.models import Tenant
 from tenants.scoped_admin import ReadOnlyAdmin
@@ -29,8 +29,6 @@ COLUMNS = {
     "email_kinds": "Email at once",
     "digest_kinds": "Daily email",
 }
-_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
-_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac", "Linux")
 
 
 class PreferencesForm(forms.ModelForm[NotificationPreferences]):
@@ -165,11 +163,5 @@ def _add_device(user: User, request: HttpRequest) -> None:
     if others.exists() or PushSubscription.objects.filter(user=user).count() >= MOST_DEVICES:
         raise ValidationError("This device can't be added. Remove one that you no longer use.")
     # Whoever has the keys uses the browser, also if someone else did before.
-    device = device_name(request.headers.get("User-Agent", ""))
+    device = devices.device(request.headers.get("User-Agent", ""))
     PushSubscription.objects.update_or_create(endpoint=endpoint, defaults={**keys, "user": user, "device": device})
-
-
-def device_name(agent: str) -> str:
-    browser = next((name for word, name in _BROWSERS if re.search(rf"\b{word}\w*/", agent)), "A browser")
-    system = next((name for name in _SYSTEMS if name in agent), "")
-    return f"{browser} on {system}" if system else browser

@@ -97,16 +97,20 @@ class InboxPages(TenantScopedAdmin):
         scope = Scope.of(user_of(request))
         known = Version.parse(request.headers.get("If-None-Match", ""))
         polling.remember(request, scope)
-        if version.current(scope, user_of(request).pk, pk, known.since) == known and (known.since or pk is None):
+        now = version.current(scope, user_of(request).pk, pk, known.since)
+        if now == known and (known.since or pk is None):
             return HttpResponseNotModified()
         with timezone.override(time_zone.zone_of(user_of(request))):
-            return self._changes(request, pk, known)
+            return self._changes(request, pk, known, now)
 
-    def _changes(self, request: HttpRequest, pk: int | None, known: Version, **more: object) -> HttpResponse:
-        """JSON with the HTML of the changed parts, by element ID."""
-        # Before the parts are read: what changes in the meantime is found by the next poll.
+    def _changes(
+        self, request: HttpRequest, pk: int | None, known: Version, now: Version, **more: object
+    ) -> HttpResponse:
+        """JSON with the HTML of the changed parts, by element ID.
+
+        now: from before the parts are read, so that what changes in the meantime is found by the next poll.
+        """
         scope = Scope.of(user_of(request))
-        now = version.current(scope, user_of(request).pk, pk, known.since)
         parts: dict[str, str] = {}
         title = "Conversations"
         if pk and (now.open != known.open or not known.since):
@@ -183,8 +187,9 @@ class InboxPages(TenantScopedAdmin):
             inbox = reverse("admin:conversations_conversation_changelist") + _query(request)
             return HttpResponseRedirect(page_url(conversation, request) if conversation else inbox)
         notices = [{"level": each.level_tag, "text": str(each)} for each in messages.get_messages(request)]
-        known = Version.parse(request.POST.get("version", ""))
-        return self._changes(request, conversation.pk if conversation else None, known, notices=notices, **more)
+        known, pk = Version.parse(request.POST.get("version", "")), conversation.pk if conversation else None
+        now = version.current(Scope.of(user_of(request)), user_of(request).pk, pk, known.since)
+        return self._changes(request, pk, known, now, notices=notices, **more)
 
 
 def page_state(user: User, now: Version) -> Mapping[str, object]:

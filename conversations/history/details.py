@@ -59,7 +59,9 @@ def with_details(messages: "QuerySet[ConversationMessage]") -> list[Conversation
         is_theirs = message.role == "user"
         message.details = Details(
             choice=_choice(as_dict(message.raw_interactive), as_dict(message.raw_button)) if is_theirs else None,
-            form=_form(as_dict(message.raw_interactive)) if is_theirs else None,
+            form=form_answers(as_dict(as_dict(message.raw_interactive).get("nfm_reply"))) or None
+            if is_theirs
+            else None,
             referral=referral(message.raw_referral) if is_theirs else None,
             attachments=[_file(file) for file in files.get(message.pk, [])],
         )
@@ -87,13 +89,13 @@ def _choice(interactive: Json, button: Json) -> Choice | None:
     return {"id": given[:MAX_ID], "title": title[:MAX_TEXT]} if given or title else None
 
 
-def _form(interactive: Json) -> Json | None:
+def form_answers(reply: Json) -> Json:
     """A flow's answers, as the flow names them."""
-    given = as_dict(interactive.get("nfm_reply")).get("response_json")
+    given = reply.get("response_json")
     try:
-        return as_dict(loads(given.encode("utf-8", "replace")) if isinstance(given, str) else given) or None
+        return as_dict(loads(given.encode("utf-8", "replace")) if isinstance(given, str) else given)
     except UnreadableJson:
-        return None
+        return {}
 
 
 def _file(file: Attachment) -> File:

@@ -166,6 +166,13 @@ def test_what_is_over_is_closed_however_it_ended(talk: Conversation) -> None:
     assert kinds() == set()
 
 
+def test_what_is_about_a_conversation_that_is_gone_is_closed(talk: Conversation) -> None:
+    handover.mark_needs_person([talk.pk], "Angry")
+    Conversation.objects.filter(pk=talk.pk).delete()
+    assert notifying.close_over() == 1
+    assert kinds() == set()
+
+
 @pytest.mark.parametrize("is_bulk", [True, False])
 def test_the_log_forgets_a_conversation_that_is_deleted(
     talk: Conversation, businesses: TwoBusinesses, is_bulk: bool

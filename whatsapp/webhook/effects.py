@@ -91,16 +91,16 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     )
     for conversation_id in sorted(echoed):
         handover.take_over(conversation_id, None)
-        handover.clear_needs_person([conversation_id])
-        notifying.answered([conversation_id])
+    if echoed:
+        handover.clear_needs_person(sorted(echoed))
+        notifying.answered(sorted(echoed))
     echoes.judge_overtaken((new.conversation.id, new.row.id) for new in stored if _is_with_person(new))
     for_the_team = {
         new.conversation.id
         for new in stored
         if isinstance(new.item, InboundMessage) and new.item.needs_answer and not _is_answered_by_the_assistant(new)
     }
-    if for_the_team - echoed:
-        notifying.customer_wrote(for_the_team - echoed)
+    notifying.customer_wrote(for_the_team - echoed)
     capture.capture(
         _lead(new.item, new.conversation, "" if _is_in(revoked, new) else new.item.text)
         for new in stored

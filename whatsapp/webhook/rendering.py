@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from functools import partial
 
-from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, clean_text, loads, one_line
+from conversations.history.details import form_answers
+from runtime.untrusted_json import Json, as_dict, as_list, as_text, clean_text, one_line
 
 from .unknown import MOST_WORDS, field_name, key_of_content, readable, readable_content, shown_name
 
@@ -110,12 +111,7 @@ def _choice(reply: Json) -> str:
 
 def _form(reply: Json) -> str:
     """A flow's answers, or the postal address in an address message, which is one level deeper."""
-    given = reply.get("response_json")
-    try:
-        answers = as_dict(loads(given.encode("utf-8", "replace")) if isinstance(given, str) else given)
-    except UnreadableJson:
-        answers = {}
-    lines = [f"{field_name(key)}: {answer}" for key, answer in _answers(answers) if key != "flow_token"]
+    lines = [f"{field_name(key)}: {answer}" for key, answer in _answers(form_answers(reply)) if key != "flow_token"]
     return _labelled("form", ", ".join(lines) or as_text(reply.get("body")))
 
 
