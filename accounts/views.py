@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from runtime.untrusted_json import as_id
 from tenants.sign_in import SignInForm
 from tenants.users import user_of
 
@@ -83,7 +84,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         messages.success(request, "You're signed out everywhere else.")
         return redirect("sessions")
     if request.method == "POST":
-        ended = UserSession.objects.filter(user=user, pk=int(which)) if which.isdecimal() and len(which) < 18 else None
+        ended = UserSession.objects.filter(user=user, pk=pk) if (pk := as_id(which)) else None
         if not ended:
             raise Http404
         end_sessions(request, list(ended))

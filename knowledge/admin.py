@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString, mark_safe
 
+from runtime.untrusted_json import as_id
 from tenants.access import OPERATORS, for_user
 from tenants.models import Tenant
 from tenants.scoped_admin import Rows
@@ -16,7 +17,8 @@ from . import exchange, indexing, sources, states
 from .forms import FIELDS, HELP, LABELS, for_kind
 from .models import WRITTEN_HERE, Source
 from .pages import KnowledgePages, status_html
-from .unanswered_admin import UnansweredQuestionAdmin, mark_answered
+from .unanswered import UnansweredQuestion
+from .unanswered_admin import ANSWERING, UnansweredQuestionAdmin, mark_answered
 
 __all__ = ["SourceAdmin", "UnansweredQuestionAdmin"]  # the second is imported to register it
 
@@ -31,13 +33,14 @@ class OfSitemap(admin.SimpleListFilter):
     parameter_name = "sitemap"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        sitemaps = model_admin.get_queryset(request).filter(kind=Source.Kind.SITEMAP)
+        visible = model_admin.get_queryset(request).values("pk")
+        sitemaps = Source.objects.filter(pk__in=visible, kind=Source.Kind.SITEMAP)  # without their sizes
         return [(str(source.pk), str(source)) for source in sitemaps.order_by("-pk")[:100]]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Source]") -> "QuerySet[Source]":
         value = self.value() or ""
-        if value.isascii() and value.isdecimal() and len(value) < 19:
-            return queryset.filter(parent=int(value))
+        if pk := as_id(value):
+            return queryset.filter(parent=pk)
         return queryset if request.GET.get("q") else queryset.filter(parent=None)
 
 
@@ -66,8 +69,8 @@ class SourceAdmin(KnowledgePages):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         tenants = for_user(Tenant.objects.filter(deletion_requested_at=None), request.user, "pk", self.may_view)
         chosen = request.GET.get("tenant__id__exact", "")
-        if chosen.isascii() and chosen.isdecimal() and len(chosen) < 19:
-            tenants = tenants.filter(pk=int(chosen))
+        if pk := as_id(chosen):
+            tenants = tenants.filter(pk=pk)
         meters = [(tenant, indexing.meter(tenant.pk)) for tenant in tenants.order_by("name")[:MOST_METERS]]
         used = [(tenant, meter) for tenant, meter in meters if meter.tokens]
         return super().changelist_view(request, {**(extra_context or {}), "meters": used})
@@ -125,8 +128,7 @@ class SourceAdmin(KnowledgePages):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         source: Source | None = context.get("original")
-        kinds = [(kind, label) for kind, label in Source.Kind.choices]
-        context.update(kinds=kinds, kind=self._kind(request, source))
+        context.update(kinds=Source.Kind.choices, kind=self._kind(request, source))
         if source:
             context.update(self._shown(request, source))
         return super().render_change_form(request, context, *args, **kwargs)
@@ -142,6 +144,12 @@ class SourceAdmin(KnowledgePages):
             "chunks": found.get_page(page_number),
             "chunk_pages": -(-source.chunk_count // PREVIEWED),  # type: ignore[attr-defined]
         }
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        if ANSWERING in request.GET:
+            given["text"] = self.admin_site.get_model_admin(UnansweredQuestion).replied(request)  # type: ignore[attr-defined]
+        return given
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # Everything in Django's own view is one transaction.

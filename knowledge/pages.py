@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +13,8 @@ from django.views.decorators.http import require_POST
 
 from runtime.untrusted_files.encoding import decoded
 from runtime.untrusted_files.refusal import Refused
-from tenants.access import has_role, tenants_of
+from runtime.untrusted_json import as_id
+from tenants.access import for_user
 from tenants.models import Tenant
 from tenants.scoped_admin import TenantScopedAdmin
 
@@ -65,8 +65,8 @@ class KnowledgePages(TenantScopedAdmin):
 
     def status_view(self, request: HttpRequest) -> JsonResponse:
         """The status of these sources as HTML, by ID, for pages that are open while a job works."""
-        asked = [int(pk) for pk in request.GET.getlist("id")[:MOST_ASKED] if pk.isascii() and pk.isdecimal()]
-        rows = states.with_sizes(self.get_queryset(request).filter(pk__in=[pk for pk in asked if pk < 1 << 63]))
+        asked = [pk for text in request.GET.getlist("id")[:MOST_ASKED] if (pk := as_id(text))]
+        rows = self.get_queryset(request).filter(pk__in=asked)
         return JsonResponse({str(source.pk): status_html(source) for source in rows})
 
     def read_again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -105,10 +105,7 @@ class KnowledgePages(TenantScopedAdmin):
 
     def _tenants(self, request: HttpRequest) -> Any:
         """The businesses whose knowledge the user may add to."""
-        rows = Tenant.objects.filter(deletion_requested_at=None)
-        if has_role(request.user, self.may_add, None):
-            return rows
-        return rows.filter(pk__in=tenants_of(cast(User, request.user), self.may_add))
+        return for_user(Tenant.objects.filter(deletion_requested_at=None), request.user, "pk", self.may_add)
 
 
 def status_html(source: Source) -> str:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from runtime.idf_rank import Corpus, Ranking, terms_of
 from runtime.words import query_words
 
@@ -51,10 +53,15 @@ class Results:
     is_known: bool
 
 
+def shown(chunks: "QuerySet[Chunk]") -> "QuerySet[Chunk]":
+    """With what passages need of their sources, whose whole texts are long."""
+    return chunks.select_related("source").defer("words", "source__text", "source__changes")
+
+
 def everything(tenant_id: int) -> list[Passage]:
     """All that the assistant knows, in an order that stays the same."""
     sources = Source.objects.filter(tenant=tenant_id).in_use()
-    chunks = Chunk.objects.filter(tenant=tenant_id, source__in=sources).select_related("source").defer("words")
+    chunks = shown(Chunk.objects.filter(tenant=tenant_id, source__in=sources))
     return [Passage.of(chunk) for chunk in chunks.order_by("source_id", "position")]
 
 
@@ -71,7 +78,7 @@ def find(tenant_id: int, question: str, previous: str = "", nearest: Sequence[in
         both = rank(here, tenant_id, f"{question}\n{previous}")
         rankings, is_known = [own, both], is_known or both.coverage >= KNOWN_TOGETHER
     ids = fused([*([found.id for found in ranking.found] for ranking in rankings), nearest])[:limit]
-    chunks = Chunk.objects.filter(tenant=tenant_id).select_related("source").defer("words").in_bulk(ids)
+    chunks = shown(Chunk.objects.filter(tenant=tenant_id)).in_bulk(ids)
     return Results([Passage.of(chunks[pk]) for pk in ids if pk in chunks], is_known)
 
 

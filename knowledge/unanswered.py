@@ -5,7 +5,7 @@ Each asking is a row. They're grouped when they're shown, by the words they have
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db import models
@@ -65,17 +65,23 @@ def grouped(questions: Iterable[UnansweredQuestion]) -> list[Group]:
     given = [(question, frozenset(query_words(question.text))) for question in questions]
     counts = Counter((question.tenant_id, word) for question, words in given for word in words)
     asked = Counter(question.tenant_id for question, _ in given)
+    weights = {
+        (tenant_id, word): math.log((asked[tenant_id] + 1) / (number + 0.5)) + 0.5
+        for (tenant_id, word), number in counts.items()
+    }
 
     def weight(tenant_id: int, words: frozenset[str]) -> float:
-        return sum(math.log((asked[tenant_id] + 1) / (counts[tenant_id, word] + 0.5)) + 0.5 for word in words)
+        return sum(weights[tenant_id, word] for word in words)
 
     groups: list[Group] = []
     for question, words in given:
         for group in groups:
             if group.questions[0].tenant_id != question.tenant_id:
                 continue
-            both = weight(question.tenant_id, words & group.words)
-            if words == group.words or both >= ALIKE * weight(question.tenant_id, words | group.words):
+            shared = words & group.words
+            if words == group.words or (
+                shared and weight(question.tenant_id, shared) >= ALIKE * weight(question.tenant_id, words | group.words)
+            ):
                 group.questions.append(question)
                 break
         else:
@@ -86,7 +92,7 @@ def grouped(questions: Iterable[UnansweredQuestion]) -> list[Group]:
     return sorted(groups, key=lambda group: -len(group.questions))
 
 
-def what_people_replied(questions: Sequence[UnansweredQuestion]) -> str:
+def what_people_replied(questions: Iterable[UnansweredQuestion]) -> str:
     """What someone on the team wrote after one of these questions, the newest first; '' if no one did."""
     for question in questions:
         replies = ConversationMessage.objects.filter(

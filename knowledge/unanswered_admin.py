@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from runtime.untrusted_json import as_id
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
 
@@ -42,42 +43,48 @@ class UnansweredQuestionAdmin(TenantScopedAdmin):
             return self._dismiss(request)
         open_ones = self.get_queryset(request).filter(done_at=None).order_by("-pk")
         groups = grouped(open_ones[:MOST_SHOWN])
+        may_answer = self.admin_site.get_model_admin(Source).has_add_permission(request)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Unanswered questions",
-            "rows": [Row(group, self._answer_url(request, group)) for group in groups],
+            "rows": [Row(group, answer_url(group) if may_answer else "") for group in groups],
             "may_change": self.has_change_permission(request),
             "is_of_many": len({group.questions[0].tenant_id for group in groups}) > 1,
         }
         return TemplateResponse(request, "knowledge/unanswered.html", context)
 
-    def _answer_url(self, request: HttpRequest, group: Group) -> str:
-        """The form for a new question and answer, with what someone on the team replied."""
-        newest = group.questions[0]
-        source = Source(tenant=newest.tenant, kind=Source.Kind.QUESTION)
-        if not self.admin_site.get_model_admin(Source).has_add_permission(request):
-            return ""
-        given = {
-            "kind": source.kind,
-            "tenant": newest.tenant_id,
-            "title": newest.text,
-            "text": what_people_replied(group.questions),
-            ANSWERING: group.ids,
-        }
-        return f"{reverse('admin:knowledge_source_add')}?{urlencode(given)}"
+    def replied(self, request: HttpRequest) -> str:
+        """What someone on the team replied to the questions that the form for a new source is to answer."""
+        asked = self.get_queryset(request).filter(pk__in=_ids(request.GET.get(ANSWERING, "")))
+        return what_people_replied(asked.order_by("-pk"))
 
     def _dismiss(self, request: HttpRequest) -> HttpResponse:
-        ids = [int(pk) for pk in request.POST.get("ids", "").split(",") if pk.isdecimal()][:MOST_SHOWN]
+        ids = _ids(request.POST.get("ids", ""))
         mine = self.changeable(request, self.get_queryset(request)).filter(pk__in=ids, done_at=None)
         if mine.update(done_at=Now()):
             messages.success(request, "Dismissed.")
         return HttpResponseRedirect(request.path)
 
 
+def answer_url(group: Group) -> str:
+    """The form for a new question and answer."""
+    newest = group.questions[0]
+    given = {
+        "kind": Source.Kind.QUESTION,
+        "tenant": newest.tenant_id,
+        "title": newest.text,
+        ANSWERING: group.ids,
+    }
+    return f"{reverse('admin:knowledge_source_add')}?{urlencode(given)}"
+
+
+def _ids(given: str) -> list[int]:
+    return [pk for text in given.split(",") if (pk := as_id(text))][:MOST_SHOWN]
+
+
 def mark_answered(request: HttpRequest, source: Source) -> None:
     """The questions that this new source was written for leave the list."""
-    ids = [int(pk) for pk in request.GET.get(ANSWERING, "").split(",") if pk.isdecimal()][:MOST_SHOWN]
-    if ids:
+    if ids := _ids(request.GET.get(ANSWERING, "")):
         asked = UnansweredQuestion.objects.filter(tenant=source.tenant_id, pk__in=ids, done_at=None)
         asked.update(done_at=Now())

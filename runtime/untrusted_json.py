@@ -136,6 +136,11 @@ def as_list(value: object) -> list[object]:
     return [] if value is None else [value]
 
 
+def as_id(text: str) -> int | None:
+    """A row's ID from a request; None for anything else. int() fails on thousands of digits, PostgreSQL on twenty."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def as_text(value: object) -> str:
     """Text, or a number as text, trimmed; '' for anything else."""
     if isinstance(value, str):

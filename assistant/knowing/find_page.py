@@ -8,6 +8,7 @@ from django.urls import URLPattern, path
 
 from assistant.models import Assistant
 from knowledge.models import Source
+from runtime.untrusted_json import as_id
 from tenants.access import ANYONE, for_user
 from tenants.models import Tenant
 from tenants.scoped_admin import TenantScopedAdmin
@@ -28,8 +29,8 @@ class FindViews(TenantScopedAdmin):
         if not self.admin_site.get_model_admin(Source).has_view_permission(request):
             raise PermissionDenied
         tenants = for_user(Tenant.objects.order_by("pk"), request.user, "pk", ANYONE)
-        given = request.GET.get("tenant", "")
-        tenant = (tenants.filter(pk=int(given)) if given.isdecimal() and len(given) < 19 else tenants).first()
+        given = as_id(request.GET.get("tenant", ""))
+        tenant = (tenants.filter(pk=given) if given else tenants).first()
         question = request.GET.get("q", "").strip()[:LONGEST]
         knowledge = None
         if tenant and question:

@@ -12,7 +12,7 @@ from assistant.model import client
 from assistant.model.errors import ModelFailed
 from assistant.models import Assistant
 from assistant.turns import policy
-from knowledge import vectors
+from knowledge import search, vectors
 from knowledge.models import Chunk
 from knowledge.search import DEEP, Passage
 from runtime import jobs
@@ -83,7 +83,7 @@ def _next(tenant_id: int) -> tuple[Assistant | None, list[Chunk]]:
     assistant = Assistant.objects.filter(tenant=tenant_id).exclude(embedding_model="").first()
     if assistant is None or policy.is_over_budget(assistant, policy.tokens_today(tenant_id)):
         return None, []
-    missing = vectors.missing(tenant_id, space_of(assistant)).select_related("source").defer("words")
+    missing = search.shown(vectors.missing(tenant_id, space_of(assistant)))
     return assistant, list(missing[:BATCH])
 
 

@@ -13,6 +13,7 @@ from assistant.model.text import TOKEN_CHARACTERS
 from assistant.models import Assistant, Turn
 from conversations.files import attachments
 from conversations.models import ConversationMessage
+from knowledge import search
 from knowledge.models import Chunk
 from knowledge.search import Passage
 from runtime.untrusted_json import Json, as_dict, as_list, as_text
@@ -92,7 +93,7 @@ def _history(turn: Turn, stored: Mapping[str, object], assistant: Assistant) -> 
 
 def _knowledge(turn: Turn, stored: Mapping[str, object]) -> Part:
     ids = [pk for pk in as_list(stored.get("passages")) if isinstance(pk, int)]
-    chunks = Chunk.objects.filter(tenant=turn.tenant_id).select_related("source").defer("words").in_bulk(ids)
+    chunks = search.shown(Chunk.objects.filter(tenant=turn.tenant_id)).in_bulk(ids)
     passages = [(number, Passage.of(chunks[pk])) for number, pk in enumerate(ids, start=1) if pk in chunks]
     text = "\n\n".join(f"[{number}] {each.name}\n{each.text}" for number, each in passages)
     note = "" if len(passages) == len(ids) else "Some of these passages have been changed or deleted since."

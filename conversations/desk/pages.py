@@ -22,6 +22,7 @@ from conversations import notifying
 from conversations.models import Conversation, ConversationMessage
 from conversations.replies import reply_blocker
 from notifications import shown
+from runtime.untrusted_json import as_id
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
@@ -83,7 +84,7 @@ class InboxPages(TenantScopedAdmin):
         """Older messages: a part of the transcript."""
         conversation = self.readable(request, pk)
         before = request.GET.get("before", "")
-        page = transcript.older(conversation, int(before) if before.isdecimal() else 0)
+        page = transcript.older(conversation, as_id(before) or 0)
         context = {"conversation": conversation, "page": page, "query": _query(request), "term": _term(request)}
         context["may_write"] = self.has_change_permission(request, conversation)
         return render(request, "conversations/older.html", context)
@@ -177,7 +178,8 @@ class InboxPages(TenantScopedAdmin):
 
     def _pane(self, request: HttpRequest, conversation: Conversation) -> Context:
         before = request.GET.get("before", "")
-        page = transcript.older(conversation, int(before)) if before.isdecimal() else transcript.newest(conversation)
+        before_id = as_id(before)
+        page = transcript.older(conversation, before_id) if before_id is not None else transcript.newest(conversation)
         panels = [html for panel in extensions.panels if (html := panel(conversation))]
         return {**self._head(request, conversation), "page": page, "is_newest": not before, "panels": panels}
 

@@ -14,6 +14,7 @@ from conversations import handover
 from conversations.files import uploads
 from conversations.models import Conversation, ConversationMessage, DeskPreferences
 from conversations.replies import ReplyRefused, reply
+from runtime.untrusted_json import as_id
 from tenants.users import user_of
 
 from . import extensions, form_tokens, notes
@@ -84,7 +85,7 @@ class DeskViews(InboxPages):
         """Clear the flags of the selected conversations, as far as they're among those that the user may change."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        selected = [int(pk) for pk in request.POST.getlist("selected") if pk.isdecimal()]
+        selected = [pk for text in request.POST.getlist("selected") if (pk := as_id(text))]
         rows = self.changeable(request, self.get_queryset(request)).filter(pk__in=selected)
         cleared = handover.clear_needs_person(rows.values_list("pk", flat=True))
         messages.success(request, f"Marked {cleared} conversation{'' if cleared == 1 else 's'} as handled.")
