@@ -9,10 +9,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "VERSION": tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"],
     "SERVE_INCLUDE_SCHEMA": False,
-    # Two fields are called `kind`: of a message, and of a file.
+    # Several fields are called `kind` or `state`, each with choices of its own.
     "ENUM_NAME_OVERRIDES": {
         "MessageKind": "conversations.choices.MessageKind",
         "FileKind": "conversations.outbox.contents.FILE_KINDS",
+        "KnowledgeSourceKind": "knowledge.models.SourceKind",
+        "KnowledgeSourceState": "knowledge.models.SourceState",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.openapi.complete_schema"],
     # We serve Swagger's files ourselves: the page's content security policy allows nothing else.
