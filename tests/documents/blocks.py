@@ -25,6 +25,8 @@ LEFT_OUT = {
     ("docs/connect-a-number.md", "cloudflared tunnel"): "It needs the internet.",
     ("docs/connect-a-number.md", "python manage.py adopt"): "You put in your own IDs.",
     ("docs/connect-a-number.md", 'curl -X POST "https://graph.facebook.com'): "It needs the internet and Meta's token.",
+    ("docs/deployment.md", "python3 ops/new_env.py"): "It needs Docker and a host name.",
+    ("docs/deployment.md", "sudo apt install mmdebstrap"): "It needs root, and takes minutes.",
     ("docs/deployment.md", "git clone"): "It needs the internet, and takes minutes.",
     ("docs/deployment.md", "python manage.py migrate"): "It's for a production server, and asks for a password.",
     ("docs/monitoring.md", "python manage.py doctor"): "Its exit code depends on the machine and on the internet.",
