@@ -1,12 +1,17 @@
-"""`python3 ops/new_env.py parley.example.com`: prints settings for a server, with new secrets. Needs nothing but Python."""
+"""`python3 ops/new_env.py parley.example.com`: writes settings for a server into `.env`, with new secrets.
+
+It needs nothing but Python, and never overwrites a file.
+"""
 
 import argparse
 import base64
+import os
 import secrets
+import sys
 
 TEMPLATE = """\
-# Parley's settings: docs/reference/settings.md describes each one. Keep this file secret, and a copy of it in a safe place:
-# without FIELD_ENCRYPTION_KEYS, the access tokens in the database and in its backups are lost.
+# Parley's settings: docs/reference/settings.md describes each one. Keep this file secret, and a copy of it in a safe
+# place: without FIELD_ENCRYPTION_KEYS, the access tokens in the database and in its backups are lost.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEYS={field_key}
 ALLOWED_HOSTS={host}
@@ -31,25 +36,29 @@ DATABASE_URL=postgres://parley:{database_password}@{database}/parley
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Prints settings for a server, with new secrets.")
+    parser = argparse.ArgumentParser(description="Writes settings for a server, with new secrets.")
     parser.add_argument("host", help="the public name, such as parley.example.com")
+    parser.add_argument("--to", default=".env", metavar="FILE", help="the new file (default: %(default)s)")
     parser.add_argument(
-        "--database", default="127.0.0.1:5432", help="host and port of PostgreSQL (default: %(default)s)"
+        "--database", default="127.0.0.1:5432", help="PostgreSQL's host and port (default: %(default)s)"
     )
     options = parser.parse_args()
-    print(
-        TEMPLATE.format(
-            host=options.host,
-            database=options.database,
-            secret_key=secrets.token_urlsafe(50),
-            field_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            metrics_token=secrets.token_urlsafe(32),
-            verify_token=secrets.token_urlsafe(16),
-            app_secret=secrets.token_hex(16),
-            database_password=secrets.token_hex(20),
-        ),
-        end="",
+    text = TEMPLATE.format(
+        host=options.host,
+        database=options.database,
+        secret_key=secrets.token_urlsafe(50),
+        field_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        metrics_token=secrets.token_urlsafe(32),
+        verify_token=secrets.token_urlsafe(16),
+        app_secret=secrets.token_hex(16),
+        database_password=secrets.token_hex(20),
     )
+    try:
+        descriptor = os.open(options.to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        sys.exit(f"{options.to} exists already. Its keys open your data, so it isn't overwritten.")
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 if __name__ == "__main__":
