@@ -209,6 +209,11 @@ class Assistant(models.Model):
         return f"Assistant of {self.tenant}"
 
     @classmethod
+    def of(cls, tenant_id: int | None) -> "Assistant":
+        """The business's assistant, or one with the defaults."""
+        return cls.objects.filter(tenant=tenant_id).first() or cls(tenant_id=tenant_id)  # type: ignore[misc]
+
+    @classmethod
     def from_json(cls, text: str | None, tenant_id: int) -> "Assistant":
         """From a row as JSON, with the key still encrypted. Without a row, the defaults."""
         if text is None:

@@ -4,12 +4,13 @@ Each is one cause, however many conversations it holds up: owners and operators 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.models import Count
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -81,11 +82,13 @@ def _numbers(tenants: dict[int, Tenant]) -> Iterator[Cause]:
     pairs = set(tried.values_list("tenant_id", "conversation__phone_number_id").distinct())
     paused = Pause.objects.filter(scope__startswith=NUMBER, until=None).values_list("scope", flat=True)
     numbers = [scope.removeprefix(NUMBER) for scope in paused]
+    active = WhatsAppAccount.objects.filter(
+        tenant__in=tenants, is_active=True, phone_number_id__in={*numbers, *(number for _, number in pairs)}
+    )
     accounts = {
         (account.tenant_id, account.phone_number_id): account
-        for account in WhatsAppAccount.objects.filter(tenant__in=tenants)
-        if account.is_active
-        and (account.phone_number_id in numbers or (account.tenant_id, account.phone_number_id) in pairs)
+        for account in active.defer("access_token", "app_secret")
+        if account.phone_number_id in numbers or (account.tenant_id, account.phone_number_id) in pairs
     }
     pairs |= set(accounts)
     if not settings.MULTITENANT_ENABLED:
@@ -127,13 +130,14 @@ def _models(tenants: dict[int, Tenant]) -> Iterator[Cause]:
     without_key = set(waiting.values_list("tenant", flat=True).distinct())
     if not pauses and not without_key:
         return
-    assistants = {}
-    for pk in tenants:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id, to_jsonb(a) FROM assistants a WHERE tenant_id = ANY (%s)", [list(tenants)])
+        rows: dict[int, str] = dict(cursor.fetchall())
+    for tenant_id in tenants:
         try:
-            assistants[pk] = Assistant.objects.filter(tenant=pk).first() or Assistant(tenant_id=pk)
+            assistant = Assistant.from_json(rows.get(tenant_id), tenant_id)
         except ImproperlyConfigured:  # its key can't be decrypted, which its next turn reports
             continue
-    for tenant_id, assistant in assistants.items():
         pause = pauses.get(retries.scope(assistant))
         kind, reason = "", ""
         if pause and pause.holds(assistant.key.strip()):
@@ -181,15 +185,15 @@ def _webhooks(tenants: dict[int, Tenant]) -> Iterator[Cause]:
         )
 
 
-def held_messages(broken: Collection[Cause]) -> int:
-    """How many messages wait because of these causes."""
-    held = 0
-    for cause in broken:
-        if cause.subject.startswith(NUMBER):
-            number = cause.subject.removeprefix(NUMBER)
-            queued = ConversationMessage.objects.filter(tenant=cause.tenant_id, status=Status.QUEUED)
-            held += queued.filter(conversation__phone_number_id=number).count()
-    return held
+def held_messages(broken: Collection[Cause]) -> dict[Cause, int]:
+    """How many messages wait because of each cause."""
+    tenant_ids = {cause.tenant_id for cause in broken if cause.subject.startswith(NUMBER)}
+    if not tenant_ids:
+        return {}
+    queued = ConversationMessage.objects.filter(tenant__in=tenant_ids, status=Status.QUEUED)
+    counted = queued.values_list("tenant_id", "conversation__phone_number_id").annotate(count=Count("pk"))
+    counts = {(tenant_id, f"{NUMBER}{number}"): count for tenant_id, number, count in counted}
+    return {cause: counts.get((cause.tenant_id, cause.subject), 0) for cause in broken}
 
 
 def causes_for(request: HttpRequest) -> list[Cause]:
@@ -202,17 +206,18 @@ def causes_for(request: HttpRequest) -> list[Cause]:
 
 @extensions.register(extensions.banners)
 def banners(request: HttpRequest) -> str:
-    return render(request, causes_for(request))
+    broken = causes_for(request)
+    return render(request, broken, held_messages(broken))
 
 
-def render(request: HttpRequest, broken: Collection[Cause]) -> str:
+def render(request: HttpRequest, broken: Collection[Cause], held: Mapping[Cause, int]) -> str:
     """One banner for each cause, with the remedy, and the button for those who may press it."""
     user = user_of(request)
     rows = []
     for cause in broken:
         owns = has_role(user, OWNERS, cause.tenant_id)
         may_fix = owns and (not cause.is_installations or is_installation_admin(user))
-        rows.append({"cause": cause, "may_fix": may_fix, "held": held_messages([cause])})
+        rows.append({"cause": cause, "may_fix": may_fix, "held": held.get(cause, 0)})
     return render_to_string("operations/causes.html", {"rows": rows}, request) if rows else ""
 
 

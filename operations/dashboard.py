@@ -66,6 +66,7 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
     turns = for_user(Turn.objects.filter(opened_at__gte=since), user, "conversation__tenant")
     waiting = for_user(Conversation.objects.exclude(needs_person=""), user, "tenant")
     broken = causes.causes_for(request)
+    held = causes.held_messages(broken)
     by_day = days(messages, first_day)
     context["dashboard"] = {
         "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
@@ -73,8 +74,8 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
         "replies": replies(turns),
         "by_tenant": by_tenant(turns),
         "not_sent": messages.filter(status__in=[Status.FAILED, Status.UNCERTAIN]).count(),
-        "banners": causes.render(request, broken),
-        "held": causes.held_messages(broken),
+        "banners": causes.render(request, broken, held),
+        "held": sum(held.values()),
         "waiting": waiting.select_related("tenant").order_by("-needs_person_since")[:MAX_ROWS],
         "waiting_count": waiting.count(),
         "number_of_days": DAYS,

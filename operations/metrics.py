@@ -121,7 +121,8 @@ class Installation:
 
     def collect(self) -> Iterable[Metric]:
         ages = GaugeMetricFamily("parley_queue_age_seconds", "How long the oldest row has been due.", labels=["queue"])
-        for queue, seconds in queue_ages().items():
+        numbers = list(held_numbers())
+        for queue, seconds in queue_ages(numbers).items():
             ages.add_metric([queue.replace(" ", "_")], seconds)
         yield ages
         with connection.cursor() as cursor:
@@ -131,7 +132,7 @@ class Installation:
                 for *values, number in cursor.fetchall():
                     gauge.add_metric(values, float(number))
                 yield gauge
-            cursor.execute(_HELD, [list(held_numbers())])
+            cursor.execute(_HELD, [numbers])
             (held,) = cursor.fetchone()
         yield GaugeMetricFamily("parley_messages_held", "Queued messages of numbers that are paused.", value=held)
 

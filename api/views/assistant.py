@@ -73,22 +73,19 @@ class AssistantView(ApiView[Assistant]):
 
         Returns the defaults until something is changed.
         """
-        return Response(AssistantSerializer(self._assistant()).data)
+        return Response(AssistantSerializer(Assistant.of(self.key.tenant_id)).data)
 
     def patch(self, request: Request) -> Response:
         """Update the assistant's settings.
 
         Settings that you leave out keep their values.
         """
-        changes = AssistantSerializer(self._assistant(), data=request.data, partial=True)
+        changes = AssistantSerializer(Assistant.of(self.key.tenant_id), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)
         if changes.validated_data:
             Assistant.objects.get_or_create(tenant=self.key.tenant)
             self.get_queryset().update(**changes.validated_data)
         return self.get(request)
-
-    def _assistant(self) -> Assistant:
-        return self.get_queryset().first() or Assistant(tenant=self.key.tenant)
 
 
 class Period(TypedDict, total=False):

@@ -146,7 +146,7 @@ def _record_cost(attachment: Attachment, heard: Completion) -> None:
 def _transcription_assistant(attachment: Attachment) -> Assistant:
     """The assistant whose model transcribes. Raises ReadFailed if it must not be called now."""
     conversation = attachment.message.conversation
-    assistant = policy.assistant_of(conversation)
+    assistant = Assistant.of(conversation.tenant_id)
     if policy.is_over_budget(assistant, policy.tokens_today(conversation.tenant_id)):
         raise ReadFailed(f"It wasn't transcribed. {policy.Silence.OUT_OF_BUDGET.label}.")
     if pause := active_pause([retries.scope(assistant)], assistant.key.strip()):

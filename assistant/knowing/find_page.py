@@ -34,7 +34,7 @@ class FindViews(TenantScopedAdmin):
         question = request.GET.get("q", "").strip()[:LONGEST]
         knowledge = None
         if tenant and question:
-            assistant = Assistant.objects.filter(tenant=tenant).first() or Assistant(tenant=tenant)
+            assistant = Assistant.of(tenant.pk)
             knowledge = async_to_sync(consult)(assistant, question, "")
         context = {
             **self.admin_site.each_context(request),

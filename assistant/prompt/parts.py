@@ -65,7 +65,7 @@ def parts_of(turn: Turn) -> list[Part]:
     stored = as_dict(turn.prompt)
     if not stored:
         return []
-    assistant = Assistant.objects.filter(tenant=turn.tenant_id).first() or Assistant(tenant_id=turn.tenant_id)
+    assistant = Assistant.of(turn.tenant_id)
     changed = "" if assistant.instructions_hash == turn.instructions_hash else CHANGED
     found = [
         Part("Instructions", "" if changed else assistant.instructions, _number(stored, "instructions"), changed),

@@ -7,13 +7,14 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from assistant.model import context
+from assistant.models import Assistant
 from conversations import handover, notifying
 from conversations.choices import GROUP, MessageOrigin
 from conversations.history.messages import get_last_messages
 from conversations.models import Conversation, Status
 from runtime.notify import notify_workers_on_commit
 
-from . import opening, policy
+from . import opening
 from .opening import UnansweredMessage
 
 logger = logging.getLogger(__name__)
@@ -80,5 +81,5 @@ def returns_at(conversation: Conversation) -> dt.datetime | None:
     """When this conversation is handed back automatically; None if it isn't."""
     if conversation.handled_by != Conversation.Handler.OPERATOR or conversation.person_at is None:
         return None
-    minutes = policy.assistant_of(conversation).returns_after_minutes
+    minutes = Assistant.of(conversation.tenant_id).returns_after_minutes
     return None if minutes is None else conversation.person_at + dt.timedelta(minutes=minutes)

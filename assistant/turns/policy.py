@@ -73,9 +73,3 @@ def add_tokens(tenant_id: int | None, tokens: int) -> None:
 def is_over_budget(assistant: Assistant, tokens_today: int) -> bool:
     limit = assistant.daily_tokens
     return limit is not None and tokens_today >= limit
-
-
-def assistant_of(conversation: Conversation) -> Assistant:
-    """The business's assistant, or one with the defaults."""
-    found = Assistant.objects.filter(tenant=conversation.tenant_id).first()
-    return found or Assistant(tenant=conversation.tenant)

@@ -15,6 +15,7 @@ from conversations.models import Attachment, ClockTimestamp, Conversation, Conve
 from knowledge.unanswered import UnansweredQuestion
 from leads import noting
 from leads.noting import Note
+from notifications.choices import Kind
 from runtime import crashpoints
 
 from . import opening
@@ -84,7 +85,8 @@ def write(batch: Batch) -> None:
         Attachment.objects.filter(pk=pk).update(refused=reason)
     held_up = {turn.conversation_id for turn in batch.ended if turn.waits_for}  # by a cause that owners are told of
     for reason, conversation_ids in batch.flags.items():
-        handover.mark_needs_person(conversation_ids, reason, cause_is_known=held_up.issuperset(conversation_ids))
+        kind = None if held_up.issuperset(conversation_ids) else Kind.HANDOVER
+        handover.mark_needs_person(conversation_ids, reason, kind=kind)
     for conversation_id, why, summary in batch.handovers:
         handover.mark_needs_person([conversation_id], why, summary)
     noting.note(batch.notes)

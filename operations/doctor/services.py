@@ -107,13 +107,13 @@ def callback() -> Iterator[Finding]:
 
 def models() -> Iterator[Finding]:
     """Whether each model endpoint answers and accepts its key. Costs nothing: it's asked for its list of models."""
-    found: dict[tuple[str, str], Assistant] = {}
+    found: dict[tuple[str, str], Tenant] = {}
     with_numbers = WhatsAppAccount.objects.filter(is_active=True).values("tenant")
     used = Q(pk__in=with_numbers) if settings.MULTITENANT_ENABLED else Q(is_single=True)
     for tenant in Tenant.objects.filter(used, is_active=True).order_by("pk")[: MOST * 10]:
         try:
-            assistant = Assistant.objects.filter(tenant=tenant).first() or Assistant(tenant=tenant)
-            found.setdefault((assistant.endpoint, usable_key(assistant)), assistant)
+            assistant = Assistant.of(tenant.pk)
+            found.setdefault((assistant.endpoint, usable_key(assistant)), tenant)
         except ImproperlyConfigured:
             continue  # the check of the stored secrets reports it
         except ModelFailed as failure:
@@ -124,9 +124,9 @@ def models() -> Iterator[Finding]:
     yield from _all(_ask_model, islice(found.items(), MOST))
 
 
-async def _ask_model(pair: tuple[tuple[str, str], Assistant]) -> list[Finding]:
-    (endpoint, key), assistant = pair
-    whose = f"The model endpoint {_shown_url(endpoint)} of {assistant.tenant}"
+async def _ask_model(pair: tuple[tuple[str, str], Tenant]) -> list[Finding]:
+    (endpoint, key), tenant = pair
+    whose = f"The model endpoint {_shown_url(endpoint)} of {tenant}"
     try:
         answer = await transport.list_models(key, endpoint, SECONDS)
     except (http.RequestFailed, ValueError) as failure:

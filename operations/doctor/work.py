@@ -43,9 +43,8 @@ def workers() -> Iterator[Finding]:
         )
 
 
-def queue_ages() -> dict[str, int]:
-    """For how many seconds the oldest row of each queue has been due; 0 if none is."""
-    held = list(held_numbers())
+def queue_ages(held: list[str]) -> dict[str, int]:
+    """For how many seconds the oldest row of each queue has been due; 0 if none is. held: paused numbers."""
     ages = {}
     with connection.cursor() as cursor:
         for name, query in OLDEST.items():
@@ -59,7 +58,7 @@ def queue_ages() -> dict[str, int]:
 
 
 def queues() -> Iterator[Finding]:
-    late = {name: seconds for name, seconds in queue_ages().items() if seconds > LATE}
+    late = {name: seconds for name, seconds in queue_ages(list(held_numbers())).items() if seconds > LATE}
     for name, seconds in late.items():
         make = error if seconds > VERY_LATE else warning
         yield make(
