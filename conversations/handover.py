@@ -69,12 +69,12 @@ def mark_needs_person(
     conversation_ids: Iterable[int],
     reason: str | HandoverReason,
     summary: str = "",
-    cause_is_known: bool = False,
+    kind: Kind | None = Kind.HANDOVER,
 ) -> None:
     """Flag conversations that someone on the team should look at. A HandoverReason: the assistant asks for a person.
 
-    Whoever is flagged already has waited since then. The team is notified, unless the cause is one of which they're
-    notified once for all conversations, such as a paused number.
+    The time since which a conversation needs someone doesn't change if it's already flagged. kind: what the team is
+    notified of; None if they're notified of the cause, such as a paused number, once for all conversations.
     """
     ids, words = list(conversation_ids), reason.label if isinstance(reason, HandoverReason) else reason[:255]
     changes: dict[str, object] = {"needs_person": words, "needs_person_since": Coalesce("needs_person_since", Now())}
@@ -84,8 +84,8 @@ def mark_needs_person(
     with transaction.atomic(savepoint=False):
         webhook_events.needs_person(ids, words, summary)
         Conversation.objects.filter(pk__in=ids).update(**changes, updated_at=Now())
-        if not cause_is_known and not words.startswith(WAITING):
-            notifying.flagged(ids, Kind.FAILED if words.startswith(ABOUT_A_REPLY) else Kind.HANDOVER, words, summary)
+        if kind:
+            notifying.flagged(ids, kind, words, summary)
 
 
 def clear_needs_person(conversation_ids: Iterable[int]) -> int:

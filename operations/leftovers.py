@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from conversations import notifying
 from conversations.models import Conversation
 from whatsapp.models import QuarantinedEvent
 
@@ -28,7 +29,9 @@ def forget(phone_number_id: str, customers: Collection[str], since: dt.datetime)
 
 def _delete(phone_number_id: str, customers: Collection[str], since: dt.datetime) -> None:
     theirs = Q(external_id__in=customers) | Q(contact_user_id__in=customers)
-    Conversation.objects.filter(theirs, phone_number_id=phone_number_id).delete()
+    conversations = Conversation.objects.filter(theirs, phone_number_id=phone_number_id)
+    notifying.forget(list(conversations.values_list("pk", flat=True)))
+    conversations.delete()
     # Broken items have no number.
     QuarantinedEvent.objects.filter(created_at__gte=since, phone_number_id__in=["", phone_number_id]).delete()
     if settings.SANDBOX:

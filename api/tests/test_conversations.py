@@ -10,6 +10,8 @@ from api.tests.clients import ApiClient, Clients, api_client
 from conversations import handover
 from conversations.models import Conversation
 from conversations.tests.rows import conversation, message
+from notifications.choices import Kind
+from notifications.models import NotificationIncident
 from tenants.models import Tenant
 
 
@@ -135,9 +137,11 @@ def test_the_name_and_the_active_state_can_be_updated(clients: Clients, three: d
 
 def test_a_flag_can_be_set_and_cleared(clients: Clients, three: dict[str, Conversation]) -> None:
     path = f"conversations/{three['Cy'].pk}"
-    row = clients.writer.patch(path, {"needs_person": "Payment failed.", "contact_name": "Cyrus"}).json()
-    assert (row["needs_person"], row["contact_name"]) == ("Payment failed.", "Cyrus")
+    reason = "A reply is waiting: payment failed."  # reads like one of ours
+    row = clients.writer.patch(path, {"needs_person": reason, "contact_name": "Cyrus"}).json()
+    assert (row["needs_person"], row["contact_name"]) == (reason, "Cyrus")
     assert row["needs_person_since"]
+    assert NotificationIncident.objects.get().kind == Kind.HANDOVER
     assert names(clients.reader.get("conversations", needs_person="true")) == ["Cyrus"]
     row = clients.writer.patch(path, {"needs_person": ""}).json()
     assert (row["needs_person"], row["needs_person_since"], row["contact_name"]) == ("", None, "Cyrus")

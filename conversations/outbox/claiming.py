@@ -187,5 +187,5 @@ def put_off_held(held: Mapping[str, float | None]) -> int:
                 conversation__in=ids, status=Status.QUEUED, next_attempt_at__lte=Now()
             ).update(next_attempt_at=from_now(ON_HOLD_SECONDS if seconds is None else seconds))
             if ids and seconds is None:
-                handover.mark_needs_person(ids, f"{handover.WAITING}sending from this number is paused.")
+                handover.mark_needs_person(ids, f"{handover.WAITING}sending from this number is paused.", kind=None)
     return moved

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from conversations import handover, webhook_events
 from conversations.choices import BEFORE_SENT
 from conversations.models import Conversation, ConversationMessage, Status, lock
+from notifications.choices import Kind
 from runtime import crashpoints
 from runtime.clock import from_now
 from runtime.untrusted_json import one_line
@@ -161,7 +162,7 @@ def _put_back_or_fail(message: ConversationMessage, failure: SendFailed) -> None
         error_detail=failure.detail,
     )
     if failure.policy == Policy.HOLD:
-        handover.mark_needs_person([message.conversation_id], f"{handover.WAITING}{failure.detail}")
+        handover.mark_needs_person([message.conversation_id], f"{handover.WAITING}{failure.detail}", kind=None)
 
 
 def _end(message: ConversationMessage, failure: SendFailed) -> None:
@@ -169,8 +170,10 @@ def _end(message: ConversationMessage, failure: SendFailed) -> None:
     row = ConversationMessage.objects.filter(pk=message.pk)
     if failure.policy == Policy.UNCERTAIN:
         row.update(status=Status.UNCERTAIN, error_detail=failure.detail)
-        handover.mark_needs_person([message.conversation_id], handover.UNCERTAIN)
+        handover.mark_needs_person([message.conversation_id], handover.UNCERTAIN, kind=Kind.FAILED)
         return
     row.update(status=Status.FAILED, failed_at=Now(), error_code=failure.code, error_detail=failure.detail)
     if failure.detail != handover.TAKEN_OVER:
-        handover.mark_needs_person([message.conversation_id], f"A reply was not sent: {failure.detail}")
+        handover.mark_needs_person(
+            [message.conversation_id], f"A reply was not sent: {failure.detail}", kind=Kind.FAILED
+        )

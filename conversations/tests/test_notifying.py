@@ -40,21 +40,6 @@ def test_a_handover_tells_what_the_team_should_know(talk: Conversation) -> None:
     assert told() == [OPERATOR]
 
 
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("The assistant didn't reply: the model failed.", {"handover"}),
-        ("A reply was not sent: refused.", {"failed"}),
-        (handover.UNCERTAIN, {"failed"}),
-        # The paused number is told of once, not with each conversation.
-        (f"{handover.WAITING}the token has expired.", set()),
-    ],
-)
-def test_each_flag_is_told_as_what_it_is(talk: Conversation, reason: str, kind: set[str]) -> None:
-    handover.mark_needs_person([talk.pk], reason)
-    assert kinds() == kind
-
-
 def test_one_conversation_flagged_twice_is_one_notification(talk: Conversation) -> None:
     for reason in ("First.", "Second."):
         handover.mark_needs_person([talk.pk], reason)

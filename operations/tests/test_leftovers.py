@@ -7,7 +7,9 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from conversations import handover
 from conversations.models import Conversation
+from notifications.models import NotificationIncident
 from operations import leftovers
 from sandbox.models import Customer
 from tenants.models import Tenant
@@ -26,7 +28,7 @@ def conversation(number: str, external_id: str, user_id: str | None = None) -> C
 
 def test_the_checks_customers_and_events_are_removed_and_no_others(settings: object) -> None:
     settings.SANDBOX = True  # type: ignore[attr-defined]
-    conversation(NUMBER, "15550001")
+    handover.mark_needs_person([conversation(NUMBER, "15550001").pk], "The assistant didn't reply.")
     conversation(NUMBER, "15550009", "US.2")
     kept = [conversation(NUMBER, "15550002"), conversation("2", "15550001")]
     Customer.objects.create(name="Conformance", phone="15550001")
@@ -45,6 +47,7 @@ def test_the_checks_customers_and_events_are_removed_and_no_others(settings: obj
     ]
     leftovers.forget(NUMBER, {"15550001", "US.2"}, now - dt.timedelta(minutes=1))
     assert list(Conversation.objects.order_by("pk")) == kept
+    assert not NotificationIncident.objects.exists()
     assert list(Customer.objects.all()) == [ada]
     assert list(QuarantinedEvent.objects.order_by("pk")) == events[2:]
 

@@ -13,11 +13,12 @@ from django.db.models.functions import Now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversations import webhook_events
+from conversations import notifying, webhook_events
 from conversations.files import attachments, uploads
 from conversations.models import Conversation, ConversationMessage, Pause
 from conversations.outbox import queue as outbox
 from conversations.outbox import senders, sending
+from notifications.models import NotificationIncident
 from runtime import http
 from tenants.models import Tenant
 from tests.media_at_meta import PDF
@@ -71,7 +72,10 @@ def test_each_answer_has_its_outcome(stage: Stage, caplog: pytest.LogCaptureFixt
 
 def flaws_of(case: Case, row: ConversationMessage) -> list[str]:
     flag = row.conversation.needs_person
+    about = NotificationIncident.objects.filter(subject__in=notifying.subjects([row.conversation_id]))
+    kinds = list(about.values_list("kind", flat=True))
     is_right = {
+        f"notifies of {kinds}": kinds == (["failed"] if case.status in ("failed", "uncertain") else []),
         f"is {row.status}": row.status == ("queued" if case.status == "held" else case.status),
         f"has code {row.error_code}": row.error_code == (None if case.status == "sent" else case.code),
         f"says {row.error_detail}": case.words in row.error_detail,

@@ -11,6 +11,8 @@ from conversations.models import Conversation, ConversationMessage
 from conversations.outbox import recording
 from conversations.outbox.recording import Attempt
 from conversations.outbox.senders import Policy, SendFailed
+from notifications.choices import Kind
+from notifications.models import NotificationIncident
 from tests.stage import Stage
 from whatsapp.tests.factories import change, delivery, error, inbound, status, text_message
 from whatsapp.webhook import status_updates
@@ -66,6 +68,7 @@ def test_a_refusal_after_acceptance_is_shown_with_its_reason(stage: Stage, reply
     assert (reply.status, reply.error_code) == ("failed", 131026)
     assert "undeliverable" in reply.error_detail
     assert "undeliverable" in Conversation.objects.get().needs_person
+    assert NotificationIncident.objects.get().kind == Kind.FAILED
 
 
 def test_what_arrived_does_not_become_failed(stage: Stage, reply: ConversationMessage) -> None:

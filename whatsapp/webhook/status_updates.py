@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from conversations import handover, webhook_events
 from conversations.choices import BEFORE_SENT, RANK, TIMES
 from conversations.models import Status
+from notifications.choices import Kind
 from runtime import prepared
 
 from .types import StatusUpdate
@@ -142,7 +143,9 @@ def _follow_up(moved: Iterable[tuple[_Message, Status]]) -> None:
     sent = []
     for message, former in moved:
         if message.status == Status.FAILED:
-            handover.mark_needs_person([message.conversation_id], f"A reply wasn't delivered: {message.error_detail}")
+            handover.mark_needs_person(
+                [message.conversation_id], f"A reply wasn't delivered: {message.error_detail}", kind=Kind.FAILED
+            )
         if former in BEFORE_SENT:
             handover.clear_uncertain(message.id)
         if message.status != Status.FAILED and former not in SENT:
