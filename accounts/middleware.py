@@ -8,11 +8,10 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import urlencode
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.views import APIView
 
@@ -93,6 +92,6 @@ def _refused(request: HttpRequest) -> HttpResponse:
     if request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
         return JsonResponse({"detail": REQUIRED}, status=403)
     if is_mfa_enabled(user_of(request), two_factor.FACTORS):
-        return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")
+        return redirect_to_login(request.get_full_path(), reverse("mfa_reauthenticate"))
     messages.warning(request, REQUIRED)
     return redirect("mfa_index")

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
-from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
-from django.utils.http import urlencode
 
 View = Callable[..., HttpResponseBase]
 
@@ -34,6 +31,6 @@ def recently_required(view: View) -> View:
         if was_recent(request):
             return view(request, *args, **kwargs)
         method = get_adapter().get_reauthentication_methods(request.user)[0]
-        return redirect(f"{method['url']}?{urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})}")
+        return redirect_to_login(request.get_full_path(), method["url"])
 
     return checked

@@ -1,5 +1,6 @@
 """Signing in, confirming it's you without a password, and the list of your sessions."""
 
+import logging
 from typing import Any
 
 import requests
@@ -19,11 +20,13 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from runtime.untrusted_json import as_id
+from runtime.untrusted_json import as_id, one_line
 from tenants.sign_in import SignInForm
 from tenants.users import user_of
 
 from .devices import device
+
+logger = logging.getLogger(__name__)
 
 
 class SignIn(LoginView):
@@ -60,7 +63,11 @@ def sign_in_elsewhere(request: HttpRequest, provider_id: str) -> HttpResponse:
     """To the OpenID Connect provider, unless it can't be reached."""
     try:
         response: HttpResponse = openid_connect.login(request, provider_id)
-    except (requests.RequestException, ValueError, KeyError):
+    except (requests.RequestException, ValueError, KeyError) as error:
+        # No connection, or a configuration document that isn't JSON or lacks an endpoint.
+        logger.warning(
+            "%s can't be reached: %s: %s", settings.OIDC_ISSUER, type(error).__name__, one_line(str(error), 300)
+        )
         context = {"reason": f"{settings.OIDC_NAME} can't be reached. Try again later."}
         return render(request, "accounts/refused.html", context, status=503)
     return response

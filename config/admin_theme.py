@@ -16,7 +16,6 @@ UNFOLD = {
     # Lighter than unfold's own: readable on the dark ground.
     "COLORS": {"primary": {"500": "oklch(69% .23 304)"}},
     "STYLES": [lambda request: static("conversations/plain.css")],
-    "LOGIN": {"form": "tenants.sign_in.SignInForm"},
     "SIDEBAR": {"navigation": "config.navigation.navigation"},
     "ACCOUNT": {"navigation": "config.navigation.account"},
     "DASHBOARD_CALLBACK": "operations.dashboard.add_dashboard",

@@ -8,18 +8,16 @@ import csv
 import datetime as dt
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
-from runtime.untrusted_files.table import delimiter_of
+from runtime.untrusted_files.table import as_cell, delimiter_of, of_cell
 from runtime.untrusted_json import UnreadableJson, as_dict, loads, one_line
 from tenants.models import Tenant
 
@@ -32,8 +30,6 @@ NAMES = {"question": "title", "answer": "text", "url": "public_url", "link": "pu
 MOST_ROWS = 5_000
 LARGEST = 2_000_000  # characters of a file; the form sends it back to be confirmed
 TRUTH = {**dict.fromkeys(("true", "yes", "1", ""), True), **dict.fromkeys(("false", "no", "0"), False)}
-# A spreadsheet runs a cell that begins like this as a formula. With a quotation mark in front it shows the rest.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 class Unreadable(Exception):
@@ -88,8 +84,7 @@ def _exported(rows: "QuerySet[Source]") -> Iterator[dict[str, object]]:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return as_cell("" if value is None else str(value).lower() if isinstance(value, bool) else str(value))
 
 
 # --- Importing ----------------------------------------------------------------------------------------------
@@ -163,18 +158,13 @@ def _of_csv(text: str) -> Iterable[tuple[int, Mapping[str, object]]]:
             )
         for number, cells in enumerate(reader, start=2):  # the names are the first row
             if any(cells.values()):
-                yield number, _renamed({_column(name): _unquoted(cell) for name, cell in cells.items() if name})
+                yield number, _renamed({_column(name): of_cell(cell or "") for name, cell in cells.items() if name})
     except csv.Error as error:
         raise Unreadable(f"This isn't valid CSV, in line {reader.line_num}: {error}.") from None
 
 
 def _column(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
-
-
-def _unquoted(cell: str | None) -> str:
-    text = cell or ""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _renamed(values: Mapping[str, object]) -> dict[str, object]:
@@ -190,9 +180,6 @@ def _checked(values: Mapping[str, object]) -> dict[str, object]:
     if not title.strip() or title != one_line(title, LONGEST_TITLE):
         what = "question" if kind == Source.Kind.QUESTION else "title"
         raise ValidationError(f"The {what} must be one line of 1 to {LONGEST_TITLE} characters.")
-    url = str(values.get("public_url") or "").strip()
-    if url:
-        URLValidator(["http", "https"])(url)
     enabled = TRUTH.get(str(values.get("enabled", "")).strip().lower())
     if enabled is None:
         raise ValidationError("“enabled” must be true or false.")
@@ -200,7 +187,7 @@ def _checked(values: Mapping[str, object]) -> dict[str, object]:
         "kind": kind,
         "title": title,
         "text": sources.checked_text(kind, str(values.get("text") or "")),
-        "public_url": url,
+        "public_url": sources.checked_link(str(values.get("public_url") or "")),
         "enabled": enabled,
         "expires_at": _moment(str(values.get("expires_at") or "").strip()),
     }

@@ -13,8 +13,7 @@ from tenants.models import Tenant
 
 from . import indexing
 from .models import LONGEST_TITLE, WRITTEN_HERE, Source
-from .reading.fetching import normalized
-from .sources import checked_text
+from .sources import checked_text, checked_url
 
 KIND = Source.Kind
 SETTINGS = ["public_url", "enabled", "expires_at"]
@@ -64,14 +63,7 @@ class SourceForm(forms.ModelForm[Source]):
         return checked_text(self.kind, self.cleaned_data["text"])
 
     def clean_url(self) -> str:
-        if self.instance.parent_id:
-            return self.instance.url
-        if not self.cleaned_data["url"].strip():
-            raise forms.ValidationError("This field is required.")
-        try:
-            return normalized(self.cleaned_data["url"])
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from None
+        return checked_url(self.cleaned_data["url"])
 
     def clean_files(self) -> "Sequence[File[bytes]]":
         uploads = cast("Sequence[File[bytes]]", self.cleaned_data["files"])

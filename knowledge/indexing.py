@@ -9,7 +9,7 @@ from django.db.models import Sum, Value
 from django.db.models.functions import Cast
 
 from runtime import idf_rank
-from runtime.words import index_words
+from runtime.words import index_words, quoted
 from tenants.models import Tenant
 
 from .chunking import Piece, pieces_of
@@ -86,8 +86,7 @@ def _tsvector(tenant_id: int, words: list[str]) -> str:
     positions: dict[str, list[int]] = {}
     for at, word in enumerate(words, start=1):
         positions.setdefault(lexeme(tenant_id, word), []).append(at)
-    quoted = ((word.replace("\\", "\\\\").replace("'", "''"), places) for word, places in positions.items())
-    return " ".join(f"'{word}':{','.join(map(str, places))}" for word, places in quoted)
+    return " ".join(f"{quoted(word)}:{','.join(map(str, places))}" for word, places in positions.items())
 
 
 _LARGE = """
@@ -111,18 +110,24 @@ UNION ALL SELECT '', n FROM size
 
 
 def count_frequent_terms() -> int:
-    """Count the frequent words of large businesses whose knowledge has grown or shrunk. Returns how many there are."""
+    """Count the frequent words of large businesses whose knowledge has grown or shrunk. Returns their number.
+
+    Every worker calls this. A business that another one is counting is left out.
+    """
+    done = 0
     with connection.cursor() as cursor:
         cursor.execute(_LARGE, [LARGE])
-        tenants = [pk for (pk,) in cursor.fetchall()]
-        for tenant_id in tenants:
+        for (tenant_id,) in cursor.fetchall():
             with transaction.atomic():
-                cursor.execute(
-                    _COUNT, {"tenant": tenant_id, "prefix": len(lexeme(tenant_id, "")), "stem": idf_rank.STEM}
-                )
+                cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('frequent terms'), %s)", [tenant_id])
+                if cursor.fetchone() == (False,):
+                    continue
+                terms = {"tenant": tenant_id, "prefix": len(lexeme(tenant_id, "")), "stem": idf_rank.STEM}
+                cursor.execute(_COUNT, terms)
                 counted = [FrequentTerm(tenant_id=tenant_id, term=term, chunks=n) for term, n in cursor.fetchall()]
                 FrequentTerm.objects.bulk_create(counted, batch_size=1_000, ignore_conflicts=True)
-    return len(tenants)
+                done += 1
+    return done
 
 
 def tokens_of(text: str) -> int:

@@ -8,16 +8,19 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from conversations.files import removal
+from conversations.files.uploads import name_of
 from runtime.clock import from_now
-from runtime.untrusted_json import one_line, several_lines
+from runtime.untrusted_json import several_lines
 
 from .indexing import store_chunks
 from .models import LONGEST_ANSWER, LONGEST_TEXT, LONGEST_TITLE, SETTLED, WRITTEN_HERE, Source, stored_name
+from .reading.fetching import normalized
 from .reading.work import BACKLOG, DAY
 
 EDITABLE = ["title", "url", "public_url", "enabled", "expires_at", "repeat_days", "updated_at"]
@@ -63,7 +66,7 @@ def announced(uploads: "Sequence[File[bytes]]") -> Iterator[list[str]]:
 def add_file(source: Source, upload: "File[bytes]", stored: str) -> None:
     """Store a new source of an uploaded file, and the file under its announced name. Raises ValueError if it can't be
     one."""
-    name = one_line((upload.name or "").replace("\\", "/").rpartition("/")[2], 240)
+    name = name_of(upload)
     if not upload.size:
         raise ValueError(f"{name} is empty.")
     if upload.size > settings.KNOWLEDGE_LARGEST_MB << 20:
@@ -90,6 +93,24 @@ def switch(sources: "QuerySet[Source]", enabled: bool) -> None:
     with transaction.atomic():
         ids = list(sources.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         Source.objects.filter(Q(pk__in=ids) | Q(parent__in=ids)).update(enabled=enabled, updated_at=Now())
+
+
+def checked_url(text: str) -> str:
+    """The URL of a page or a sitemap as it's stored. Raises ValidationError."""
+    if not text.strip():
+        raise ValidationError("This field is required.")
+    try:
+        return normalized(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def checked_link(text: str) -> str:
+    """The link to a source's public page as it's stored; '' for none. Raises ValidationError."""
+    link = text.strip()
+    if link:
+        URLValidator(["http", "https"])(link)
+    return link
 
 
 def checked_text(kind: str, text: str) -> str:

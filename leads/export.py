@@ -11,6 +11,8 @@ from django.utils import timezone
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+from runtime.untrusted_files.table import as_cell
+
 from .models import Lead
 
 COLUMNS = {
@@ -26,8 +28,6 @@ COLUMNS = {
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LONGEST_CELL = 32_767  # Excel's limit, in characters
 CHUNK = 500
-# A spreadsheet runs a cell that starts with one of these as a formula, and a customer can put one into their name.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(leads: QuerySet[Lead]) -> StreamingHttpResponse:
@@ -70,11 +70,10 @@ def _rows(leads: QuerySet[Lead], zone: dt.tzinfo) -> Iterator[list[str]]:
 
 
 def _cell(value: object, zone: dt.tzinfo) -> str:
-    """Text that a spreadsheet shows instead of running it."""
+    """A customer can put a formula into their name."""
     if isinstance(value, dt.datetime):
         value = value.astimezone(zone).isoformat(" ", "seconds")
-    text = ILLEGAL_CHARACTERS_RE.sub("", "" if value is None else str(value))
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return as_cell(ILLEGAL_CHARACTERS_RE.sub("", "" if value is None else str(value)))
 
 
 def _filename(extension: str) -> str:

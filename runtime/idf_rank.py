@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from runtime.words import quoted
+
 MOST_WORDS = 200  # of a question
 FEW = 50  # rows; fewer say little about how well a word is known
 MOST_ROWS = 1_000  # that have one of the words which decide, unless the rarest word alone is in more
@@ -32,9 +34,9 @@ def terms_of(words: Iterable[str], prefix: str = "") -> list[Term]:
     """What to search for these words. prefix: what the lexemes of the scope begin with."""
     terms: dict[str, float] = {}
     for word in list(dict.fromkeys(words))[:MOST_WORDS]:
-        terms.setdefault(_quoted(prefix + word), 1.0)
+        terms.setdefault(quoted(prefix + word), 1.0)
         if len(word) >= LEAST_STEM and any(map(str.isalpha, word)):
-            terms.setdefault(f"{_quoted(prefix + word[:STEM])}:*", WORTH_OF_STEM)
+            terms.setdefault(f"{quoted(prefix + word[:STEM])}:*", WORTH_OF_STEM)
     return [Term(query, worth) for query, worth in terms.items()]
 
 
@@ -115,8 +117,3 @@ CROSS JOIN LATERAL (  -- the words of a row are long: || loads them once for all
 CROSS JOIN LATERAL (SELECT {_SCORES} FROM weighed w {_HAS} WHERE NOT w.decides) AS rest
 ORDER BY 2 DESC, c.id LIMIT %(limit)s
 """  # noqa: S608 - the fragments are ours
-
-
-def _quoted(word: str) -> str:
-    """The word as a tsquery."""
-    return "'{}'".format(word.replace("\\", "\\\\").replace("'", "''"))

@@ -176,3 +176,8 @@ def _letters(text: str) -> Iterator[tuple[str, int]]:
             start = at
     if text:
         yield text[start:], start
+
+
+def quoted(word: str) -> str:
+    """A word in PostgreSQL's notation of a tsquery or tsvector."""
+    return "'{}'".format(word.replace("\\", "\\\\").replace("'", "''"))

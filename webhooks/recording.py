@@ -12,7 +12,6 @@ from runtime.backlog import Backlog
 
 from .models import EventType, WebhookEndpoint, WebhookEvent
 
-SAYS_NOTHING: dict[str, object] = {"text": "", "choice": None, "form": None, "referral": None, "attachments": []}
 LEASE_SECONDS = 60  # beyond WEBHOOK_SECONDS: how long a claim holds
 
 BACKLOG = Backlog(
@@ -75,11 +74,11 @@ def has_subscriber(type: EventType, tenant: str) -> Exists:
     return Exists(theirs.filter(event_types__contains=[type]))
 
 
-def forget_text(message_ids: Sequence[int]) -> None:
-    """Remove what deleted messages said from the log, so that it isn't sent (again)."""
+def forget_text(message_ids: Sequence[int], nothing: Mapping[str, object]) -> None:
+    """Replace what deleted messages said by nothing in the log, so that it isn't sent (again)."""
     told = WebhookEvent.objects.filter(
         type__in=[EventType.MESSAGE_RECEIVED, EventType.REPLY_SENT], subject__in=message_ids
     )
     for event in told:
-        event.payload["message"] = {**event.payload.get("message", {}), **SAYS_NOTHING}
+        event.payload["message"] = {**event.payload.get("message", {}), **nothing}
         event.save(update_fields=["payload"])

@@ -30,6 +30,7 @@ from whatsapp.desk import compose_page, template_page
 from whatsapp.quarantine.admin import QuarantinedEventAdmin
 
 from . import activation
+from .graph.standing import callback_url
 from .models import WhatsAppAccount
 
 MAX_OWN_NUMBERS = 100  # whose countries a search considers
@@ -171,7 +172,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
 
     @admin.display(description="callback URL")
     def callback_url(self, account: WhatsAppAccount) -> str:
-        return format_html("<code>{}/api/whatsapp/webhook</code>", settings.PUBLIC_URL)
+        return format_html("<code>{}</code>", callback_url())
 
     @admin.display(description="verify token")
     def verify_token(self, account: WhatsAppAccount) -> str:
@@ -223,7 +224,7 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         account = self._own(request, pk)
         for finding in activation.confirm(account):
             level = messages.SUCCESS if finding.is_good else messages.ERROR
-            messages.add_message(request, level, finding.text)
+            messages.add_message(request, level, f"{finding.text} {finding.remedy}".strip())
         return redirect("admin:whatsapp_whatsappaccount_change", pk)
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:

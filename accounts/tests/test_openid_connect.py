@@ -178,10 +178,11 @@ def test_an_answer_to_someone_elses_attempt_is_refused(ann: User, issuer: str, s
     assert not is_in(victim)
 
 
-def test_a_provider_that_cannot_be_reached_is_said_to_be(settings: Any) -> None:
+def test_a_provider_that_cannot_be_reached_is_said_to_be(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     configure(settings, "http://localhost:1")
     answer = Client().get(f"/account/oidc/{provider_id('http://localhost:1')}/login/")
     assert (answer.status_code, "Acme can&#x27;t be reached" in answer.content.decode()) == (503, True)
+    assert "can't be reached: " in caplog.text
 
 
 def test_no_other_provider_exists(issuer: str) -> None:

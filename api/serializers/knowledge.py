@@ -1,15 +1,14 @@
 """What the assistant knows, as API clients see it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db.models import Model
 from rest_framework import serializers
 
 from knowledge.models import LONGEST_TITLE, WRITTEN_HERE, Chunk, Source
-from knowledge.reading.fetching import normalized
-from knowledge.sources import checked_text
+from knowledge.sources import checked_link, checked_text, checked_url
 from runtime.untrusted_json import one_line
 
 LISTED = [
@@ -62,9 +61,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         }
 
     def validate_public_url(self, url: str) -> str:
-        if url:
-            URLValidator(["http", "https"])(url)
-        return url
+        return checked_link(url)
 
     def validate_kind(self, kind: str) -> str:
         if self.instance and kind != self.instance.kind:
@@ -80,13 +77,13 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         if source.kind in WRITTEN_HERE:
             self._require(attrs, "title", "text")
             if "text" in attrs:
-                attrs["text"] = _text(source.kind, attrs["text"])
+                attrs["text"] = _checked("text", lambda: checked_text(source.kind, attrs["text"]))
         elif "text" in attrs:
             raise serializers.ValidationError({"text": ["Only questions and texts have one that can be written."]})
         if source.kind in (Source.Kind.PAGE, Source.Kind.SITEMAP) and not source.parent_id:
             self._require(attrs, "url")
             if "url" in attrs:
-                attrs["url"] = _url(attrs["url"])
+                attrs["url"] = _checked("url", lambda: checked_url(attrs["url"]))
         elif attrs.get("url", source.url) != source.url:
             raise serializers.ValidationError({"url": ["This source has no URL that can be changed."]})
         return attrs
@@ -119,15 +116,8 @@ class ChunkSerializer(serializers.ModelSerializer[Chunk]):
         read_only_fields = fields
 
 
-def _text(kind: str, text: str) -> str:
+def _checked(name: str, check: Callable[[], str]) -> str:
     try:
-        return checked_text(kind, text)
+        return check()
     except ValidationError as error:
-        raise serializers.ValidationError({"text": error.messages}) from None
-
-
-def _url(text: str) -> str:
-    try:
-        return normalized(text)
-    except ValueError as error:
-        raise serializers.ValidationError({"url": [str(error)]}) from None
+        raise serializers.ValidationError({name: error.messages}) from None

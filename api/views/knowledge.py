@@ -1,6 +1,5 @@
 """What the assistant knows: list, create, change, delete and read sources, and upload files."""
 
-import hashlib
 from typing import Any
 
 from django.core.files.base import File
@@ -22,6 +21,7 @@ from api.serializers.knowledge import (
     NewFileSourceSerializer,
     SourceSerializer,
 )
+from conversations.files.uploads import digest_of
 from knowledge import sources
 from knowledge.indexing import TooMuch
 from knowledge.models import Chunk, Source
@@ -127,7 +127,7 @@ class KnowledgeFilesView(SourceViews):
         new.is_valid(raise_exception=True)
         form = new.validated_data
         settings = {name: form[name] for name in ("title", "public_url") if name in form}
-        payload = [_digest(form["file"]), form["file"].name, settings]
+        payload = [digest_of(form["file"]), form["file"].name, settings]
         idempotent = IdempotentRequest(request, self.key.tenant_id, payload)
         with sources.announced([form["file"]]) as (name,):
             return idempotent.run(lambda: self._added(form["file"], name, settings))
@@ -170,11 +170,3 @@ class ChunksView(ApiView[Chunk]):
         self.validated_query(PageQuery)
         source = get_object_or_404(self.visible(Source.objects.all()), pk=pk)
         return self.paginated(self.get_queryset().filter(source=source))
-
-
-def _digest(file: "File[bytes]") -> str:
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    file.seek(0)
-    return digest.hexdigest()

@@ -75,7 +75,7 @@ async def read_one(attachment_id: int) -> None:
     except ReadFailed as failure:
         logger.warning("attachment %s couldn't be read: %s", attachment_id, failure.detail)
         await database_sync_to_async(_failed)(attachment, failure)
-    except Exception as error:
+    except Exception as error:  # a customer's file can fail in any way, and its turn waits for the outcome
         logger.exception("attachment %s: reading it failed", attachment_id)
         await database_sync_to_async(_failed)(attachment, ReadFailed(f"It couldn't be read: {type(error).__name__}."))
     else:
@@ -86,7 +86,7 @@ async def read_one(attachment_id: int) -> None:
 
 async def _read(attachment: Attachment) -> Findings:
     if attachment.fence > MAX_ATTEMPTS:
-        raise ReadFailed("Not read: it crashed the worker every time.")
+        raise ReadFailed("Not read: reading it failed every time.")
     if attachment.kind == "audio":
         return Findings(transcript=await _transcribe(attachment))
     return await asyncio.get_running_loop().run_in_executor(_executor, _extract, attachment)

@@ -26,16 +26,16 @@ def keep(file: "File[bytes]", caption: str = "", claimed: str = "", kind: str = 
     head = file.read(HEAD)
     kind = kind or KINDS.get(sniffed(head), "document")
     _check_size(file, kind)
-    mime_type = sendable_type(kind, claimed, head, _name(file))
+    mime_type = sendable_type(kind, claimed, head, name_of(file))
     name = stored_name(mime_type)
     upload = FileUpload(
         kind=kind,
         storage_name=name,
         mime_type=mime_type,
         size=file.size,
-        sha256=_digest(file),
+        sha256=digest_of(file),
         caption=caption.strip(),
-        filename=_name(file),
+        filename=name_of(file),
     )
     removal.announce(name)
     default_storage.save(name, file)
@@ -60,7 +60,8 @@ def _check_size(file: "File[bytes]", kind: str) -> None:
         raise ValueError(f"The file is too large. WhatsApp's limit for this type is {largest} MB.")
 
 
-def _digest(file: "File[bytes]") -> str:
+def digest_of(file: "File[bytes]") -> str:
+    """The SHA-256 of its content, in hexadecimal."""
     digest = hashlib.sha256()
     file.seek(0)
     for chunk in file.chunks():
@@ -69,6 +70,7 @@ def _digest(file: "File[bytes]") -> str:
     return digest.hexdigest()
 
 
-def _name(file: "File[bytes]") -> str:
+def name_of(file: "File[bytes]") -> str:
+    """The name that the sender gave it, as one line and without a path."""
     name = (file.name or "").replace("\\", "/").rpartition("/")[2]
     return one_line(name, 240)

@@ -17,6 +17,7 @@ from conversations.files.attachments import Attachment
 from conversations.models import ConversationMessage
 from webhooks.recording import forget_text
 
+from .details import NO_DETAILS
 from .messages import StoredMessage
 
 KINDS = ("edit", "revoke")
@@ -115,7 +116,7 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
     blanked = ConversationMessage.objects.filter(pk__in=ids)
     blanked.update(text="", spoken="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
     Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
-    forget_text(ids)
+    forget_text(ids, {"text": "", **NO_DETAILS})
     return [
         Revoked(
             message.pk,

@@ -46,6 +46,9 @@ class Details(TypedDict):
     attachments: list[File]
 
 
+NO_DETAILS: Details = {"choice": None, "form": None, "referral": None, "attachments": []}
+
+
 def with_details(messages: "QuerySet[ConversationMessage]") -> list[ConversationMessage]:
     """These messages, each with its `details`. Of the raw item, only what they need is loaded."""
     rows = messages.defer("raw_json").annotate(

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from conversations.models import ConversationMessage
-from runtime.words import index_words
+from runtime.words import index_words, quoted
 
 MOST_WORDS = 40  # of a question
 MOST_HITS = 400  # messages that have a word
@@ -82,7 +82,7 @@ class Older:
     def _scores(self, weights: Mapping[str, float], number: int, most: int = MOST_WORDS) -> Scores:
         """By the words that weigh and are rare the most."""
         words = sorted(weights, key=lambda word: -weights[word])[:MOST_WORDS]
-        queries = [f"'#{self.conversation_id}' & {_quoted(word)}" for word in words]
+        queries = [f"'#{self.conversation_id}' & {quoted(word)}" for word in words]
         with connection.cursor() as cursor:
             cursor.execute(_HITS, {**self._parameters(), "queries": queries})
             hits = [_Hit(*row) for row in cursor.fetchall()]
@@ -145,10 +145,6 @@ def shown(conversation_id: int, ids: Sequence[int]) -> list[ConversationMessage]
 def words_of(text: str) -> list[str]:
     """As the database's function `recall_words` returns them."""
     return [f"{word[:LONG]}~" if len(word) > LONG else word for word in index_words(text)]
-
-
-def _quoted(word: str) -> str:
-    return "'{}'".format(word.replace("\\", "\\\\").replace("'", "''"))
 
 
 def best(scores: Scores, number: int) -> list[int]:

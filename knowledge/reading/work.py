@@ -56,7 +56,7 @@ async def read_one(source_id: int) -> None:
         return
     try:
         if source.fence - source.settled_fence > MAX_ATTEMPTS:
-            raise Refused("It crashed the reader every time. Save it in another format, or copy its text and add that.")
+            raise Refused("Reading it failed every time. Save it in another format, or copy its text and add that.")
         if source.kind == Source.Kind.SITEMAP:
             pages = await sitemaps.pages_of(source.url, lambda words: _report(source, words), _run)
             await database_sync_to_async(_store_pages)(source, pages)
@@ -70,7 +70,7 @@ async def read_one(source_id: int) -> None:
         await database_sync_to_async(_failed)(
             source, str(failure), isinstance(failure, FetchFailed) and failure.may_pass
         )
-    except Exception as error:
+    except Exception as error:  # a file or page from outside can fail in any way, and its owner should see that it did
         if is_transient(error):
             raise  # the lease ends, and it's read again
         logger.exception("knowledge source %s: reading it failed", source_id)

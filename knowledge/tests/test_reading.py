@@ -93,7 +93,7 @@ def test_a_source_that_kills_its_workers_is_given_up(stage: Stage) -> None:
     Source.objects.update(fence=work.MAX_ATTEMPTS)
     source = read(stage, source)
     assert source.state == "failed"
-    assert "crashed the reader every time" in source.error
+    assert "Reading it failed every time" in source.error
     assert read_again(stage, source).state == "ready"
 
 

@@ -1,8 +1,10 @@
 """Searching what a business knows: for itself alone, in any script, with follow-ups, and noticing what isn't known."""
 
+import contextlib
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from knowledge import indexing, search
@@ -124,6 +126,10 @@ def test_frequent_words_of_large_knowledge_are_counted_once_and_change_no_result
     before = search.rank(search.corpus(businesses.ours.pk), businesses.ours.pk, question)
     assert indexing.count_frequent_terms() == 0, "there's too little knowledge"
     monkeypatch.setattr(indexing, "LARGE", 5)
+    other = connection.copy()
+    with contextlib.closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('frequent terms'), %s)", [businesses.ours.pk])
+        assert indexing.count_frequent_terms() == 0, "another worker is counting"
     assert indexing.count_frequent_terms() == 1
     assert indexing.count_frequent_terms() == 0, "nothing has changed"
     counted = dict(FrequentTerm.objects.filter(tenant=businesses.ours).values_list("term", "chunks"))

@@ -22,7 +22,7 @@ from runtime.untrusted_json import as_dict, as_list, as_text, one_line
 from tenants.models import Tenant
 from whatsapp.graph import client, connection_check
 from whatsapp.graph.connection_check import Finding as Answer
-from whatsapp.graph.standing import WEBHOOK, standing
+from whatsapp.graph.standing import callback_url, standing
 from whatsapp.models import WhatsAppAccount
 
 from .findings import Finding, Level, error, ok, warning
@@ -77,7 +77,7 @@ def callback() -> Iterator[Finding]:
     """Meta's handshake, from here to our public URL and back."""
     if not settings.WHATSAPP_ENABLED:
         return
-    url, challenge = settings.PUBLIC_URL.rstrip("/") + WEBHOOK, secrets.token_hex(8)
+    url, challenge = callback_url(), secrets.token_hex(8)
     handshake = {
         "hub.mode": "subscribe",
         "hub.verify_token": settings.WHATSAPP_VERIFY_TOKEN,
@@ -211,7 +211,7 @@ async def _ask_about_number(account: WhatsAppAccount) -> list[Finding]:
     if account.waba_id and all(answer.is_good for answer in answers):
         try:
             async with asyncio.timeout(SECONDS):
-                findings += [_of_answer(account, answer) async for answer in standing(account)]
+                findings += [_of_answer(account, answer) for answer in await standing(account)]
         except TimeoutError:
             findings.append(warning(f"{account}: Meta didn't respond in time.", "Try again in a moment."))
         except client.GraphError as failure:

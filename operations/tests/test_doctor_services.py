@@ -57,7 +57,7 @@ def test_finds_models_that_cannot_be_used(outside: Outside, settings: Any) -> No
         ({"subscribed": "another app"}, Level.ERROR, "Another app is subscribed"),
         ({"app_secret": "f" * 32}, Level.WARNING, "Copy the secret of the app"),
         ({"number": {"quality_rating": "RED"}}, Level.WARNING, "quality rating: RED"),
-        ({"number": {"status": "BANNED"}}, Level.ERROR, "Open WhatsApp Manager"),
+        ({"number": {"status": "BANNED"}}, Level.ERROR, "instructions in WhatsApp Manager"),
         (
             {"callback": "https://old.example/hook?token=1"},
             Level.ERROR,

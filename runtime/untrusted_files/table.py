@@ -1,4 +1,4 @@
-"""The rows of a CSV file."""
+"""The rows of a CSV file, and cells that are safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -12,6 +12,8 @@ from .rows import lines_of
 
 LONGEST_CELL = 20_000  # characters
 _QUOTED = re.compile(r'"[^"]*"')
+# A spreadsheet runs a cell that begins like this as a formula. With a quotation mark in front, it shows the rest.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def read(file: BinaryIO, charset: str = "") -> Iterator[str]:
@@ -31,3 +33,13 @@ def delimiter_of(text: str) -> str:
     """The most frequent one in the first line."""
     first = _QUOTED.sub("", text.lstrip()[:LONGEST_CELL]).partition("\n")[0]
     return max(",;\t|", key=first.count)
+
+
+def as_cell(text: str) -> str:
+    """A cell that a spreadsheet shows instead of running it."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def of_cell(cell: str) -> str:
+    """The text of a cell that `as_cell` made."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

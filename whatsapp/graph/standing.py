@@ -2,10 +2,10 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from django.conf import settings
+from django.urls import reverse
 
 from runtime.untrusted_json import Json, as_dict, as_list, as_text, one_line
 from whatsapp.models import WhatsAppAccount
@@ -15,29 +15,36 @@ from .connection_check import MOST_SHOWN, SUBSCRIBE, Finding
 
 INVALID_PROOF = 100
 GOOD_STATES = {"", "CONNECTED", "PENDING"}
-WEBHOOK = "/api/whatsapp/webhook"
 
 
-async def standing(account: WhatsAppAccount) -> AsyncIterator[Finding]:
-    """One finding for each thing that can be told. Raises client.GraphError."""
+def callback_url() -> str:
+    """The URL to which Meta sends our webhooks."""
+    return settings.PUBLIC_URL.rstrip("/") + reverse("webhook")
+
+
+async def standing(account: WhatsAppAccount) -> list[Finding]:
+    """Meta's status and quality rating of the number, the subscribed app, and the callback URL. Raises
+    client.GraphError."""
     number = quote(account.phone_number_id, safe="")
     fields = "status,quality_rating,webhook_configuration"
-    told = await client.get(number, account.token, fields=fields)
-    state = one_line(as_text(told.get("status")), MOST_SHOWN)
-    yield Finding(
-        state in GOOD_STATES,
-        f"Meta's status of the number: {state or 'not given'}.",
-        remedy="Open WhatsApp Manager, which says what to do about the number.",
-    )
-    quality = one_line(as_text(told.get("quality_rating")), MOST_SHOWN)
-    yield Finding(
-        quality not in ("YELLOW", "RED"),
-        f"Its quality rating: {quality or 'not given'}.",
-        remedy="See in WhatsApp Manager why customers block or report the number.",
-        is_mild=True,
-    )
-    yield await _subscribed(account)
-    yield _callback(as_dict(told.get("webhook_configuration")))
+    answer = await client.get(number, account.token, fields=fields)
+    state = one_line(as_text(answer.get("status")), MOST_SHOWN)
+    quality = one_line(as_text(answer.get("quality_rating")), MOST_SHOWN)
+    return [
+        Finding(
+            state in GOOD_STATES,
+            f"Meta's status of the number: {state or 'not given'}.",
+            remedy="Follow the instructions in WhatsApp Manager.",
+        ),
+        Finding(
+            quality not in ("YELLOW", "RED"),
+            f"Meta's quality rating of the number: {quality or 'not given'}.",
+            remedy="Check in WhatsApp Manager why customers block or report the number.",
+            is_mild=True,
+        ),
+        await _subscribed(account),
+        _callback(as_dict(answer.get("webhook_configuration"))),
+    ]
 
 
 async def _subscribed(account: WhatsAppAccount) -> Finding:
@@ -80,7 +87,7 @@ def _callback(configured: Json) -> Finding:
     """Meta uses the most specific callback URL that is set."""
     levels = ("phone_number", "whatsapp_business_account", "application")
     url = next(filter(None, (as_text(configured.get(level)) for level in levels)), "")
-    ours = settings.PUBLIC_URL.rstrip("/") + WEBHOOK
+    ours = callback_url()
     if not url:
         return Finding(True, "Meta doesn't say where it sends the number's webhooks.")
     if url.rstrip("/") == ours:

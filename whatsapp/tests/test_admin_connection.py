@@ -71,6 +71,7 @@ def test_says_what_is_wrong_without_the_token(businesses: TwoBusinesses, account
     page = press(businesses, "owner", account)
     assert "The number: " in page
     assert "expired" in page
+    assert "Save a valid permanent token" in page
     assert TOKEN not in page
 
 
@@ -82,6 +83,7 @@ def test_says_when_nothing_is_subscribed_or_stored(
     account.save()
     page = press(businesses, "owner", account)
     assert "No app is subscribed" in page
+    assert "see docs/connect-a-number.md" in page
     assert "No webhook received yet" in page
     account.access_token = ""
     account.save()

@@ -112,10 +112,15 @@ def carry_out(stored: Sequence[Stored]) -> bool:
     told = [new.row.id for new in stored if new.conversation.has_subscriber and isinstance(new.item, InboundMessage)]
     if told:
         webhook_events.received(told)
-    for deleted in corrections.apply([new.row for new in stored]):
-        if deleted.origin == "customer":  # what the business deletes isn't the customer's
+    # What the business deletes isn't the customer's.
+    revoked_by_customers = [
+        each for each in corrections.apply([new.row for new in stored]) if each.origin == "customer"
+    ]
+    if revoked_by_customers:
+        for deleted in revoked_by_customers:
             capture.forget_text(deleted.conversation_id, deleted.texts)
-            UnansweredQuestion.objects.filter(message_id=deleted.message_id).delete()
+        message_ids = [deleted.message_id for deleted in revoked_by_customers]
+        UnansweredQuestion.objects.filter(message_id__in=message_ids).delete()
     for new in stored:
         item = new.item
         if isinstance(item, InboundMessage) and (item.moved_to_phone or item.moved_to_user_id):

@@ -112,5 +112,5 @@ window.Notify = (() => {
         else begin();
     }
 
-    return { hasPush, registration, rename, ring, show, told, whileHidden };
+    return { rename, ring, show, told, whileHidden };
 })();
