@@ -110,7 +110,7 @@ def test_a_session_from_before_the_factor_has_to_use_it(ours: Tenant, ann: User)
     client = browser_of(ann)
     app = app_of(ann)
     asked = client.get("/admin/", headers=HTML)
-    assert asked.headers["Location"] == "/account/two-factor/reauthenticate/?next=%2Fadmin%2F"
+    assert asked.headers["Location"] == "/account/two-factor/reauthenticate/?next=/admin/"
     assert client.post(asked.headers["Location"], {"code": "no code"}).status_code == 200
     assert not is_in(client)
     client.post(asked.headers["Location"], {"code": app.now()})

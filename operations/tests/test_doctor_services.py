@@ -56,7 +56,7 @@ def test_finds_models_that_cannot_be_used(outside: Outside, settings: Any) -> No
         ({"number": {"id": "another"}}, Level.ERROR, "Copy the phone number ID"),
         ({"subscribed": "another app"}, Level.ERROR, "Another app is subscribed"),
         ({"app_secret": "f" * 32}, Level.WARNING, "Copy the secret of the app"),
-        ({"number": {"quality_rating": "RED"}}, Level.WARNING, "quality rating: RED"),
+        ({"number": {"quality_rating": "RED"}}, Level.WARNING, "rating of the number: RED"),
         ({"number": {"status": "BANNED"}}, Level.ERROR, "instructions in WhatsApp Manager"),
         (
             {"callback": "https://old.example/hook?token=1"},
