@@ -36,6 +36,11 @@ class SignIn(LoginView):
     authentication_form = SignInForm
     extra_context = {"title": "Log in"}
 
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """The start page depends on the person: see `operations.first_steps.home`."""
+        url = super().get_redirect_url()
+        return "" if url == reverse("admin:index") else url
+
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if admin.site.has_permission(request):
             return redirect(self.get_success_url())

@@ -6,11 +6,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from conversations.models import Conversation
-from tenants.access import ANYONE, has_role_anywhere
+from tenants.access import ANYONE, OWNERS, has_role_anywhere
+from tenants.scoped_admin import TenantScopedAdmin
 
+DESK, SETUP = "Desk", "Setup"
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Desk": [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
-    "Setup": [
+    DESK: [("Conversations", "forum", "conversations.Conversation"), ("Leads", "person_search", "leads.Lead")],
+    SETUP: [
         ("Assistant", "smart_toy", "assistant.Assistant"),
         ("Knowledge", "menu_book", "knowledge.Source"),
         ("Unanswered questions", "contact_support", "knowledge.UnansweredQuestion"),
@@ -52,10 +54,13 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
         link = reverse("admin:notifications_mine")
         first.append({"title": "My notifications", "icon": "notifications", "link": link})
     groups: list[dict[str, object]] = [
-        {"title": title, "items": items} for title, rows in GROUPS.items() if (items := _items(request, rows))
+        {"title": title, "items": items}
+        for title, rows in GROUPS.items()
+        if (items := [_item(*row) for row in rows if _is_for(request, title, row[-1])])
     ]
-    documentation: dict[str, object] = {"title": "API documentation", "icon": "menu_book", "link": reverse("docs")}
-    return [{"items": first}, *groups, {"items": [documentation]}]
+    if has_role_anywhere(request.user, OWNERS):
+        groups.append({"items": [{"title": "API documentation", "icon": "menu_book", "link": reverse("docs")}]})
+    return [{"items": first}, *groups]
 
 
 def account(request: HttpRequest) -> list[dict[str, object]]:
@@ -70,9 +75,15 @@ def account(request: HttpRequest) -> list[dict[str, object]]:
     return links
 
 
-def _items(request: HttpRequest, rows: list[tuple[str, str, str]]) -> list[dict[str, object]]:
-    return [
-        {"title": title, "icon": icon, "link": reverse(f"admin:{label.lower().replace('.', '_')}_changelist")}
-        for title, icon, label in rows
-        if admin.site.get_model_admin(apps.get_model(label)).has_module_permission(request)
-    ]
+def _item(title: str, icon: str, label: str) -> dict[str, object]:
+    return {"title": title, "icon": icon, "link": reverse(f"admin:{label.lower().replace('.', '_')}_changelist")}
+
+
+def _is_for(request: HttpRequest, group: str, label: str) -> bool:
+    """Owners see everything that they have access to. Others see the desk, and the settings that they may change."""
+    page, user = admin.site.get_model_admin(apps.get_model(label)), request.user
+    if not page.has_module_permission(request):
+        return False
+    if group == DESK or has_role_anywhere(user, OWNERS):
+        return True
+    return group == SETUP and isinstance(page, TenantScopedAdmin) and has_role_anywhere(user, page.may_change)

@@ -5,15 +5,16 @@ from django.contrib import admin
 from django.http import Http404
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.defaults import page_not_found
-from django.views.generic import RedirectView
 
 from notifications import installing
+from operations import first_steps
 from operations.metrics import metrics
 from tenants.invitations import pages
 from tenants.password_reset import pages as password_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", first_steps.home, name="home"),
+    path("admin/checklist/<int:pk>/dismiss/", first_steps.dismiss, name="dismiss_checklist"),
     # Django's redirect to a row's public page: no row has one.
     re_path("^admin/r/", page_not_found, {"exception": Http404()}),
     path("admin/password-reset/", password_pages.ask, name="admin_password_reset"),  # the login page links to it

@@ -20,7 +20,7 @@ from tenants.users import user_of
 from . import notifying, search
 from .desk import extensions
 from .desk.version import Scope
-from .models import Conversation, ConversationMessage
+from .models import Conversation, ConversationMessage, Status
 from .outbox.admin import PauseAdmin
 
 __all__ = ["ConversationAdmin", "ConversationMessageAdmin", "PauseAdmin"]  # the last is imported to register it
@@ -109,11 +109,29 @@ class ConversationAdmin(AttachmentViews, DeskViews):
         return self.inbox_page(request, conversation)
 
 
+class NotSentFilter(admin.SimpleListFilter):
+    title, parameter_name = "delivery", "not_sent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Not sent: failed or uncertain")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset.filter(status__in=[Status.FAILED, Status.UNCERTAIN]) if self.value() == "yes" else queryset
+
+
 @admin.register(ConversationMessage)
 class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
     list_display = ["id", "conversation", "role", "origin", "kind", "snippet", "status", "created_at"]
-    list_filter = ["conversation__tenant", "role", "status", "kind", "origin"]
+    list_filter = [
+        "conversation__tenant",
+        "role",
+        "status",
+        NotSentFilter,
+        "kind",
+        "origin",
+        ("created_at", admin.DateFieldListFilter),
+    ]
     list_select_related = ["conversation", "author"]
     search_fields = ["text"]  # shows the search box; get_search_results searches
     search_help_text = "Search by message text or wamid"

@@ -13,9 +13,10 @@ from django.utils import timezone
 from assistant.models import Turn
 from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage, Status
-from operations import causes
+from operations import causes, first_steps
 from tenants.access import for_user
 from tenants.models import Invitation
+from tenants.users import user_of
 
 DAYS = 14
 MAX_ROWS = 8
@@ -69,14 +70,16 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
     held = causes.held_messages(broken)
     by_day = days(messages, first_day)
     context["dashboard"] = {
+        "checklists": first_steps.checklists(user_of(request)),
         "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
         "days": by_day,
+        "first_day": first_day,
         "replies": replies(turns),
         "by_tenant": by_tenant(turns),
         "not_sent": messages.filter(status__in=[Status.FAILED, Status.UNCERTAIN]).count(),
         "banners": causes.render(request, broken, held),
         "held": sum(held.values()),
-        "waiting": waiting.select_related("tenant").order_by("-needs_person_since")[:MAX_ROWS],
+        "waiting": waiting.select_related("tenant").order_by("needs_person_since")[:MAX_ROWS],
         "waiting_count": waiting.count(),
         "number_of_days": DAYS,
         "first_step": None if any(day.received or day.sent for day in by_day) else extensions.first_step_for(request),

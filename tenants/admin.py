@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from runtime import clock
 
 from . import deletion
-from .access import NOBODY, OWNERS, has_role
+from .access import NOBODY, OWNERS, has_role, is_installation_admin
 from .invitations import inviting
 from .invitations.forms import MemberForm
 from .models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
@@ -25,7 +25,7 @@ from .users import user_of
 @admin.register(Tenant)
 class TenantAdmin(TenantScopedAdmin):
     tenant_path = "pk"
-    may_add = may_change = may_delete = NOBODY
+    may_add = may_delete = NOBODY  # owners may only rename theirs
     list_display = ["name", "slug", "is_active", "members", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["name", "slug"]
@@ -33,13 +33,17 @@ class TenantAdmin(TenantScopedAdmin):
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["created_at"]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+        fixed = [] if is_installation_admin(request.user) else ["slug", "is_active"]
+        return [*fixed, *self.readonly_fields]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         tenants: QuerySet[Tenant] = super().get_queryset(request)
         return tenants.filter(deletion_requested_at=None).annotate(member_count=Count("memberships"))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
-        # A read-only form has no inputs to fill in.
-        return dict(self.prepopulated_fields) if self.has_change_permission(request, obj) else {}
+        # A read-only slug has no input to fill in.
+        return dict(self.prepopulated_fields) if is_installation_admin(request.user) else {}
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Without counting: a job deletes the rows later, and there may be millions."""

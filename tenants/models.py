@@ -47,6 +47,7 @@ class Tenant(models.Model):
     )
     is_single = models.BooleanField(default=False, db_default=False, editable=False)
     deletion_requested_at = models.DateTimeField(null=True, editable=False)
+    checklist_dismissed_at = models.DateTimeField(null=True, editable=False)  # by an owner, on the overview
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = TenantManager()
@@ -91,6 +92,7 @@ class Membership(models.Model):
 
     class Meta:
         db_table = "memberships"
+        verbose_name = "member"
         constraints = [
             models.UniqueConstraint(fields=["user", "tenant"], name="membership_once"),
             models.CheckConstraint(condition=Q(role__in=MemberRole.values), name="membership_role_known"),

@@ -10,8 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.db.models import ForeignKey, Model, ProtectedError, QuerySet, URLField
 from django.db.models.deletion import Collector
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.views import ChangeList
 
@@ -65,6 +66,10 @@ class FilteredList(ChangeList):  # type: ignore[misc]
     Django accepts any lookup on a column of the model, such as a regular expression on its text.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = capfirst(self.opts.verbose_name_plural)
+
     def get_filters(self, request: HttpRequest) -> Any:
         found = super().get_filters(request)
         if others := found[2]:
@@ -112,6 +117,9 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
 
     def empty_state(self, request: HttpRequest) -> EmptyState:
         return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        raise Http404  # Django would lead to the start page
 
     def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
         """The rows that the user may change."""
@@ -181,7 +189,10 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
         fieldsets = super().get_fieldsets(request, obj)
         writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         secrets = secret_names(self.model)
-        hidden = [f"{name}_state" for name in secrets] if writes else secrets
+        hidden = [f"{name}_state" for name in secrets] if writes else list(secrets)
+        if obj is None:  # what only the database or the program fills in
+            columns = {field.name for field in self.model._meta.fields}
+            hidden += columns.intersection(self.get_readonly_fields(request))
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets

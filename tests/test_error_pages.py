@@ -41,7 +41,7 @@ def shown(client: Client, url: str, status: int) -> str:
     response = client.get(url)
     page = response.content.decode()
     assert response.status_code == status
-    assert '<a class="button" href="/admin/' in page
+    assert '<a class="button" href="/' in page
     assert "/static/tenants/error.css" in page
     assert "secret detail" not in page
     return page

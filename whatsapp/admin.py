@@ -202,6 +202,8 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The verify token is the installation's: only for those who need it."""
         fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:  # it has no state yet
+            fieldsets = [each for each in fieldsets if each[0] != "State"]
         may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         return fieldsets if may_write else fieldsets[:-1]
 

@@ -59,7 +59,7 @@ def test_examples_have_the_fields_of_their_schemas(schema: Any) -> None:
 
 
 def test_the_admin_links_to_the_documentation(clients: Clients) -> None:
-    assert 'href="/api/docs"' in clients.businesses.browser("viewer").get("/admin/").content.decode()
+    assert 'href="/api/docs"' in clients.businesses.browser("owner").get("/admin/").content.decode()
 
 
 def framework_sentences() -> set[str]:

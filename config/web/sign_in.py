@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "AXES_LOCKOUT_TEMPLATE": "lockout.html",
     "AXES_VERBOSE": False,
     "LOGIN_URL": "admin:login",
-    "LOGIN_REDIRECT_URL": "admin:index",
+    "LOGIN_REDIRECT_URL": "home",
     # allauth counts attempts in the cache.
     "CACHES": {"default": {"BACKEND": "accounts.cache.SharedCache", "LOCATION": "cache_entries"}},
     "ACCOUNT_ADAPTER": "accounts.adapters.AccountAdapter",

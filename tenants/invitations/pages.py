@@ -38,7 +38,7 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
         if inviting.accept_with_new_account(token, user):
             login(request, user, backend=f"{ModelBackend.__module__}.{ModelBackend.__qualname__}")
             messages.success(request, f"Welcome to {invitation.tenant}. Your username is {user.get_username()}.")
-            return redirect("admin:index")
+            return redirect("home")
         return redirect(request.path)
     return render(request, "tenants/invitation.html", {**context, "form": form})
 
@@ -55,4 +55,4 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, f"You're now a member of {membership.tenant}.")
     elif not Invitation.objects.addressed_to(user).filter(pk=pk).delete()[0]:
         raise Http404
-    return redirect("admin:index")
+    return redirect("home")
