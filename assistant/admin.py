@@ -14,16 +14,18 @@ from django.utils.formats import date_format
 from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage
 from tenants.access import is_installation_admin
-from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
+from tenants.scoped_admin import TenantScopedAdmin
 
 from . import limits
 from .endpoint_fields import EndpointFields
 from .knowing.find_page import FindViews
 from .models import Assistant, Turn
 from .playground import PromptTestViews
-from .prompt.parts import parts_of
 from .resume_page import ResumeViews
+from .turn_admin import TurnAdmin, outcome_of
 from .turns import handback
+
+__all__ = ["AssistantAdmin", "TurnAdmin"]  # the latter is imported to register it
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -86,46 +88,10 @@ class AssistantAdmin(FindViews, ResumeViews, PromptTestViews, EndpointFields, Te
         return "set" if assistant.api_key else "not set"
 
 
-@admin.register(Turn)
-class TurnAdmin(ReadOnlyAdmin):
-    tenant_path = "conversation__tenant"
-    list_display = [
-        "id",
-        "conversation",
-        "state",
-        "outcome",
-        "model",
-        "prompt_tokens",
-        "completion_tokens",
-        "cost",
-        "seconds",
-        "opened_at",
-    ]
-    list_filter = ["conversation__tenant", "state", "model", ("opened_at", admin.DateFieldListFilter)]
-    list_select_related = ["conversation", "conversation__tenant"]
-    search_fields = ["conversation__external_id", "conversation__contact_name", "outcome", "error"]
-    search_help_text = "Search by contact, outcome or error"
-    ordering = ["-pk"]
-    exclude = ["first_message", "last_message", "first_reply", "last_reply", "prompt"]
-    readonly_fields = ["messages_of_turn", "whole_prompt"]
-
-    @admin.display(description="messages")
-    def messages_of_turn(self, turn: Turn) -> str:
-        received = f"received {turn.first_message_id} to {turn.last_message_id}"
-        replies = f"replies {turn.first_reply_id} to {turn.last_reply_id}"
-        return f"{received}, {replies}" if turn.first_reply_id else f"{received}, no reply"
-
-    @admin.display(description="prompt")
-    def whole_prompt(self, turn: Turn) -> str:
-        found = parts_of(turn)
-        shown = {"parts": found, "tokens": sum(part.tokens for part in found)}
-        return render_to_string("assistant/prompt.html", shown)
-
-
 @extensions.register(extensions.panels)
 def last_turn(conversation: Conversation) -> str:
     turn = Turn.objects.filter(conversation=conversation).order_by("-opened_at").first()
-    return render_to_string("assistant/panel.html", {"turn": turn}) if turn else ""
+    return render_to_string("assistant/panel.html", {"turn": turn, "outcome": outcome_of(turn)}) if turn else ""
 
 
 @extensions.register(extensions.status_lines)

@@ -122,7 +122,8 @@ class NotSentFilter(admin.SimpleListFilter):
 @admin.register(ConversationMessage)
 class ConversationMessageAdmin(ReadOnlyAdmin):
     tenant_path = "conversation__tenant"
-    list_display = ["id", "conversation", "role", "origin", "kind", "snippet", "status", "created_at"]
+    list_display = ["created_at", "conversation", "sender", "kind", "snippet", "status"]
+    list_display_links = ["created_at"]
     list_filter = [
         "conversation__tenant",
         "role",
@@ -143,6 +144,10 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
     ) -> tuple["QuerySet[ConversationMessage]", bool]:
         term = search_term.strip()
         return (search.find_messages(queryset, term) if term else queryset), False
+
+    @admin.display(description="from", ordering="origin")
+    def sender(self, message: ConversationMessage) -> str:
+        return message.get_origin_display() or message.get_role_display()
 
     @admin.display(description="text")
     def snippet(self, message: ConversationMessage) -> str:

@@ -95,7 +95,7 @@ class Conversation(models.Model):
 
     contact_name = models.CharField(max_length=255, blank=True, default="", db_default="")
     contact_user_id = models.CharField(
-        max_length=255, null=True, blank=True, help_text="Meta's business-scoped user ID (BSUID)."
+        "BSUID", max_length=255, null=True, blank=True, help_text="Meta's business-scoped user ID (BSUID)."
     )
     handled_by = models.CharField(
         max_length=16,
@@ -249,6 +249,7 @@ class ConversationMessage(models.Model):
 
     class Meta:
         db_table = "conversation_messages"
+        verbose_name = "message"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "external_id"],

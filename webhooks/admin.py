@@ -10,16 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from tenants.access import OWNERS
-from tenants.scoped_admin import ReadOnlyAdmin, TenantScopedAdmin, as_html
+from tenants.scoped_admin import ReadOnlyAdmin, as_html
 from tenants.secret_fields import new_secrets_page
 
 from . import delivery as deliveries
 from . import signature
-from .models import EventType, WebhookDelivery, WebhookEndpoint
+from .endpoint_page import EndpointPage
+from .models import SUBSCRIBABLE, WebhookDelivery, WebhookEndpoint
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(TenantScopedAdmin):
+class WebhookEndpointAdmin(EndpointPage):
     list_display = ["url", "tenant", "events", "state", "failing_since"]
     list_filter = ["tenant", "is_active"]
     list_select_related = ["tenant"]
@@ -36,7 +37,7 @@ class WebhookEndpointAdmin(TenantScopedAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "event_types":
             return forms.TypedMultipleChoiceField(
-                choices=EventType.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget, label="Events"
+                choices=SUBSCRIBABLE, widget=UnfoldAdminCheckboxSelectMultipleWidget, label="Events"
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 

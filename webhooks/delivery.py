@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from runtime.backlog import unlocked
 from runtime.clock import ago, from_now
 
-from .models import WebhookDelivery, WebhookEndpoint
+from .models import EventType, WebhookDelivery, WebhookEndpoint
 from .recording import BACKLOG
 from .signature import sign
 from .wire import Answer
@@ -39,6 +39,7 @@ class Attempt:
     url: str
     body: bytes
     headers: dict[str, str]
+    is_test: bool = False
 
 
 def attempt(delivery_id: int) -> Attempt | None:
@@ -68,11 +69,12 @@ def attempt(delivery_id: int) -> Attempt | None:
             "User-Agent": "Parley-Webhooks/1",
             **sign(str(event.id), int(time.time()), body, delivery.endpoint.secret),
         },
+        is_test=event.type == EventType.TEST,
     )
 
 
 def settle(attempt: Attempt, answer: Answer) -> None:
-    """Record the outcome of an attempt and the health of its endpoint.
+    """Record the outcome of an attempt and the health of its endpoint. A test is tried once, and says nothing of that.
 
     Nothing is recorded if a later attempt has begun, or if the row is locked: then the claim expires.
     """
@@ -85,6 +87,9 @@ def settle(attempt: Attempt, answer: Answer) -> None:
         if answer.is_good:
             mine.update(status=Status.DELIVERED, delivered_at=Now(), **known)
             unlocked(endpoint.filter(failing_since__isnull=False)).update(failing_since=None)
+            return
+        if attempt.is_test:
+            mine.update(status=Status.FAILED, **known)
             return
         if attempt.number > len(WAITS):
             mine.update(status=Status.FAILED, **known)

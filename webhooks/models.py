@@ -25,6 +25,11 @@ class EventType(models.TextChoices):
     MESSAGE_RECEIVED = "message.received", "Message received"
     REPLY_SENT = "reply.sent", "Reply sent"
     NEEDS_PERSON = "needs_person", "Conversation needs attention"
+    TEST = "test", "Test event"
+
+
+# Test events are only sent by hand.
+SUBSCRIBABLE = [choice for choice in EventType.choices if choice[0] != EventType.TEST]
 
 
 class DeliveryStatus(models.TextChoices):
@@ -40,7 +45,7 @@ class WebhookEndpoint(models.Model):
         Tenant, on_delete=models.CASCADE, related_name="webhook_endpoints", verbose_name="business"
     )
     url = models.URLField("URL", max_length=500, help_text="Must use HTTPS and be reachable from the internet.")
-    event_types = ArrayField(models.CharField(max_length=32, choices=EventType.choices))
+    event_types = ArrayField(models.CharField(max_length=32, choices=SUBSCRIBABLE))
     secret = EncryptedTextField(editable=False)
     is_active = models.BooleanField("active", default=True, help_text="When off, waiting deliveries are cancelled.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from runtime.backlog import Backlog
 
-from .models import EventType, WebhookEndpoint, WebhookEvent
+from .models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 LEASE_SECONDS = 60  # beyond WEBHOOK_SECONDS: how long a claim holds
 
@@ -66,6 +66,15 @@ def record_all(happenings: Sequence[EventDraft]) -> int:
         deliveries: int = cursor.rowcount
     BACKLOG.wake(deliveries)
     return deliveries
+
+
+def record_test(endpoint: WebhookEndpoint) -> None:
+    """Record a test event for this endpoint alone, whatever it subscribes to."""
+    with transaction.atomic():
+        payload = {"text": "This is a test event from Parley."}
+        event = WebhookEvent.objects.create(tenant_id=endpoint.tenant_id, type=EventType.TEST, payload=payload)
+        WebhookDelivery.objects.create(event=event, endpoint=endpoint)
+        BACKLOG.wake(1)
 
 
 def has_subscriber(type: EventType, tenant: str) -> Exists:

@@ -121,3 +121,26 @@ def test_only_owners_correct_what_was_learned(businesses: TwoBusinesses, who: st
     assert "endpoint_tools" not in businesses.browser(who).get(address).content.decode()
     businesses.browser(who).post(address, {"endpoint_tools": "False", "tenant": row.tenant_id})
     assert not Dialect.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "words"),
+    [
+        ("replied", "replied", "Replied"),
+        ("failed", "fallback", "Failed; the customer got the fallback text"),
+        ("suppressed", "out of budget", "The daily token limit is used up"),
+        ("collecting", "", "Waiting for the customer to finish"),
+    ],
+)
+def test_turns_say_in_words_and_round_numbers_how_they_went(
+    businesses: TwoBusinesses, state: str, outcome: str, words: str
+) -> None:
+    row = turn(businesses.ours)
+    Turn.objects.update(state=state, outcome=outcome, seconds=2.46666667, cost=0, prompt_tokens=1234)
+    client = businesses.browser("owner")
+    for address in (TURNS, f"{TURNS}{row.pk}/change/"):
+        page = client.get(address).content.decode()
+        assert words in page
+        assert "2.5 s" in page
+        assert "2.4666" not in page
+        assert "1,234 in, 0 out" in page

@@ -46,6 +46,13 @@ StatusLine = Callable[[Conversation], str]
 # A page of its own at <conversation>/<path>/, for those who may reply. Gets the context that every admin page needs.
 PageView = Callable[[HttpRequest, Conversation, dict[str, object]], HttpResponse]
 
+
+class Page(NamedTuple):
+    label: str  # of the link to it, beside the reply
+    view: PageView
+    needs_window: bool  # what it sends can't be sent once the 24-hour window has closed
+
+
 # Above the inbox: HTML about what is broken, or "".
 Banner = Callable[[HttpRequest], str]
 
@@ -55,7 +62,7 @@ panels: list[Panel] = []
 message_info: list[MessageInfo] = []
 badges: list[Badges] = []
 status_lines: list[StatusLine] = []
-pages: dict[str, tuple[str, PageView]] = {}  # by path: the label of the link to it, and the view
+pages: dict[str, Page] = {}  # by path
 
 
 def register(extensions: list[Extension]) -> Callable[[Extension], Extension]:
@@ -68,11 +75,11 @@ def register(extensions: list[Extension]) -> Callable[[Extension], Extension]:
     return add
 
 
-def register_page(path: str, label: str) -> Callable[[PageView], PageView]:
-    """The URL's name is `admin:conversations_<path>`. The label is that of the link beside the reply."""
+def register_page(path: str, label: str, *, needs_window: bool) -> Callable[[PageView], PageView]:
+    """The URL's name is `admin:conversations_<path>`."""
 
     def register(view: PageView) -> PageView:
-        pages[path] = label, view
+        pages[path] = Page(label, view, needs_window)
         return view
 
     return register

@@ -17,7 +17,7 @@ from tenants.users import display_name
 from . import extensions, transcript
 
 SNIPPET_LENGTH = 120
-BEFORE_FOUND = 40  # characters of a message that are shown before what a search has found in it
+BEFORE_FOUND = 12  # characters of a message that are shown before what a search has found in it
 MAX_UNREAD = 100  # unread messages are counted up to this number
 LOOKED_THROUGH = 200  # messages, for the customer's last words
 

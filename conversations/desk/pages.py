@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from conversations import notifying
 from conversations.models import Conversation, ConversationMessage
-from conversations.replies import reply_blocker
+from conversations.replies import WINDOW_CLOSED, reply_blocker
 from notifications import shown
 from runtime.untrusted_json import as_id
 from tenants.scoped_admin import TenantScopedAdmin
@@ -162,16 +162,18 @@ class InboxPages(TenantScopedAdmin):
         return {**parts, "inbox-tabs": render_to_string("conversations/inbox_tabs.html", {"tabs": tabs(request)})}
 
     def _head(self, request: HttpRequest, conversation: Conversation) -> Context:
+        blocker = reply_blocker(conversation, user_of(request))
         return {
             "conversation": conversation,
             "term": _term(request),
             "may_write": self.has_change_permission(request, conversation),
-            "reply_blocker": reply_blocker(conversation, user_of(request)),
+            "reply_blocker": blocker,
             "form_token": form_tokens.new(),
             "enter_sends": preferences.enter_sends(user_of(request).pk),
             "more_to_send": [
                 (reverse(f"admin:conversations_{name}", args=[conversation.pk]), label)
-                for name, (label, _) in extensions.pages.items()
+                for name, (label, _, needs_window) in extensions.pages.items()
+                if not blocker or (blocker == WINDOW_CLOSED and not needs_window)
             ],
             **header_context(conversation),
         }

@@ -30,6 +30,19 @@ TICKS = {
     Status.FAILED: ("error", "Not sent"),
     Status.UNCERTAIN: ("help", "Unconfirmed"),
 }
+# Above a message whose content doesn't show what it is.
+KINDS = {
+    "contacts": "Contact",
+    "interactive": "Buttons",
+    "button": "Button",
+    "template": "Template",
+    "order": "Order",
+    "edit": "Edit",
+    "system": "WhatsApp",
+    "unsupported": "Unknown kind",
+}
+_LABEL = re.compile(r"^\[[a-z ]+\]\s*")
+_POINT = re.compile(r"\s*\(?(-?\d{1,3}(?:\.\d{1,20})?), (-?\d{1,3}(?:\.\d{1,20})?)\)?$")
 
 
 @dataclass(slots=True)
@@ -59,8 +72,27 @@ class Bubble:
 
     @property
     def text(self) -> str:
-        """Without its "[image]" prefix if the image itself is shown."""
-        return re.sub(r"^\[[a-z ]+\]\s*", "", self.message.text) if self.attachments else self.message.text
+        """Without what is shown beside it: a file with its name, or a point on the map."""
+        text = self.message.text
+        if self.map_url:
+            return _POINT.sub("", _LABEL.sub("", text))
+        if not self.attachments:
+            return text
+        text, name = _LABEL.sub("", text), self.attachments[0].filename
+        return text.removeprefix(name).removeprefix(":").lstrip() if name else text
+
+    @property
+    def kind(self) -> str:
+        return KINDS.get(self.message.kind, "")
+
+    @property
+    def map_url(self) -> str:
+        """Of the place that a location names."""
+        point = _POINT.search(self.message.text) if self.message.kind == "location" else None
+        if point is None:
+            return ""
+        latitude, longitude = point.groups()
+        return f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=17/{latitude}/{longitude}"
 
     @property
     def ad(self) -> dict[str, str] | None:

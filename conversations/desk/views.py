@@ -49,7 +49,7 @@ class DeskViews(InboxPages):
             ),
             *(
                 path(f"<int:pk>/{name}/", wrap(partial(self.extension_view, view)), name=f"conversations_{name}")
-                for name, (_, view) in extensions.pages.items()
+                for name, (_, view, _) in extensions.pages.items()
             ),
             *super().get_urls(),
         ]

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 
 from conversations.models import Pause
+from runtime import clock
 from tenants.access import is_installation_admin
 from tenants.scoped_admin import SuperuserAdmin
 
@@ -21,10 +22,24 @@ logger = logging.getLogger(__name__)
 class PauseAdmin(SuperuserAdmin):
     read_only = True
     change_form_template = "conversations/pause_change_form.html"
-    list_display = ["scope", "reason", "error_code", "since", "until", "step"]
+    nothing_yet = "When WhatsApp or a model refuses or slows us down, what isn't called for a while is listed here."
+    list_display = ["what", "why", "since", "ends"]
+    fields = ["what", "why", "error_code", "since", "ends"]
+    readonly_fields = ["what", "why", "ends"]
     search_fields = ["scope", "reason"]
     ordering = ["-since"]
-    exclude = ["credential"]
+
+    @admin.display(description="paused", ordering="scope")
+    def what(self, pause: Pause) -> str:
+        return pause.what
+
+    @admin.display(description="reason", ordering="reason")
+    def why(self, pause: Pause) -> str:
+        return pause.why
+
+    @admin.display(description="until", ordering="until")
+    def ends(self, pause: Pause) -> str:
+        return clock.shown(pause.until) if pause.until else "it's resumed, or the token or key changes"
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.resume_view)
@@ -38,12 +53,12 @@ class PauseAdmin(SuperuserAdmin):
         if request.method == "POST":
             lift(pause)
             logger.info("%s resumed %s, paused for: %s", request.user, pause.scope, pause.reason)
-            messages.success(request, f"Resumed {pause.scope}.")
+            messages.success(request, f"Resumed: {pause.what}.")
             return redirect("admin:conversations_pause_changelist")
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"Resume {pause.scope}?",
+            "title": f"Resume: {pause.what}?",
             "pause": pause,
             "back": reverse("admin:conversations_pause_change", args=[pk]),
         }

@@ -34,7 +34,20 @@ class Pause(models.Model):
         constraints = [models.UniqueConstraint(fields=["scope"], name="pause_once_by_scope")]
 
     def __str__(self) -> str:
-        return f"{self.scope}: {self.reason}"
+        return f"{self.what}: {self.why}"
+
+    @property
+    def what(self) -> str:
+        """What isn't called, in words."""
+        kind, _, name = self.scope.partition(":")
+        if kind == "model":  # model:<URL>:<hash of the key>
+            return f"Model at {name.rpartition(':')[0]}"
+        return {"number": f"Number {name}", "waba": f"WhatsApp Business Account {name}"}.get(kind, "The whole Meta app")
+
+    @property
+    def why(self) -> str:
+        """The reason, without the kind of failure that a model's begins with."""
+        return self.reason.partition(": ")[2] or self.reason if self.scope.startswith("model:") else self.reason
 
     def holds(self, credential: str) -> bool:
         """Whether this active pause applies to this credential."""

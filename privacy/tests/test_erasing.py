@@ -130,7 +130,7 @@ def test_nothing_of_the_person_is_left_and_nothing_of_others_is_gone(talk: Conve
     erasure.refresh_from_db()
     assert erasure.finished_at
     assert erasure.conversations == [talk.pk]
-    assert erasure.erased["conversation messages"] == 4
+    assert erasure.erased["messages"] == 4
     assert erasure.erased["leads"] == 1
 
 
@@ -196,7 +196,7 @@ def test_an_owner_sees_what_would_be_erased_and_confirms(client: Client, talk: C
     assert "Their data is being erased" in answer
     erase_all()
     receipt = client.get("/admin/privacy/erasure/").content.decode()
-    assert "4 conversation messages" in receipt
+    assert "4 messages" in receipt
     assert remains(PLANTED) == set()
 
 

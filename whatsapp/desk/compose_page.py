@@ -94,7 +94,7 @@ SECTIONS = {
 }
 
 
-@extensions.register_page("compose", "Send buttons or a list")
+@extensions.register_page("compose", "Send buttons or a list", needs_window=True)
 def compose_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     submitted = SECTIONS.get(request.POST.get("section", ""))
     if submitted and _send(request, conversation, submitted):

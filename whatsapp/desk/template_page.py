@@ -17,7 +17,7 @@ from whatsapp.message_templates.catalogue import TemplatesUnavailable
 from whatsapp.message_templates.template import MessageTemplate, Placeholder
 
 
-@extensions.register_page("template", "Send a template")
+@extensions.register_page("template", "Send a template", needs_window=False)
 def template_page(request: HttpRequest, conversation: Conversation, context: dict[str, object]) -> HttpResponse:
     templates: list[MessageTemplate] = []
     try:

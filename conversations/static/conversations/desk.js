@@ -48,8 +48,8 @@ window.Desk = (() => {
         const box = event.target;
         if (box === transcript()) follow = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
     }, true);
-    // An image has no height until it's loaded.
-    document.addEventListener("load", (event) => { if (event.target.closest?.("#transcript")) toEnd(); }, true);
+    // An image has no height until it's loaded, and a font changes the height of everything.
+    const grown = new ResizeObserver(toEnd);
 
     // --- the composer ---
 
@@ -151,6 +151,8 @@ window.Desk = (() => {
     }
 
     function begin() {
+        grown.disconnect();
+        for (const part of [byId("newest"), transcript()]) if (part) grown.observe(part);
         remember(byId("newest"));
         startWriting();
         aim();
