@@ -2,14 +2,19 @@
 
 import datetime as dt
 import json
+import re
+import zlib
 from typing import Any
 
+import httpx2
 import pytest
 from django.utils import timezone
 
+from assistant.knowing import vectors as embedding
 from assistant.models import Assistant, Dialect, Turn
 from conversations.desk import extensions
 from conversations.models import ConversationMessage
+from knowledge import vectors
 from knowledge.indexing import store_chunks
 from knowledge.models import Source
 from runtime import crashpoints
@@ -36,10 +41,38 @@ def origins() -> list[extensions.Origin]:
     return list(info.origins)
 
 
-@pytest.fixture
-def searched(settings: Any) -> None:
-    """Any knowledge is too much for the prompt."""
+@pytest.fixture(params=["no model", "no pgvector", "endpoint fails", "vectors"])
+def searched(request: pytest.FixtureRequest, stage: Stage, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any knowledge is too much for the prompt: it's searched, by words and, where that's possible, by meaning."""
     settings.KNOWLEDGE_PROMPT_TOKENS = 0
+    if request.param == "no model":
+        return
+    monkeypatch.setattr(Assistant._meta.get_field("embedding_model"), "default", "small")
+    if request.param == "no pgvector":
+        monkeypatch.setattr(vectors, "is_enabled", lambda: False)
+    elif reason := vectors.enable():
+        pytest.skip(reason)
+    if request.param != "endpoint fails":
+        stage.wire.embedding = embedded
+    converse = stage.converse
+
+    def embed_first(*bodies: Json) -> None:
+        embedding.find_missing()
+        stage.work()
+        converse(*bodies)
+
+    monkeypatch.setattr(stage, "converse", embed_first)
+
+
+def embedded(texts: list[str]) -> httpx2.Response:
+    """Vectors that are nearer the more words two texts have in common."""
+    data = []
+    for place, text in enumerate(texts):
+        vector = [0.01] * 64
+        for word in re.findall(r"\w+", text.lower()):
+            vector[zlib.crc32(word.encode()) % 64] += 1
+        data.append({"index": place, "embedding": vector})
+    return httpx2.Response(200, json={"data": data, "usage": {"prompt_tokens": 8}})
 
 
 # --- in the prompt ------------------------------------------------------------------------------------------
