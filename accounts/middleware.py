@@ -26,7 +26,7 @@ AGENT_LENGTH = UserSession._meta.get_field("user_agent").max_length
 # Setting up a second factor (allauth's pages are named mfa_…), confirming who you are, and signing out.
 OPEN = {"account_reauthenticate", "account_logout", "logout", "sign_in_again"}
 ABOUT_NOBODY = {"healthz", "readyz"}  # they answer without a database, too
-REQUIRED = "Your role requires two-factor authentication. Set it up to go on."
+REQUIRED = "Your role requires two-factor authentication. Set it up to continue."
 
 
 class SignedInMiddleware:

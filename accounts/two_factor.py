@@ -27,7 +27,7 @@ def was_added(request: HttpRequest, user: User, authenticator: Authenticator, **
 
 @receiver(authenticator_removed)
 def was_removed(request: HttpRequest, user: User, **kwargs: object) -> None:
-    """Whoever removes their last factor has to set up another one at once, if their role requires it."""
+    """Whoever removes their last factor has to set up another one immediately if their role requires it."""
     if not Authenticator.objects.filter(user=user, type__in=FACTORS).exists():
         records = get_authentication_records(request, user)
         request.session[AUTHENTICATION_METHODS_SESSION_KEY] = [each for each in records if each["method"] != "mfa"]

@@ -125,7 +125,7 @@ def turn_info(messages: Sequence[ConversationMessage]) -> dict[int, extensions.I
 
 
 def _origins(turn: Turn) -> list[extensions.Origin]:
-    """The passages that the reply cites, as they were then."""
+    """The passages that the reply cites, as they were at the time."""
     return [
         extensions.Origin(
             each["name"], each["text"], reverse("admin:knowledge_source_change", args=[each["source_id"]])

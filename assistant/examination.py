@@ -1,4 +1,4 @@
-"""Tests a model's endpoint: asks it a few questions, and says in words what it accepts."""
+"""Tests a model's endpoint: asks it a few questions, and reports what it accepts."""
 
 import asyncio
 import copy
@@ -35,7 +35,7 @@ CHECK_URL = "Check the base URL: most end in /v1."
 HINTS = {
     "model_not_found": CHECK_URL,
     "unreadable": CHECK_URL,
-    "no_connection": "Check the base URL, and whether it runs.",
+    "no_connection": "Check the base URL, and that the service is running.",
 }
 
 
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Examination:
-    """Its findings, the tokens it used, and what the endpoint accepts. has_answered: to at least one question."""
+    """The findings, the tokens used, and what the endpoint accepts. has_answered: to at least one question."""
 
     assistant: Assistant
     dialect: Dialect
@@ -122,7 +122,7 @@ def described(dialect: Dialect) -> list[Finding]:
         (dialect.output_limit == "max_tokens", "The output limit is sent as max_tokens."),
         (most is not None, f"It allows at most {most} output tokens."),
         (dialect.instructions == "developer", "The instructions are sent as a developer message."),
-        (dialect.instructions == "user", "It has no role for instructions: they're sent in the first user message."),
+        (dialect.instructions == "user", "It has no role for instructions, so they're sent in the first user message."),
         (dialect.user_first, "It wants the customer first, and alternating roles: a neutral line is added if needed."),
         (not dialect.temperature, "It doesn't accept a temperature, so none is sent."),
         (not dialect.images, "It doesn't accept images. The model is only told that there was one."),

@@ -36,7 +36,7 @@ class ResumeViews(TenantScopedAdmin):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Asks for confirmation; a POST ends the pause, and the customers who wrote meanwhile are answered."""
+        """Asks for confirmation; a POST ends the pause, and the customers who wrote in the meantime are answered."""
         assistant: Assistant = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self._may_resume(request, assistant):
             raise PermissionDenied

@@ -117,7 +117,7 @@ def clear_waiting(conversation_ids: Iterable[int]) -> None:
 
 
 def send_again(message_id: int, user: User) -> bool:
-    """Queue a failed or uncertain message again. False if it is neither by now."""
+    """Queue a failed or uncertain message again. False if it's no longer either."""
     with transaction.atomic():
         lock(messages=message_id)
         moved = ConversationMessage.objects.filter(pk=message_id, status__in=[Status.FAILED, Status.UNCERTAIN]).update(
@@ -140,7 +140,7 @@ def send_again(message_id: int, user: User) -> bool:
 
 
 def mark_delivered(message_id: int, user: User) -> bool:
-    """Record that an uncertain message did arrive. False if it isn't uncertain by now."""
+    """Record that an uncertain message did arrive. False if it's no longer uncertain."""
     with transaction.atomic():
         lock(messages=message_id)
         moved = ConversationMessage.objects.filter(pk=message_id, status=Status.UNCERTAIN).update(

@@ -29,7 +29,7 @@ def flagged(conversation_ids: Sequence[int], kind: Kind, reason: str, summary: s
 
 
 def customer_wrote(conversation_ids: Iterable[int]) -> None:
-    """The assistant won't answer this: it's for whoever handles the conversation."""
+    """The assistant won't answer this, so notify whoever handles the conversation."""
     happened = []
     for each in Conversation.objects.filter(pk__in=list(conversation_ids)).order_by("pk"):
         text = "Your team hasn't answered yet."
@@ -96,7 +96,7 @@ GROUP BY i.kind
 
 
 def close_over() -> int:
-    """Close the incidents of conversations that need nobody any more. A recurring function."""
+    """Close the incidents of conversations that no longer need anyone. A recurring function."""
     with connection.cursor() as cursor:
         cursor.execute(_OVER, {"subject": SUBJECT})
         over = cursor.fetchall()

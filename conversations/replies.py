@@ -52,7 +52,7 @@ def reply(
 
 
 def _already_sent(conversation_id: int, form_token: str, content: str | Content) -> list[ConversationMessage]:
-    """The message that this form has sent, if any. Raises ReplyRefused if it says something else by now."""
+    """The message that this form has sent, if any. Raises ReplyRefused if the form now says something else."""
     sent = list(ConversationMessage.objects.filter(conversation=conversation_id, form_token=form_token))
     text = splitting.split_text(content)[:1] if isinstance(content, str) else [content.as_text]
     if sent and [message.text for message in sent] != text:

@@ -1,4 +1,4 @@
-"""Questions and texts as CSV or JSON: exported, and imported again after a look at what that changes.
+"""Questions and texts as CSV or JSON: exported, and imported again after a preview of the changes.
 
 Sources have no ID in these files. A row is the source of the same kind and title, so that a file can be edited, or
 imported by another business.
@@ -25,7 +25,7 @@ from . import sources
 from .models import LONGEST_TITLE, WRITTEN_HERE, Source
 
 COLUMNS = ("kind", "title", "text", "public_url", "enabled", "expires_at")
-# As people call them in a file of questions.
+# The names that people use in a file of questions.
 NAMES = {"question": "title", "answer": "text", "url": "public_url", "link": "public_url"}
 MOST_ROWS = 5_000
 LARGEST = 2_000_000  # characters of a file; the form sends it back to be confirmed
@@ -100,7 +100,7 @@ def plan(tenant: Tenant, text: str) -> Plan:
         if row.problem:
             found.problems.append(row)
             continue
-        # Several of one title are taken in their order.
+        # Several with the same title are matched in order.
         same = known[str(row.values["kind"]), row.title]
         if not same:
             found.new.append(Source(tenant=tenant, **row.values))

@@ -1,4 +1,4 @@
-"""The form of a source. What it asks for depends on the kind."""
+"""The form of a source. Its fields depend on the kind."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -26,12 +26,17 @@ FIELDS = {
 }
 LABELS = {KIND.QUESTION: {"title": "Question", "text": "Answer"}}
 HELP = {
-    KIND.QUESTION: {"title": "As a customer would ask it.", "text": "Without anything the reader has to look up."},
-    KIND.TEXT: {"title": "What it's about.", "text": "Begin a line with # for a heading."},
-    KIND.PAGE: {"url": "A public page. Its text is read, not its images.", "title": "Empty: the page's own title."},
-    KIND.SITEMAP: {"url": "Lists the pages of a website, often at /sitemap.xml. All of them are read."},
+    KIND.QUESTION: {"title": "Phrase it as a customer would.", "text": "Write it so that it makes sense on its own."},
+    KIND.TEXT: {"title": "What the text is about.", "text": "Start a line with # to make it a heading."},
+    KIND.PAGE: {
+        "url": "Must be public. Only its text is read, not its images.",
+        "title": "Leave empty to use the page's own title.",
+    },
+    KIND.SITEMAP: {
+        "url": "A sitemap lists the pages of a website, often at /sitemap.xml. All of these pages are read."
+    },
 }
-REPEATS = {0: "Only when you say so", 1: "Every day", 7: "Every week", 14: "Every two weeks", 30: "Every 30 days"}
+REPEATS = {0: "Only manually", 1: "Every day", 7: "Every week", 14: "Every two weeks", 30: "Every 30 days"}
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -82,7 +87,7 @@ class SourceForm(forms.ModelForm[Source]):
             self._check_room(tenant, data)
             known = Source.objects.filter(tenant=tenant, parent=None, kind=self.kind, url=data.get("url", ""))
             if data.get("url") and not self.instance.parent_id and known.exclude(pk=self.instance.pk).exists():
-                self.add_error("url", "This is in the list already. To read it again, open it there.")
+                self.add_error("url", "This URL is already in the list. Open it there to read it again.")
         return data
 
     def _check_room(self, tenant: Tenant, data: dict[str, Any]) -> None:

@@ -61,17 +61,17 @@ def pieces(kind: str, text: str) -> list[Piece]:
 
 
 def check_room(source: Source, chunks: int) -> None:
-    """Raises TooMuch if a source must not have so many chunks."""
+    """Raises TooMuch if the business would have too many chunks with this source."""
     others = Chunk.objects.filter(tenant=source.tenant_id).exclude(source=source.pk)
     if others.count() + chunks > settings.KNOWLEDGE_MAX_CHUNKS:
         raise TooMuch(
-            f"This would be more than the assistant can know: {settings.KNOWLEDGE_MAX_CHUNKS:,} chunks. "
-            "Delete what it doesn't need, or split this source and keep what matters."
+            f"This would exceed the limit of {settings.KNOWLEDGE_MAX_CHUNKS:,} chunks. "
+            "Delete what the assistant doesn't need, or shorten this source."
         )
 
 
 def replace_chunks(source: Source, chunks: list[Chunk]) -> None:
-    """In one transaction, so that the source is never without. Raises TooMuch."""
+    """In one transaction, so that the source always has chunks. Raises TooMuch."""
     with transaction.atomic():
         # One source of a business at a time, so that the limit holds.
         Tenant.objects.select_for_update(no_key=True).get(pk=source.tenant_id)

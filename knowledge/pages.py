@@ -1,4 +1,4 @@
-"""The pages of knowledge that aren't Django's own: where sources stand, reading them again, and importing."""
+"""The pages of knowledge that aren't Django's own: the state of sources, reading them again, and importing."""
 
 from typing import Any, cast
 

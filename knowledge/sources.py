@@ -30,7 +30,7 @@ OF_PAGES = ("enabled", "expires_at")  # what a sitemap decides for its pages
 def save(source: Source) -> None:
     """Store a new or changed source with what follows from it: its chunks, or that it's read. Raises TooMuch.
 
-    Of a source that exists, what a job may be writing meanwhile isn't touched.
+    Columns of an existing source that a job may be writing at the same time aren't touched.
     """
     is_written_here = source.kind in WRITTEN_HERE
     source.updated_at = Now()
@@ -52,7 +52,7 @@ def save(source: Source) -> None:
 
 @contextmanager
 def announced(uploads: "Sequence[File[bytes]]") -> Iterator[list[str]]:
-    """New names for uploaded files. Outside a transaction: those that no source owns in the end are removed."""
+    """New names for uploaded files. Call it outside a transaction. Files that no source owns afterwards are removed."""
     names = [stored_name(upload.name or "") for upload in uploads]
     for name in names:
         removal.announce(name)
@@ -64,8 +64,8 @@ def announced(uploads: "Sequence[File[bytes]]") -> Iterator[list[str]]:
 
 
 def add_file(source: Source, upload: "File[bytes]", stored: str) -> None:
-    """Store a new source of an uploaded file, and the file under its announced name. Raises ValueError if it can't be
-    one."""
+    """Store a new source of an uploaded file, and the file under its announced name. Raises ValueError if the file is
+    empty or too large."""
     name = name_of(upload)
     if not upload.size:
         raise ValueError(f"{name} is empty.")
@@ -89,7 +89,7 @@ def read_again(sources: "QuerySet[Source]") -> int:
 
 
 def switch(sources: "QuerySet[Source]", enabled: bool) -> None:
-    """Have the assistant use sources, or not. A sitemap decides for its pages."""
+    """Turn sources on or off. A sitemap's pages follow it."""
     with transaction.atomic():
         ids = list(sources.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         Source.objects.filter(Q(pk__in=ids) | Q(parent__in=ids)).update(enabled=enabled, updated_at=Now())
@@ -120,5 +120,5 @@ def checked_text(kind: str, text: str) -> str:
     if not text:
         raise ValidationError("This field is required.")
     if len(text) > longest:
-        raise ValidationError(f"This has {len(text):,} characters. At most {longest:,} are possible.")
+        raise ValidationError(f"This has {len(text):,} characters. The limit is {longest:,}.")
     return text

@@ -1,4 +1,4 @@
-"""Where a source stands, in words for people."""
+"""The state of a source, in plain words."""
 
 from dataclasses import dataclass
 

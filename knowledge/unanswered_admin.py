@@ -55,7 +55,7 @@ class UnansweredQuestionAdmin(TenantScopedAdmin):
         return TemplateResponse(request, "knowledge/unanswered.html", context)
 
     def replied(self, request: HttpRequest) -> str:
-        """What someone on the team replied to the questions that the form for a new source is to answer."""
+        """What the team replied to the questions that a new source will answer."""
         asked = self.get_queryset(request).filter(pk__in=_ids(request.GET.get(ANSWERING, "")))
         return what_people_replied(asked.order_by("-pk"))
 
@@ -84,7 +84,7 @@ def _ids(given: str) -> list[int]:
 
 
 def mark_answered(request: HttpRequest, source: Source) -> None:
-    """The questions that this new source was written for leave the list."""
+    """Remove the questions that this new source answers from the list."""
     if ids := _ids(request.GET.get(ANSWERING, "")):
         asked = UnansweredQuestion.objects.filter(tenant=source.tenant_id, pk__in=ids, done_at=None)
         asked.update(done_at=Now())

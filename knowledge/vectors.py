@@ -84,7 +84,7 @@ ON CONFLICT (chunk_id) DO UPDATE
 
 
 def store(space: str, vectors: Mapping[int, Sequence[float]]) -> None:
-    """Store the vectors of these chunks, all of the same length. Chunks that are gone by now are left out."""
+    """Store the vectors of these chunks, all of the same length. Chunks that no longer exist are left out."""
     given: dict[str, Parameter] = {
         "space": space,
         "dimensions": len(next(iter(vectors.values()))),

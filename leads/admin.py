@@ -28,7 +28,7 @@ FIELD = "field-"  # the prefix of a custom field's name in the form
 @admin.register(LeadField)
 class LeadFieldAdmin(TenantScopedAdmin):
     may_view = OWNERS
-    nothing_yet = "Add what you want to know about your customers. The assistant notes it when they say it."
+    nothing_yet = "Add what you want to know about your customers. The assistant notes it when they mention it."
     list_display = ["name", "type", "description"]
     list_filter = ["tenant"]
     list_select_related = ["tenant"]
@@ -39,7 +39,7 @@ class LeadForm(forms.ModelForm[Lead]):
     """Its inputs for custom fields are added by `LeadAdmin.get_form`."""
 
     def save(self, commit: bool = True) -> Lead:
-        """A value of a person's stays until a person removes it."""
+        """A value that a person entered stays until a person removes it."""
         fields, sources = self.instance.fields, self.instance.field_sources
         for name in (changed.removeprefix(FIELD) for changed in self.changed_data if changed.startswith(FIELD)):
             if value := self.cleaned_data[f"{FIELD}{name}"]:

@@ -51,7 +51,7 @@ def capture(leads: Iterable[NewLead]) -> None:
 
 
 def forget_text(conversation_id: int, texts: Sequence[str]) -> None:
-    """The customer deleted a message that said this: a lead doesn't keep a copy of it."""
+    """Remove what the customer said in a deleted message from the lead."""
     Lead.objects.filter(conversation_id=conversation_id, first_text__in=texts).update(first_text="")
 
 

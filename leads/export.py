@@ -1,4 +1,4 @@
-"""Leads as a spreadsheet, written row by row so that any number of them fits into memory."""
+"""Leads as a spreadsheet, written row by row, so that memory doesn't grow with their number."""
 
 import csv
 import datetime as dt

@@ -33,7 +33,7 @@ FROM new WHERE l.id = new.id
 
 
 def note(notes: Sequence[Note]) -> None:
-    """Store these values, except where a person entered one. Call it with the conversations locked."""
+    """Store these values, but never replace one that a person entered. Call it with the conversations locked."""
     if notes:
         with connection.cursor() as cursor:
             cursor.execute(_NOTE, [json.dumps([asdict(each) for each in notes])])

@@ -23,7 +23,7 @@ class NotificationDeliveryAdmin(MyPage):
     """What was sent, to whom, and why something wasn't."""
 
     may_view = OWNERS
-    nothing_yet = "What your team is notified of appears here."
+    nothing_yet = "Notifications sent to your team appear here."
     list_display = ["created_at", "about", "user", "channel", "state", "attempts", "error_summary", "sent_at"]
     list_filter = ["tenant", "channel", "state", "incident__kind"]
     list_select_related = ["incident", "user", "tenant"]

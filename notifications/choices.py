@@ -14,7 +14,7 @@ class Kind(models.TextChoices):
     BUDGET = "budget", "The daily token limit is nearly used up"
 
 
-# Until someone reacts, more and more people are told. Of the others, everyone is told at once.
+# Until someone reacts, more and more people are told. Everyone is told of the others immediately.
 ESCALATING = frozenset({Kind.HANDOVER, Kind.UNANSWERED, Kind.FAILED, Kind.ACCOUNT})
 # Unless the business decides otherwise, these are for owners only.
 FOR_OWNERS = frozenset({Kind.ACCOUNT, Kind.BUDGET})

@@ -71,7 +71,7 @@ async def deliver(delivery_id: int) -> None:
 
 
 def prepare(delivery_id: int) -> Attempt | None:
-    """What to send. None if it's no longer wanted, or can't be sent, which its row then says."""
+    """What to send. None if it's no longer wanted or can't be sent; the row then says why."""
     rows = NotificationDelivery.objects.select_related("incident", "user", "tenant")
     delivery = rows.filter(pk=delivery_id, state=State.WAITING).first()
     if delivery is None:

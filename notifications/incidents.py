@@ -46,7 +46,7 @@ RETURNING xmax = 0 AND due_at <= statement_timestamp()
 
 
 def open_all(happened: Iterable[Incident]) -> None:
-    """Record these incidents in one statement, plus one for the job if someone is to be told now."""
+    """Record these incidents in one statement, plus one for the job if someone has to be notified now."""
     unique = {(each.subject, each.kind, each.tenant_id): each for each in happened if each.tenant_id is not None}
     if not unique:
         return

@@ -1,4 +1,4 @@
-"""What people read: the texts of notifications, and the emails."""
+"""The texts of notifications and emails."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _digest(incidents: list[NotificationIncident], zone: dt.tzinfo) -> tuple[str
     lines = []
     for incident in incidents[:MOST_LISTED]:
         times = f" ({incident.count} times)" if incident.count > 1 else ""
-        over = ", over by now" if incident.closed_at else ""
+        over = ", no longer open" if incident.closed_at else ""
         opened = f"{incident.opened_at.astimezone(zone):%Y-%m-%d %H:%M}"
         lines.append(f"{opened}: {incident.title}{times}{over}\n{incident.text}".strip())
         lines.append(f"{settings.PUBLIC_URL}{incident.path}\n")

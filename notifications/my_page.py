@@ -106,7 +106,7 @@ class MyPage(ReadOnlyAdmin):
         return render(request, "notifications/mine.html", context, status=400 if form.errors else 200)
 
     def test_view(self, request: HttpRequest, channel: str) -> HttpResponse:
-        """Send a test, and say what the other side answered."""
+        """Send a test and show the response."""
         user = _member(request)
         if channel not in (Channel.EMAIL, Channel.PUSH):
             raise PermissionDenied

@@ -15,7 +15,7 @@ class OperationsConfig(AppConfig):
 
 
 def lift_timeouts(using: str, **kwargs: object) -> None:
-    """A migration may take its time. It still gives up waiting for a lock, instead of blocking everyone behind it."""
+    """A migration may take a long time. But it gives up waiting for a lock, instead of blocking everyone behind it."""
     with connections[using].cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
 

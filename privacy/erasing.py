@@ -134,7 +134,7 @@ def _with_text(model: type[Model], column: str, identifiers: Sequence[str]) -> "
 
 
 def _clear_names(erasure: Erasure) -> None:
-    """The admin's log keeps that something was changed, but not whom it was about."""
+    """The admin's log still says that something was changed, but not whom it was about."""
     for model, ids in ((Conversation, erasure.conversations), (Lead, erasure.leads)):
         entries = LogEntry.objects.filter(
             content_type=ContentType.objects.get_for_model(model), object_id__in=[str(pk) for pk in ids]

@@ -40,7 +40,7 @@ AT_LEAST_A_DAY = [MinValueValidator(1)]
 
 
 class RetentionPolicy(models.Model):
-    """How many days a business keeps what. Empty: for as long as the business exists."""
+    """How many days a business keeps each kind of data. Empty: as long as the business exists."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="+", verbose_name="business")
     messages_days = models.PositiveSmallIntegerField(

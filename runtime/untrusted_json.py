@@ -169,7 +169,7 @@ def _has_too_many_parts(text: str) -> bool:
 
 
 def _is_clean(body: bytes, text: str) -> bool:
-    """Whether a body that could be parsed needs no cleaning, which takes as long as parsing."""
+    """Whether a parsed body needs no cleaning. Cleaning takes as long as parsing."""
     if _SUSPICIOUS_ESCAPE.search(body):
         return False
     if text.count("{") + text.count("[") <= MAX_DEPTH:

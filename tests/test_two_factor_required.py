@@ -71,7 +71,7 @@ def test_nothing_answers_until_it_is_set_up(
     answer = ASKED[what](client, talk, file)
     assert (answer.status_code, answer.json()) == (
         403,
-        {"detail": "Your role requires two-factor authentication. Set it up to go on."},
+        {"detail": "Your role requires two-factor authentication. Set it up to continue."},
     )
     assert not talk.messages.exclude(kind="image").exists()
     require(ours)

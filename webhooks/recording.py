@@ -84,7 +84,7 @@ def has_subscriber(type: EventType, tenant: str) -> Exists:
 
 
 def forget_text(message_ids: Sequence[int], nothing: Mapping[str, object]) -> None:
-    """Replace what deleted messages said by nothing in the log, so that it isn't sent (again)."""
+    """Blank what deleted messages said in the log, so that it isn't sent (again). nothing: the values to use."""
     told = WebhookEvent.objects.filter(
         type__in=[EventType.MESSAGE_RECEIVED, EventType.REPLY_SENT], subject__in=message_ids
     )

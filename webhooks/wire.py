@@ -65,7 +65,7 @@ async def _judge(response: http.OpenResponse) -> Answer:
 
 
 async def _beginning(response: http.OpenResponse) -> str:
-    """The beginning of the body; of one that breaks off, what arrived: the code says enough."""
+    """The beginning of the body, or what arrived of one that breaks off: the code says enough."""
     read = b""
     with contextlib.suppress(http.RequestFailed):
         async for chunk in response.chunks():

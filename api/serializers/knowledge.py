@@ -55,9 +55,11 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         read_only_fields = [name for name in fields if name not in WRITTEN]
         extra_kwargs = {
             "kind": {"help_text": "Can't be changed."},
-            "title": {"help_text": "Of a question, the question. Of a page, its own title if you leave it empty."},
-            "text": {"help_text": "Of a question, the answer. Read-only for files, pages and sitemaps."},
-            "url": {"help_text": "Of a page or a sitemap. Changing it has it read again."},
+            "title": {
+                "help_text": "For a question, the question itself. For a page, leave it empty to use its own title."
+            },
+            "text": {"help_text": "For a question, the answer. Read-only for files, pages and sitemaps."},
+            "url": {"help_text": "The URL of a page or sitemap. If you change it, the source is read again."},
         }
 
     def validate_public_url(self, url: str) -> str:
@@ -79,13 +81,13 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             if "text" in attrs:
                 attrs["text"] = _checked("text", lambda: checked_text(source.kind, attrs["text"]))
         elif "text" in attrs:
-            raise serializers.ValidationError({"text": ["Only questions and texts have one that can be written."]})
+            raise serializers.ValidationError({"text": ["You can only set the text of questions and texts."]})
         if source.kind in (Source.Kind.PAGE, Source.Kind.SITEMAP) and not source.parent_id:
             self._require(attrs, "url")
             if "url" in attrs:
                 attrs["url"] = _checked("url", lambda: checked_url(attrs["url"]))
         elif attrs.get("url", source.url) != source.url:
-            raise serializers.ValidationError({"url": ["This source has no URL that can be changed."]})
+            raise serializers.ValidationError({"url": ["The URL of this source can't be changed."]})
         return attrs
 
     def _require(self, attrs: dict[str, Any], *names: str) -> None:
@@ -104,7 +106,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
 class NewFileSourceSerializer(serializers.Serializer[None]):
     file = serializers.FileField(help_text="A PDF, DOCX, XLSX, CSV, HTML, Markdown or text file.")
     title = serializers.CharField(
-        required=False, max_length=LONGEST_TITLE, help_text="The default is the file's name without its ending."
+        required=False, max_length=LONGEST_TITLE, help_text="Defaults to the file name without its extension."
     )
     public_url = serializers.URLField(required=False, max_length=2000)
 

@@ -21,7 +21,7 @@ class WhatsAppAccountSerializer(serializers.ModelSerializer[WhatsAppAccount]):
     """Secrets are write-only. Leave one out to keep it, or send "" to remove it.
 
     Meta has to confirm that the access token owns the number before it's active: with `is_active: true`, Meta is asked
-    at once. A superuser may activate any number.
+    immediately. A superuser may activate any number.
     """
 
     tenant = OwnTenantField()

@@ -76,8 +76,8 @@ class SourcesView(SourceViews):
     def post(self, request: Request) -> Response:
         """Create a knowledge source.
 
-        A question with its answer, a text, a web page or a sitemap. Questions and texts are known at once. The others
-        are read in the background: `state` says how far that is.
+        A question with its answer, a text, a web page or a sitemap. Questions and texts are known immediately. The
+        others are read in the background: `state` says how far that is.
         """
         new = SourceSerializer(data=request.data)
         new.is_valid(raise_exception=True)
@@ -93,7 +93,7 @@ class SourceView(SourceViews):
     def patch(self, request: Request, pk: int) -> Response:
         """Update a knowledge source.
 
-        What you leave out stays as it is. The assistant knows a changed question or text at once.
+        What you leave out stays as it is. The assistant knows a changed question or text immediately.
         """
         changes = SourceSerializer(self.get_object(), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)

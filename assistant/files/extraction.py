@@ -61,7 +61,7 @@ def wants(kind: str, mime_type: str) -> bool:
 
 
 def settled() -> None:
-    """This file is finished: a turn that waits for it can go on once the transaction is committed."""
+    """This file is finished: a turn that waits for it can continue once the transaction is committed."""
     notify_workers_on_commit()
 
 

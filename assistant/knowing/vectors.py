@@ -89,7 +89,7 @@ def _next(tenant_id: int) -> tuple[Assistant | None, list[Chunk]]:
 
 @every(10)
 def find_missing() -> int:
-    """Defer jobs for the businesses whose chunks lack vectors, as new ones and all those of a former model do."""
+    """Defer jobs for the businesses with chunks that lack vectors: new ones, or all of them after a change of model."""
     if not vectors.is_enabled():
         return 0
     found = [

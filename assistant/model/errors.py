@@ -56,14 +56,14 @@ RULES: dict[str, Rule] = {
     "quota": Rule(
         stop_endpoint=True,
         tell_operators=True,
-        advice="Add credit or raise the spending limit of the model's account. A new key takes effect at once.",
+        advice="Add credit or raise the spending limit of the model's account. A new key takes effect immediately.",
     ),
     # 401
     "unauthorized": Rule(
         stop_endpoint=True,
         tell_operators=True,
         advice="The key was rejected. Enter a valid one in OPENAI_API_KEY or the business's assistant. "
-        "It takes effect at once.",
+        "It takes effect immediately.",
     ),
     # 403
     "forbidden": Rule(

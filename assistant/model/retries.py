@@ -152,7 +152,7 @@ class ModelRequest:
                 messages = [*self.beginning, *self.messages, *self.steps, *self.objection]
                 completion = await self.endpoint.ask(messages, self.assistant, self.tools)
         except TimeoutError:
-            detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s are over"
+            detail = f"the turn's {settings.MODEL_TURN_SECONDS:g} s have passed"
             raise ModelFailed("timeout", detail, billed=unread(self.messages, self.assistant)) from None
         return check(completion, self.assistant, self.messages, steps=self.steps, known=self.known)
 

@@ -79,7 +79,7 @@ class Answering:
         try:
             return await self._closer.add(finished)
         except GaveUp:
-            raise  # the lease is over by now, and the next claim answers the turn
+            raise  # the lease has expired, and the next claim answers the turn
         except Exception as error:
             logger.exception("turn %s: it couldn't be closed", finished.claim.turn_id)
             reason = f"The reply couldn't be stored: {reason_of(error)}"

@@ -75,7 +75,7 @@ class _Asking:
             elif self.kind == "content_filter":
                 await self._find(shown, lambda some: self._accepts(some, []), self.refused)
         except _Stop:
-            logger.info("conv_id=%s: not everything that is refused was found", self.claim.conversation_id)
+            logger.info("conv_id=%s: couldn't find everything that the model refuses", self.claim.conversation_id)
 
     def answer(self) -> Answer:
         """With the last completion, which answers the most messages. The others are billed, too."""

@@ -106,7 +106,7 @@ def claim(shares: Shares) -> Claimed[ClaimedTurn]:
 
 
 def release(turns: Sequence[ClaimedTurn]) -> None:
-    """Give claimed turns back, due at once, because this process is stopping before it has their answers."""
+    """Give claimed turns back, due immediately, because this process is stopping before it has their answers."""
     mine = Q()
     for turn in turns:
         mine |= Q(pk=turn.turn_id, generation=turn.generation)

@@ -106,7 +106,7 @@ def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
         write(batch)
     for each, ending in zip(finished, endings, strict=True):
         if ending == Ending.FENCED:
-            logger.warning("turn %s: fenced, generation %s is over", each.claim.turn_id, each.claim.generation)
+            logger.warning("turn %s: fenced, generation %s has ended", each.claim.turn_id, each.claim.generation)
         elif ending is not None:
             logger.info("[WA][CHAT] conv_id=%s turn %s: %s", each.claim.conversation_id, each.claim.turn_id, ending)
     return endings

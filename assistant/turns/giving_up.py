@@ -1,4 +1,4 @@
-"""The last resort for a turn that can't be closed: it fails at once, with the reason."""
+"""The last resort for a turn that can't be closed: it fails immediately, with the reason."""
 
 import logging
 from collections.abc import Callable

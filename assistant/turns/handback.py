@@ -42,7 +42,7 @@ def hand_back_due() -> int:
 def _hand_back(conversation_id: int, person_at: dt.datetime) -> bool:
     """False if someone has written after all, or another worker was faster."""
     with transaction.atomic():
-        # With the row's lock, a message from the customer is either stored by now and seen here, or it finds the
+        # With the row's lock, a message from the customer is either already stored and seen here, or it finds the
         # conversation handed back.
         moved = Conversation.objects.filter(
             pk=conversation_id, handled_by=Conversation.Handler.OPERATOR, person_at=person_at

@@ -44,7 +44,7 @@ LEFT JOIN assistants a ON a.tenant_id = waiting.tenant_id
 
 
 def answer_waiting() -> int:
-    """Reopen the turns whose endpoint was resumed, or whose business has another key or endpoint by now.
+    """Reopen the turns whose endpoint was resumed, or whose business now has another key or endpoint.
 
     A pause that is merely over isn't enough: the first call that succeeds ends it. Returns the number of conversations.
     """
@@ -95,7 +95,7 @@ def _answer(conversation_id: int) -> bool:
 
 
 def _is_answered(turn: Turn) -> bool:
-    """Whether the customer has more than the fallback text by now, or another turn is open."""
+    """Whether the customer has since got more than the fallback text, or another turn is open."""
     turns = Turn.objects.filter(conversation=turn.conversation_id)
     if turns.filter(state__in=Turn.OPEN).exists():
         return True

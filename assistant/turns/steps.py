@@ -95,7 +95,7 @@ def store(steps: Sequence[NewStep]) -> list[bool]:
 
 
 def loaded(text: str | None, seen_id: int) -> list[Step]:
-    """The steps of lost claims, from JSON, in order: the model goes on from there, unless a message has come since."""
+    """The steps of lost claims, from JSON, in order. The model continues from there unless a message has come since."""
     steps: dict[str, Step] = {}
     for row in map(as_dict, as_list(json.loads(text or "[]"))):
         if row["seen_id"] == seen_id:

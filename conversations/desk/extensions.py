@@ -29,7 +29,7 @@ class Origin(NamedTuple):
 
 
 class Info(NamedTuple):
-    """About a message: a line in its details, a warning that the team sees at once, and what the text is based on."""
+    """About a message: a line in its details, a warning that the team sees immediately, what the text is based on."""
 
     details: str = ""
     warning: str = ""

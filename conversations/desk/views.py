@@ -82,7 +82,7 @@ class DeskViews(InboxPages):
         return self.respond(request, conversation)
 
     def mark_handled_view(self, request: HttpRequest) -> HttpResponse:
-        """Clear the flags of the selected conversations, as far as they're among those that the user may change."""
+        """Clear the flags of those selected conversations that the user may change."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         selected = [pk for text in request.POST.getlist("selected") if (pk := as_id(text))]
@@ -92,7 +92,7 @@ class DeskViews(InboxPages):
         return self.respond(request, None)
 
     def preferences_view(self, request: HttpRequest) -> HttpResponse:
-        """The user's own settings; everyone who may see the inbox has some."""
+        """The user's own settings, for everyone who may see the inbox."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         user = user_of(request)

@@ -72,7 +72,7 @@ def with_details(messages: "QuerySet[ConversationMessage]") -> list[Conversation
 
 
 def referral(raw: object) -> dict[str, str] | None:
-    """The ad or post from which the customer wrote, as far as Meta says. raw: JSON, or its text."""
+    """What Meta says about the ad or post from which the customer wrote. raw: JSON, or its text."""
     given = as_dict(json.loads(raw) if isinstance(raw, str) else raw)
     found = {name: as_text(given.get(name))[:MAX_TEXT] for name in REFERRAL}
     return {name: text for name, text in found.items() if text} or None

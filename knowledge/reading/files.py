@@ -43,7 +43,7 @@ def extract(file: IO[bytes], name: str, mime_type: str, charset: str, on_progres
         return Extract(text, one_line(title, LONGEST_TITLE))
     if reader == "pdf":
         raise Refused("The PDF has no text. It may be a scan: recognize its text (OCR), then upload it again.")
-    raise Refused("There's no text in it.")
+    raise Refused("It contains no text.")
 
 
 def _reader(head: bytes, name: str, mime_type: str, charset: str) -> tuple[str, list[object]]:

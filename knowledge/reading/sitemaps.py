@@ -53,8 +53,8 @@ async def pages_of(
 
 
 def store(sitemap: Source, urls: list[str]) -> int:
-    """Have the pages read, again if they're known. Pages that aren't listed any more are deleted. Returns how many are
-    to be read."""
+    """Schedule all listed pages to be read. Pages that are no longer listed are deleted. Returns how many will be
+    read."""
     pages = Source.objects.filter(parent=sitemap)
     pages.exclude(url__in=urls).delete()
     pages.update(state=Source.State.WAITING, next_attempt_at=Now())

@@ -117,7 +117,7 @@ def test_too_much_text_is_refused_in_the_form(operator: Client, people: TwoBusin
 def test_a_page_is_added_once_and_without_its_scheme(operator: Client, people: TwoBusinesses, site: Website) -> None:
     for _ in range(2):
         answer = add(operator, people.ours, "page", url="shop.test/#top", title="", repeat_days=7)
-    assert "in the list already" in answer.content.decode()
+    assert "already in the list" in answer.content.decode()
     assert Source.objects.get().url == SHOP
 
 

@@ -50,7 +50,7 @@ def test_a_file_is_read(stage: Stage, data: bytes, name: str, text: str | None) 
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "old.doc", "an old version of Office"),
         (b"PK\x03\x04nonsense", "broken.docx", "damaged. Open it, save it again"),
         (bytes(range(256)) * 20, "photo.jpg", "This kind of file can't be read"),
-        (b" \n ", "empty.txt", "no text in it"),
+        (b" \n ", "empty.txt", "contains no text"),
         (b"x" * 1_000_001, "long.txt", "more than 1,000,000 characters"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

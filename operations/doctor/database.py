@@ -40,7 +40,7 @@ def reachable() -> Iterator[Finding]:
         )[0]
     except OperationalError as failure:
         reason = " ".join(str(failure).split())
-        yield error(f"The database can't be reached: {reason}", "Check DATABASE_URL, and whether PostgreSQL runs.")
+        yield error(f"The database can't be reached: {reason}", "Check DATABASE_URL, and that PostgreSQL is running.")
         return
     if version < OLDEST_VERSION * 10_000:
         yield error(f"PostgreSQL {name} is too old.", f"Upgrade it to version {OLDEST_VERSION} or newer.")
@@ -57,7 +57,7 @@ def reachable() -> Iterator[Finding]:
     if latency > SLOW_MS:
         yield warning(
             f"A query needs {latency:.0f} ms to the database and back.",
-            "Run Parley in the database's region, or see whether one of the two machines is overloaded.",
+            "Run Parley in the database's region, or check whether either machine is overloaded.",
         )
     else:
         yield ok(f"A query needs {latency:.1f} ms.")
@@ -141,7 +141,7 @@ def tables() -> Iterator[Finding]:
     for table, dead, live in bloated:
         yield warning(
             f"The table {table} has {dead:,} dead rows beside {live:,} live ones.",
-            f"See whether autovacuum runs and nothing keeps a transaction open. Then run: VACUUM (ANALYZE) {table}",
+            f"Check that autovacuum is running and no transaction is left open. Then run: VACUUM (ANALYZE) {table}",
         )
     invalid = _rows(
         "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
@@ -150,16 +150,17 @@ def tables() -> Iterator[Finding]:
     )
     for (index,) in invalid:
         yield error(
-            f"The index {index} is invalid: building it was interrupted.", f"Run: REINDEX INDEX CONCURRENTLY {index}"
+            f"The index {index} is invalid because building it was interrupted.",
+            f"Run: REINDEX INDEX CONCURRENTLY {index}",
         )
     age = _rows("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()")[0][0]
     if age > OLDEST_TRANSACTION:
         yield error(
             f"The oldest transaction ID is {age:,} transactions old. PostgreSQL stops accepting writes at 2 billion.",
-            "See what keeps autovacuum from freezing rows, then run: VACUUM (FREEZE)",
+            "Find out what keeps autovacuum from freezing rows, then run: VACUUM (FREEZE)",
         )
     if not bloated and not invalid:
-        yield ok("No table is full of dead rows, and all indexes are valid.")
+        yield ok("No table has too many dead rows, and all indexes are valid.")
 
 
 def pooler() -> Iterator[Finding]:

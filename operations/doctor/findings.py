@@ -74,7 +74,10 @@ def run(checks: dict[str, Check], seconds: float) -> list[Result]:
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
     late = [
-        error(f"The check didn't finish within {seconds:g} s.", "See whether what it asks is hanging. Run it again.")
+        error(
+            f"The check didn't finish within {seconds:g} s.",
+            "Check whether the service it calls is responding, then run it again.",
+        )
     ]
     secrets = _secrets()
     return [
@@ -88,14 +91,16 @@ def _work(name: str, check: Check, found: dict[str, list[Finding]]) -> None:
     try:
         found[name] = list(check())
     except DatabaseError as failure:
-        found[name] = [error(f"The database refused the check: {_line(failure)}", "See the other findings about it.")]
+        found[name] = [
+            error(f"The database refused the check: {_line(failure)}", "See the other findings about the database.")
+        ]
     except Exception as failure:
         logger.debug("the check %s failed", name, exc_info=True)
         reason = f"{type(failure).__name__}: {_line(failure)}"
         found[name] = [
             error(
                 f"The check failed: {reason}",
-                "Correct what the message names. If nothing is wrong with it, report a bug.",
+                "Fix what the message names. If nothing is wrong there, report a bug.",
             )
         ]
     finally:

@@ -1,4 +1,4 @@
-"""Checks of this machine's part: settings, keys, disk, storage and email."""
+"""Checks of this machine: settings, keys, disk, storage and email."""
 
 import datetime as dt
 import os
@@ -94,7 +94,7 @@ def graph_version() -> Iterator[Finding]:
     version, today = settings.WHATSAPP_GRAPH_VERSION, dt.datetime.now(dt.UTC).date()
     upgrade = f"Set WHATSAPP_GRAPH_VERSION={list(GRAPH_ENDS)[-1]} and restart."
     if version not in GRAPH_ENDS:
-        yield warning(f"When the Graph API {version} ends isn't known here.", "See Meta's changelog of the Graph API.")
+        yield warning(f"It isn't known when the Graph API {version} ends.", "See Meta's changelog of the Graph API.")
         return
     end = GRAPH_ENDS[version]
     if end and end <= today:
@@ -136,7 +136,7 @@ def storage() -> Iterator[Finding]:
     except Exception as failure:  # noqa: BLE001 - storages raise errors of many libraries
         yield error(
             f"Customers' files can't be stored: {type(failure).__name__}: {' '.join(str(failure).split())[:200]}",
-            "Let Parley's user write to MEDIA_FOLDER, or check MEDIA_STORAGE_URL and the rights of its key "
+            "Let Parley's user write to MEDIA_FOLDER, or check MEDIA_STORAGE_URL and the permissions of its key "
             "(put, get and delete).",
         )
         return
@@ -144,7 +144,8 @@ def storage() -> Iterator[Finding]:
         ok("Files can be written, read and deleted.")
         if is_same
         else error(
-            "The storage returned something else than was stored.", "Check the disk or the bucket behind the storage."
+            "The storage returned different content from what was stored.",
+            "Check the disk or the bucket behind the storage.",
         )
     )
 
@@ -152,7 +153,7 @@ def storage() -> Iterator[Finding]:
 def email() -> Iterator[Finding]:
     """Signs in to the mail server. Sends nothing."""
     if not settings.EMAIL_URL:
-        yield ok("Email isn't set up: invitations are passed on by hand.")
+        yield ok("Email isn't set up, so invitation links have to be sent by hand.")
         return
     server = get_connection(fail_silently=False, timeout=EMAIL_SECONDS)
     try:

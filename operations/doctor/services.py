@@ -1,4 +1,4 @@
-"""Checks of what Parley talks to: Meta, each number, the models, and its own public URL."""
+"""Checks of the services that Parley talks to: Meta, each number, the models, and its own public URL."""
 
 import asyncio
 import email.utils
@@ -58,7 +58,7 @@ def meta() -> Iterator[Finding]:
     except http.RequestFailed as failure:
         yield error(
             f"Meta's Graph API can't be reached: {failure.detail}.",
-            f"Let this machine connect to {settings.WHATSAPP_GRAPH_URL}: check DNS, the firewall and the proxy.",
+            f"Allow this machine to connect to {settings.WHATSAPP_GRAPH_URL}: check DNS, the firewall and the proxy.",
         )
         return
     yield ok("Meta's Graph API can be reached.")
@@ -88,20 +88,20 @@ def callback() -> Iterator[Finding]:
     except http.RequestFailed as failure:
         yield warning(
             f"The webhook {url} can't be reached from here: {failure.detail}.",
-            "See whether a web process runs, and check PUBLIC_URL, DNS, the proxy and its certificate.",
+            "Check that a web process is running, and check PUBLIC_URL, DNS, the proxy and its certificate.",
         )
         return
     if answer.status == 200 and answer.body == challenge.encode():
         yield ok(f"The webhook answers at {url}.")
     elif answer.status == 403:
         yield error(
-            f"The server at {url} has another verify token.",
+            f"The server at {url} has a different verify token.",
             "Set the same WHATSAPP_VERIFY_TOKEN everywhere, and restart the web processes.",
         )
     else:
         yield error(
             f"The webhook {url} answered {answer.status} instead of Meta's challenge.",
-            "Let the proxy pass this path to Parley without a redirect or a login.",
+            "Configure the proxy to pass this path to Parley without a redirect or a login.",
         )
 
 
@@ -131,11 +131,11 @@ async def _ask_model(pair: tuple[tuple[str, str], Tenant]) -> list[Finding]:
         answer = await transport.list_models(key, endpoint, SECONDS)
     except (http.RequestFailed, ValueError) as failure:
         reason = failure.detail if isinstance(failure, http.RequestFailed) else "this isn't a URL"
-        return [error(f"{whose} can't be reached: {reason}.", "Check the base URL, and whether the service runs.")]
+        return [error(f"{whose} can't be reached: {reason}.", "Check the base URL, and that the service is running.")]
     if answer.status in (401, 403):
         return [error(f"{whose} rejected the API key ({answer.status}).", "Enter a valid API key.")]
     if answer.status >= 500:
-        return [warning(f"{whose} answered {answer.status}.", "See the status page of the service.")]
+        return [warning(f"{whose} answered {answer.status}.", "Check the service's status page.")]
     return [ok(f"{whose} answers.")]
 
 
@@ -161,7 +161,9 @@ def numbers() -> Iterator[Finding]:
     elif not settings.WHATSAPP_ACCESS_TOKEN:
         return  # the system checks report it
     elif not settings.WHATSAPP_WABA_ID:
-        yield warning("The numbers can't be checked.", "Set WHATSAPP_WABA_ID, which says where to look for them.")
+        yield warning(
+            "The numbers can't be checked.", "Set WHATSAPP_WABA_ID, so that Parley knows where to look for them."
+        )
         return
     else:
         try:

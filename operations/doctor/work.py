@@ -1,4 +1,4 @@
-"""Checks of the workers, of what waits for them, and of what is known to be broken."""
+"""Checks of the workers, their queues, and what is known to be broken."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ def workers() -> Iterator[Finding]:
 
 
 def queue_ages(held: list[str]) -> dict[str, int]:
-    """For how many seconds the oldest row of each queue has been due; 0 if none is. held: paused numbers."""
+    """How many seconds the oldest row of each queue has been due; 0 if none is. held: paused numbers."""
     ages = {}
     with connection.cursor() as cursor:
         for name, query in OLDEST.items():
@@ -63,7 +63,7 @@ def queues() -> Iterator[Finding]:
         make = error if seconds > VERY_LATE else warning
         yield make(
             f"The oldest {name} has been due for {_shown(seconds)}.",
-            "See whether a worker runs and what its log says. If it's only busy, start another one.",
+            "Check that a worker is running, and its log. If it's just busy, start another one.",
         )
     if not late:
         yield ok("Nothing is overdue.")
@@ -81,9 +81,7 @@ def broken() -> Iterator[Finding]:
     found = {cause.subject: cause for cause in causes.causes()}
     for cause in found.values():
         text = f"{cause.title}: {cause.reason}" if cause.reason else cause.title
-        yield error(
-            text, cause.remedy or "Open the admin's start page, which says what to do and has a button to resume."
-        )
+        yield error(text, cause.remedy or "Open the admin's start page. It says what to do and has a button to resume.")
     quarantined = QuarantinedEvent.objects.filter(resolved_at=None).count()
     if quarantined:
         yield warning(

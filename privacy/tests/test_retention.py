@@ -1,4 +1,4 @@
-"""What is older than a business keeps it is deleted; everything else stays."""
+"""Data older than the business's retention period is deleted; everything else stays."""
 
 import datetime as dt
 from typing import Any

@@ -100,7 +100,7 @@ TEMPLATES = (
         3,
         "talk_again",
         "UTILITY",
-        _body("Hello {{1}}, we have an answer to your question. Shall we go on?", "Ann"),
+        _body("Hello {{1}}, we have an answer to your question. Would you like to continue?", "Ann"),
         _buttons(_reply("Yes, please")),
     ),
     _template(

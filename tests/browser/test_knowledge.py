@@ -29,7 +29,7 @@ def test_an_owner_adds_files_and_watches_how_they_are_read(desk: Desk) -> None:
     expect(status).to_have_text(["Waiting to be read", "Waiting to be read"])
     desk.work()
     expect(status).to_have_text(["Couldn't be read:", "Ready"])
-    expect(page.get_by_text("There's no text in it.")).to_be_visible()
+    expect(page.get_by_text("It contains no text.")).to_be_visible()
     expect(page.get_by_text("All of it goes into each prompt")).to_be_visible()
 
     page.locator("#result_list").get_by_role("link", name="prices").click()
