@@ -1,4 +1,4 @@
-"""What a browser's User-Agent header says, in words: “Firefox on Windows”."""
+"""What a browser's User-Agent header says, for people: “Firefox on Windows”."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Signing in, and people's own accounts. Of allauth's pages, only those that we need."""
+"""Signing in, and people's own accounts. Includes only the pages of allauth that we need."""
 
 from allauth.account import views as account
 from allauth.socialaccount import views as socialaccount

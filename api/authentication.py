@@ -66,7 +66,7 @@ def _valid(
 ) -> Credential | None:
     """The row of a valid token. Records its use, or a failed attempt. Raises RateLimitExceeded after too many of those.
 
-    Then even a valid token is refused: otherwise, guessing could go on.
+    Then even a valid token is refused: otherwise, guessing could continue.
     """
     address = client_ip(request)
     found = find(token, rows.filter(~Exists(rate_limit.blocked(address))))

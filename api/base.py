@@ -28,7 +28,7 @@ class TenantScopedView(GenericAPIView[Row]):
     allowance: rate_limit.Allowance | None = None
 
     def visible(self, rows: "QuerySet[OtherRow]", tenant_path: str) -> "QuerySet[OtherRow]":
-        """Of these rows, the ones this request can see."""
+        """The rows among these that this request can see."""
         raise NotImplementedError
 
     def get_queryset(self) -> "QuerySet[Row]":

@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
-Json = dict[str, Any]  # Of our own making, so its shape is known.
+Json = dict[str, Any]  # Made by us, so its shape is known.
 
 
 ViewSet = TypeVar("ViewSet", bound="type[GenericViewSet]")  # type: ignore[type-arg]

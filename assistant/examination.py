@@ -123,7 +123,10 @@ def described(dialect: Dialect) -> list[Finding]:
         (most is not None, f"It allows at most {most} output tokens."),
         (dialect.instructions == "developer", "The instructions are sent as a developer message."),
         (dialect.instructions == "user", "It has no role for instructions, so they're sent in the first user message."),
-        (dialect.user_first, "It wants the customer first, and alternating roles: a neutral line is added if needed."),
+        (
+            dialect.user_first,
+            "It expects the customer first, and alternating roles, so a neutral line is added if needed.",
+        ),
         (not dialect.temperature, "It doesn't accept a temperature, so none is sent."),
         (not dialect.images, "It doesn't accept images. The model is only told that there was one."),
         (not dialect.tools, "It doesn't support tools."),

@@ -17,7 +17,7 @@ from .models import Conversation, ConversationMessage, Status, lock
 TAKEN_OVER = "Not sent: someone took over the conversation first."
 UNCERTAIN = "A reply may not have been delivered: WhatsApp did not confirm it."
 WAITING = "A reply is waiting: "
-ABOUT_A_REPLY = "A reply "  # every reason about one begins like this
+ABOUT_A_REPLY = "A reply "  # every reason about a reply begins like this
 
 UNFLAGGED = {"needs_person": "", "needs_person_since": None, "handover_reason": "", "handover_summary": ""}
 

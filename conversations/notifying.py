@@ -49,7 +49,7 @@ def _about(
 
 
 def subjects(conversation_ids: Iterable[int]) -> list[str]:
-    """Of the incidents about these conversations."""
+    """The subjects of the incidents about these conversations."""
     return [f"{SUBJECT}{pk}" for pk in conversation_ids]
 
 

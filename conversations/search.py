@@ -57,7 +57,7 @@ def find(
 
 
 def find_messages(messages: QuerySet[ConversationMessage], term: str) -> QuerySet[ConversationMessage]:
-    """Of these messages, the one with this wamid, or the newest that contain every word (or its beginning)."""
+    """Among these messages, the one with this wamid, or the newest that contain every word (or its beginning)."""
     if term.startswith("wamid."):
         return messages.filter(external_id=term)
     if not pieces(term[:MAX_TERM]):

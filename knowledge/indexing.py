@@ -26,7 +26,7 @@ class TooMuch(Exception):
 
 
 def lexeme(tenant_id: int, word: str) -> str:
-    """A word as the column `words` has it. With the business in front, the index of all chunks is one per business."""
+    """A word as the column `words` has it. The business comes first, so that the index works like one per business."""
     return f"{tenant_id}:{word[:LONGEST_WORD]}"
 
 
@@ -137,7 +137,7 @@ def tokens_of(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """About how many tokens all that a business's assistant knows now would add to a prompt, and the limit for that."""
+    """Roughly how many tokens everything a business's assistant knows would add to a prompt, and the limit."""
 
     tokens: int
     limit: int

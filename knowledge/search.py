@@ -54,7 +54,7 @@ class Results:
 
 
 def shown(chunks: "QuerySet[Chunk]") -> "QuerySet[Chunk]":
-    """With what passages need of their sources, whose whole texts are long."""
+    """Loads only what passages need of their sources, whose texts are long."""
     return chunks.select_related("source").defer("words", "source__text", "source__changes")
 
 

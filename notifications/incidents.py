@@ -82,7 +82,7 @@ WHERE incident_id = ANY (%s)
 
 
 def close(subjects: Sequence[str], kinds: Iterable[Kind]) -> int:
-    """Someone has reacted, or it's over: nobody else is told. Returns how many incidents were open."""
+    """Someone has reacted, or the matter is settled: nobody else is told. Returns how many incidents were open."""
     kinds = list(kinds)
     open_ones = NotificationIncident.objects.filter(subject__in=subjects, kind__in=kinds, closed_at=None)
     if not subjects or not open_ones.exists():  # as almost always

@@ -134,7 +134,7 @@ class Installation:
                 yield gauge
             cursor.execute(_HELD, [numbers])
             (held,) = cursor.fetchone()
-        yield GaugeMetricFamily("parley_messages_held", "Queued messages of numbers that are paused.", value=held)
+        yield GaugeMetricFamily("parley_messages_held", "Queued messages of paused numbers.", value=held)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -39,7 +39,7 @@ class Person:
         return self.identifiers[0]
 
     def summary(self) -> str:
-        """What would be erased, in words."""
+        """What would be erased, as text."""
         messages = ConversationMessage.objects.filter(conversation__in=self.conversations)
         counts = {
             "conversations": len(self.conversations),

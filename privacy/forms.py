@@ -29,7 +29,7 @@ class ConfirmedForm(SecretsForm):
 class ErasureForm(ConfirmedForm):
     person = forms.CharField(
         label="Phone number or WhatsApp user ID",
-        help_text="As it's shown beside the conversation.",
+        help_text="As shown next to the conversation.",
         widget=UnfoldAdminTextInputWidget,
     )
 

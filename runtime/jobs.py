@@ -156,7 +156,7 @@ async def run_queues(stop: asyncio.Event) -> None:
 async def _live(stopping: asyncio.Task[bool], lives: list[asyncio.Task[None]]) -> None:
     """Run the workers of all queues until we stop or the database ends our connections.
 
-    Running jobs may take their time to finish: the next life begins beside them. procrastinate's own pool would
+    Running jobs may take a while to finish: the next life begins alongside them. procrastinate's own pool would
     retry less and less often, and wouldn't let go before its jobs are done.
     """
     async with await psycopg.AsyncConnection.connect(**connector_params(), autocommit=True) as pulse:

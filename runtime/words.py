@@ -11,7 +11,7 @@ from typing import Final
 
 MAX_CHARACTERS: Final = 10_000  # of a text; the rest isn't indexed
 MAX_WORD: Final = 250  # characters of a word; longer ones are cut, in queries too
-LONG: Final = 500  # characters; only longer texts are searched for heaps of marks
+LONG: Final = 500  # characters; only longer texts are searched for piled-up marks
 
 # What follows are the insides of character classes, as Python and PostgreSQL both read them.
 
@@ -76,7 +76,7 @@ LIGATURES: Final = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 ZEROS: Final = "٠۰߀०০੦૦୦௦౦೦൦๐໐༠၀០"
 HIRAGANA: Final = range(0x3041, 0x3097)  # read as Katakana, which begins 0x60 later
 
-# Putting marks in order takes quadratic time, so as many as nobody writes one after the other are dropped.
+# Putting marks in order takes quadratic time, so runs longer than anyone would write are dropped.
 MARKS: Final = "".join(chr(each) for each in range(0x20000) if unicodedata.combining(chr(each)))
 HEAP: Final = 30
 # Unicode composes these from their parts. Other scripts stay decomposed.

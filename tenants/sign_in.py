@@ -36,7 +36,7 @@ class SignInForm(AuthenticationForm):  # type: ignore[misc]
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """The client's address. Of an IPv6 address only the network, because one client has a whole network's addresses.
+    """The client's address. For IPv6, only the network, because one client has all of a network's addresses.
 
     Behind proxies, it's the address that the outermost of our `PROXY_COUNT` proxies added to X-Forwarded-For.
     """

@@ -78,7 +78,7 @@ class AttachmentSerializer(serializers.Serializer[None]):
 
 
 class MessageSerializer(serializers.ModelSerializer[ConversationMessage]):
-    """Of a message from `with_details`."""
+    """The details of a message from `with_details`."""
 
     author = serializers.StringRelatedField[User](allow_null=True, help_text="Who wrote it, if it was your team.")
     origin = serializers.ChoiceField(MessageOrigin.choices, allow_blank=True, read_only=True)

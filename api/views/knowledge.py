@@ -146,7 +146,7 @@ class ReadAgainView(SourceViews):
     def post(self, request: Request, pk: int) -> Response:
         """Read a knowledge source again.
 
-        In the background. Of a sitemap, all pages are read. Questions and texts have nothing to read.
+        In the background. For a sitemap, all pages are read again. Questions and texts don't need this.
         """
         sources.read_again(Source.objects.filter(pk=self.get_object().pk))
         return Response(SourceSerializer(self.get_object()).data)

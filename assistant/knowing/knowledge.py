@@ -1,8 +1,7 @@
 """What the model is told of the business's knowledge in one turn, and what its reply takes from it.
 
-A little knowledge is in every prompt as a whole, right after the instructions, where it can be cached. Of more, the
-passages that match the customer's message are in the last message, and the model can look up others.
-"""
+A little knowledge is in every prompt as a whole, right after the instructions, where it can be cached. If there's more,
+the passages that match the customer's message are in the last message, and the model can look up others."""
 
 import copy
 from collections.abc import Sequence

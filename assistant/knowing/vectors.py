@@ -1,6 +1,6 @@
 """Searches by meaning, where the assistant has an embedding model and the database has pgvector.
 
-It's an addition: whatever fails here, the search by words goes on alone.
+It's an addition: if anything fails here, the search by words continues alone.
 """
 
 import asyncio

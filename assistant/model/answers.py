@@ -92,7 +92,7 @@ def read_transcript(response: http.Response, key: str) -> Answer:
 
 
 def short_name(name: str) -> str:
-    """A model's name. Of one that's too long for the ledger, such as the path of a file, the end says most."""
+    """A model's name. If it's too long for the ledger, such as a file's path, its end is kept."""
     name = plain(name)
     return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 

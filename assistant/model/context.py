@@ -96,7 +96,7 @@ def show(
 
 
 def in_order(messages: Sequence[ConversationMessage], to_answer: int = 0) -> list[ConversationMessage]:
-    """Messages that are given in the order of their arrival, in the order in which they were said.
+    """Sort messages, which are given in order of arrival, into the order in which they were sent.
 
     The customer's messages from the ID `to_answer` on come last: a message that arrived while the previous reply was
     being sent is older than that reply, and would look answered. Messages of the customer with nothing of ours between

@@ -38,7 +38,7 @@ def build(
 
 
 def _instructions(assistant: Assistant, dialect: Dialect, tools: Sequence[Json]) -> str:
-    """With the tools in words, for an endpoint that has no calls for them."""
+    """Describes the tools in text, for an endpoint that doesn't support tool calls."""
     if not tools or dialect.tools:
         return assistant.instructions
     return f"{assistant.instructions}\n\n{protocol(tools)}"

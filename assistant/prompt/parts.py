@@ -69,7 +69,7 @@ def parts_of(turn: Turn) -> list[Part]:
     changed = "" if assistant.instructions_hash == turn.instructions_hash else CHANGED
     found = [
         Part("Instructions", "" if changed else assistant.instructions, _number(stored, "instructions"), changed),
-        Part("Tools", "", _number(stored, "tools"), "Their descriptions, which this page doesn't show."),
+        Part("Tools", "", _number(stored, "tools"), "This page doesn't show their descriptions."),
         _knowledge(turn, stored),
         _history(turn, stored, assistant),
         Part("Situation", as_text(stored.get("situation")), tokens(as_text(stored.get("situation")))),

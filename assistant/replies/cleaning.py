@@ -139,7 +139,7 @@ def _without_reasoning(text: str) -> str:
 
 
 def _without_json_calls(text: str) -> str:
-    """Without JSON that calls a function, alone or among words, with the code fence around it."""
+    """Remove JSON that calls a function, on its own or within text, with the code fence around it."""
     kept, at = [], 0
     for found in _JSON.finditer(text):
         if found.start() < at:

@@ -1,4 +1,4 @@
-"""Finds what a reply states as a fact that can be checked: prices, phone numbers, e-mail addresses, dates and codes."""
+"""Finds what a reply states as a fact that can be checked: prices, phone numbers, email addresses, dates and codes."""
 
 import datetime as dt
 import functools

@@ -34,7 +34,7 @@ class _Conversion:
         self.stars_are_italic = "**" in text
         self.references: inline.References = {}
         self.done: list[str] = []
-        self.open_lines: list[str] = []  # a paragraph or list item that may go on
+        self.open_lines: list[str] = []  # a paragraph or list item that may continue
         self.prefix = ""  # of the list item
         self.is_unwrapped = False
         self.lines: list[str] = []

@@ -26,7 +26,7 @@ def trimmed(url: str) -> str:
 
 
 def hosts_in(texts: Iterable[str]) -> set[str]:
-    """Every host that these texts name, in links, e-mail addresses or alone."""
+    """Every host that these texts name, in links, in email addresses or on its own."""
     return {_canonical(found[0]) for text in texts for found in _HOST.finditer(unicodedata.normalize("NFKC", text))}
 
 

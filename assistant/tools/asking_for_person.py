@@ -141,7 +141,7 @@ class _Vocabulary:
         return next((letter for each in shorter if (letter := self.exact.get(each, ""))), "")
 
     def _unspaced_letters(self, run: str) -> Iterator[str]:
-        """Of a language without spaces. Characters without a meaning count as one word."""
+        """The words of a text in a language without spaces. Characters without a meaning count as one word."""
         at, is_other = 0, False
         while at < len(run):
             for end in range(min(len(run), at + self.longest_unspaced), at, -1):

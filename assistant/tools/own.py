@@ -110,7 +110,7 @@ class Toolbox:
         return " ".join(errors) or NOTED
 
     def effects(self, calls: Sequence[ToolCall]) -> Effects:
-        """Of all calls of a turn together. The last reason, summary or value counts."""
+        """What all calls of a turn ask for. The last reason, summary or value wins."""
         reason, summary = None, ""
         values: dict[str, Value] = {}
         for call in calls:
@@ -141,7 +141,7 @@ class Toolbox:
 
 
 def calls_in(text: str) -> tuple[str, list[ToolCall]]:
-    """The text without the calls that stand in it as JSON, and those calls."""
+    """The text without the calls that it contains as JSON, and those calls."""
     names = {HAND_OVER, NOTE_LEAD, LOOK_UP}
     kept, calls, end = [], [], 0
     for start, stop, value in _objects(text):

@@ -96,7 +96,7 @@ class _Asking:
     async def _find(
         self, everything: Sequence[int], accepts: Callable[[Collection[int]], Awaitable[bool]], refused: dict[int, str]
     ) -> None:
-        """Find what is refused, one after the other, until the rest is accepted."""
+        """Find what is refused, one by one, until the rest is accepted."""
         rest = everything
         while rest:
             group, accepted = rest, set[int]()

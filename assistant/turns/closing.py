@@ -78,7 +78,7 @@ class FinishedTurn:
 
     @property
     def tokens(self) -> int:
-        """Of all answers, used or not."""
+        """The tokens of all answers, used or not."""
         return sum(each.tokens for each in self.outcome.billed) if self.outcome else 0
 
 

@@ -52,7 +52,7 @@ class ClaimedTurn:
     dialect: Dialect  # what its endpoint accepts
     phone_number_id: str
     pauses: Sequence[Pause]  # active ones of model endpoints
-    former_pauses: Sequence[str]  # the scopes of those that are over, though no call has succeeded since
+    former_pauses: Sequence[str]  # the scopes of those that have expired, though no call has succeeded since
     silence: Silence | None
     is_exhausted: bool  # too many workers lost their lease on it
     shown: list[Shown]  # the history for the model, oldest first

@@ -46,7 +46,8 @@ LEFT JOIN assistants a ON a.tenant_id = waiting.tenant_id
 def answer_waiting() -> int:
     """Reopen the turns whose endpoint was resumed, or whose business now has another key or endpoint.
 
-    A pause that is merely over isn't enough: the first call that succeeds ends it. Returns the number of conversations.
+    It isn't enough that a pause has expired: it only ends with the first call that succeeds. Returns the number of
+    conversations.
     """
     with connection.cursor() as cursor:
         cursor.execute(_WAITING)

@@ -1,4 +1,4 @@
-"""What the database refuses becomes an answer that says so."""
+"""Turns a value that the database rejects into a response that says so."""
 
 from collections.abc import Callable
 

@@ -65,7 +65,7 @@ class ListRow:
 
     @property
     def place(self) -> str:
-        """Of the message that was found, as the rest of a URL that has a query string."""
+        """The message that was found, as the rest of a URL that has a query string."""
         if self.found is None:
             return ""
         page = f"&before={self.found.before}" if self.found.before else ""

@@ -51,7 +51,7 @@ class InboxPages(TenantScopedAdmin):
     # --- pages ---
 
     def inbox_page(self, request: HttpRequest, conversation: Conversation | None) -> HttpResponse:
-        """The list, and beside it the open conversation."""
+        """The list, with the open conversation next to it."""
         if not self.has_view_permission(request, conversation):
             raise PermissionDenied
         if conversation and self.has_change_permission(request, conversation) and "before" not in request.GET:
@@ -202,7 +202,7 @@ def page_state(user: User, now: Version) -> Mapping[str, object]:
 
 
 def page_url(conversation: Conversation, request: HttpRequest) -> str:
-    """Of the conversation, in the inbox from which the request came."""
+    """The conversation's URL, in the inbox from which the request came."""
     return reverse("admin:conversations_conversation_change", args=[conversation.pk]) + _query(request)
 
 

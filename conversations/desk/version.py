@@ -96,8 +96,8 @@ class Version:
 
 
 def current(scope: Scope, user_id: int, conversation_id: int | None = None, since: str = "") -> Version:
-    """Of the list, of a conversation from the message `since` on, and of the user's notifications. A conversation that
-    isn't in the scope has no messages."""
+    """The version of the list, of a conversation from the message `since` on, and of the user's notifications. A
+    conversation that isn't in the scope has no messages."""
     values: dict[str, Any] = {
         "tenants": list(scope.tenants),
         "user": user_id,

@@ -96,7 +96,7 @@ class DeskViews(InboxPages):
         if not self.has_view_permission(request):
             raise PermissionDenied
         user = user_of(request)
-        if "application/json" in request.headers.get("Accept", ""):  # the switch beside the reply
+        if "application/json" in request.headers.get("Accept", ""):  # the switch next to the reply
             enter_sends = request.POST.get("enter_sends") == "on"
             DeskPreferences.objects.update_or_create(pk=user.pk, defaults={"enter_sends": enter_sends})
             return self.respond(request, None)

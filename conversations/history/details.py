@@ -50,7 +50,7 @@ NO_DETAILS: Details = {"choice": None, "form": None, "referral": None, "attachme
 
 
 def with_details(messages: "QuerySet[ConversationMessage]") -> list[ConversationMessage]:
-    """These messages, each with its `details`. Of the raw item, only what they need is loaded."""
+    """These messages, each with its `details`. Only the parts of the raw item that they need are loaded."""
     rows = messages.defer("raw_json").annotate(
         raw_interactive=KeyTransform("interactive", "raw_json"),
         raw_button=KeyTransform("button", "raw_json"),

@@ -137,7 +137,7 @@ ORDER BY hit.id, around.created_at, around.id
 
 
 def shown(conversation_id: int, ids: Sequence[int]) -> list[ConversationMessage]:
-    """Of these messages, those that can still be shown, in order."""
+    """Those of these messages that can still be shown, in order."""
     rows = ConversationMessage.objects.filter(conversation=conversation_id, pk__in=ids, refused="").exclude(text="")
     return list(rows.defer("raw_json").order_by("created_at", "pk"))
 

@@ -51,7 +51,7 @@ def _cut(text: str, fits: int) -> int:
 
 
 def _is_between_graphemes(text: str, at: int) -> bool:
-    """Whether what a reader sees as one character doesn't go on here: an emoji of several parts, a letter with its
+    """Whether what a reader sees as one character ends here: an emoji of several parts, a letter with its
     accents, a flag, a syllable. Follows https://unicode.org/reports/tr29/ on the safe side.
     """
     before, after = text[at - 1], text[at]

@@ -68,7 +68,7 @@ def test_too_many_chunks_are_refused_and_the_old_ones_stay(businesses: TwoBusine
     text(businesses.theirs, "# A\na\n# B\nb")
     settings.KNOWLEDGE_MAX_CHUNKS = 2
     source.text = "# A\na\n# B\nb\n# C\nc"
-    with pytest.raises(TooMuch, match="can know: 2 chunks"):
+    with pytest.raises(TooMuch, match="the limit of 2 chunks"):
         store_chunks(source)
     assert list(source.chunks.values_list("text", flat=True)) == ["Apple"]
 

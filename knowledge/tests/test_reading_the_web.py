@@ -233,7 +233,7 @@ def test_a_source_that_is_too_much_says_so_and_keeps_what_was_known(stage: Stage
     site.answers[SHOP] = page("<h2>A</h2><p>a</p><h2>B</h2><p>b</p><h2>C</h2><p>c</p>")
     source = read_again(stage, source)
     assert source.state == "failed"
-    assert "more than the assistant can know: 2 chunks" in source.error
+    assert "exceed the limit of 2 chunks" in source.error
     assert known() == ["We bake."]
 
 

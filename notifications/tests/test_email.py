@@ -176,7 +176,7 @@ def test_what_is_less_important_comes_in_one_daily_email(stage: Stage, team: Two
     assert email["Subject"] == "[Business ours] 2 notifications"
     body = email.get_content()
     assert "failed of conversation:1" in body
-    assert "failed of conversation:2, over by now" in body
+    assert "failed of conversation:2, no longer open" in body
     assert set(NotificationDelivery.objects.filter(channel="digest").values_list("state", flat=True)) == {State.SENT}
 
 

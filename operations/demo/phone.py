@@ -1,4 +1,4 @@
-"""Shows the demo's conversations on the sandbox phone, too, so that you can go on writing as its customers."""
+"""Shows the demo's conversations on the sandbox phone, too, so that you can keep writing as its customers."""
 
 import base64
 from typing import Any

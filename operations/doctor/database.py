@@ -140,7 +140,7 @@ def tables() -> Iterator[Finding]:
     )
     for table, dead, live in bloated:
         yield warning(
-            f"The table {table} has {dead:,} dead rows beside {live:,} live ones.",
+            f"The table {table} has {dead:,} dead rows and {live:,} live ones.",
             f"Check that autovacuum is running and no transaction is left open. Then run: VACUUM (ANALYZE) {table}",
         )
     invalid = _rows(

@@ -15,7 +15,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Of scripts other than Latin, where guesses are good. Western and Central European can't be told apart.
+# For scripts other than Latin, where guesses are good. Western and Central European can't be told apart.
 _GUESSED = [
     *("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874"),
     *("cp932", "gb18030", "big5", "euc_kr"),

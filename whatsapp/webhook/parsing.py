@@ -189,7 +189,7 @@ def _item(here: Change, key: str, item: object) -> Item:
     except ItemRejected as rejection:
         return _rejected(str(rejection), here, _body_of_item(here, key, item))
     except Exception as error:  # noqa: BLE001
-        # A bug of ours in one item must not cost its neighbours; it shows in the quarantine.
+        # Our own bug with one item must not cost its neighbours; it shows up in the quarantine.
         return _rejected(f"error: {type(error).__name__}", here, _body_of_item(here, key, item))
 
 

@@ -21,7 +21,7 @@ SENT = (Status.SENT, Status.DELIVERED, Status.READ)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A status update and the message of ours that it's about."""
+    """A status update and our message that it's about."""
 
     update: StatusUpdate
     message_id: int
@@ -66,7 +66,7 @@ def find(updates: Sequence[tuple[StatusUpdate, int]]) -> list[Found | None]:
         found[position] = Found(updates[position][0], message_id, conversation_id)
     for (update, _), result in zip(updates, found, strict=True):
         if result is None:
-            logger.info("status %s of %s: no message of ours", update.status, update.wamid)
+            logger.info("status %s of %s: not one of our messages", update.status, update.wamid)
     return found
 
 

@@ -33,6 +33,6 @@ async function poll() {
     setTimeout(poll, POLL_MS);
 }
 
-// unfold writes a chosen file's name into a text field beside the input. Ours have none, so keep it from trying.
+// unfold writes a chosen file's name into a text field next to the input. Ours have none, so keep it from trying.
 for (const input of document.querySelectorAll("input[type=file]")) input.hasChangeListener = true;
 setTimeout(poll, POLL_MS);
