@@ -89,7 +89,7 @@ def test_several_files_are_added_at_once(operator: Client, people: TwoBusinesses
     [
         ("question", {"title": "", "text": "Yes."}, "This field is required."),
         ("question", {"title": "Open?", "text": " "}, "This field is required."),
-        ("question", {"title": "Open?", "text": "x" * 4_001}, "At most 4,000 are possible."),
+        ("question", {"title": "Open?", "text": "x" * 4_001}, "The limit is 4,000."),
         ("text", {"title": "", "text": "Yes."}, "This field is required."),
         ("file", {}, "This field is required."),
         ("file", {"files": [SimpleUploadedFile("empty.txt", b"")]}, "empty"),
@@ -111,7 +111,7 @@ def test_what_cannot_be_added_says_why(
 def test_too_much_text_is_refused_in_the_form(operator: Client, people: TwoBusinesses, settings: Any) -> None:
     settings.KNOWLEDGE_MAX_CHUNKS = 1
     answer = add(operator, people.ours, "text", title="Prices", text="# A\na\n# B\nb", public_url="")
-    assert "more than the assistant can know: 1 chunks" in answer.content.decode()
+    assert "would exceed the limit of 1 chunks" in answer.content.decode()
 
 
 def test_a_page_is_added_once_and_without_its_scheme(operator: Client, people: TwoBusinesses, site: Website) -> None:
