@@ -105,7 +105,7 @@ def test_a_business_without_knowledge_has_no_trace_of_it_in_its_prompt(stage: St
     ask(stage, "Hello [1]")
     prompt = json.dumps(stage.wire.asked[0])
     assert "passage" not in prompt
-    assert "28" not in prompt
+    assert "28 euros" not in prompt
     assert "look_up" not in prompt
 
 

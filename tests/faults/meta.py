@@ -63,6 +63,7 @@ class Meta:
     answers: list[tuple[int, float]] = field(default_factory=list)  # (HTTP status or 0, seconds)
     statuses: Statuses | None = field(default_factory=Statuses)
     statuses_open: int = 0
+    statuses_held: bool = False  # no status webhook leaves while it's true
     gave_up: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -123,6 +124,8 @@ class Meta:
             random.shuffle(words)
         try:
             await asyncio.sleep(how.delay)
+            while self.statuses_held and not self.gave_up:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
             for word in words:
                 await self._until_taken(status(word, call))
         finally:

@@ -84,8 +84,7 @@ def test_dead_after_the_bytes_is_settled_by_the_status(world: World, accepting: 
 @pytest.mark.parametrize("point", ["C11", pytest.param("C24", marks=pytest.mark.slow)])
 def test_dead_before_the_response_is_recorded_is_settled_by_the_status(world: World, point: str) -> None:
     """C11 and C24 (in the recording transaction); the status comes only after the message has become uncertain."""
-    assert world.meta.statuses
-    world.meta.statuses.delay = 6
+    world.meta.statuses_held = True
     world.start_web(wait=False)
     died = world.start_worker(CRASH_POINT=point)
     world.wait_for_web()
@@ -93,6 +92,7 @@ def test_dead_before_the_response_is_recorded_is_settled_by_the_status(world: Wo
     world.wait(lambda: not died.is_running, what="no process died")
     world.start_worker()
     world.wait(lambda: sent_as(world) == ["uncertain"])
+    world.meta.statuses_held = False
     settled_with_its_status(world)
     world.settle()
     world.judge()
