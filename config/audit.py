@@ -25,7 +25,7 @@ def main(lock: Path) -> int:
         packages = json.loads(run.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, json.JSONDecodeError):
         packages = []
-    # A package that the database doesn't answer about has a reason instead of a list.
+    # If the database has no answer about a package, there's a reason instead of a list.
     audited = [package for package in packages if "vulns" in package]
     if not audited:
         print(

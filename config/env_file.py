@@ -66,7 +66,7 @@ class Environment(environ.Env):  # type: ignore[misc]
         return value
 
     def http_url(self, name: str, default: str) -> str:
-        """Without a slash at the end."""
+        """A URL, without a slash at the end."""
         value = str(self.str(name, default=default)).strip().rstrip("/")
         if not value.startswith(("http://", "https://")) or " " in value or not value.partition("//")[2]:
             raise _bad(name, value, "a URL that starts with http:// or https://")

@@ -32,7 +32,7 @@ TEXT = Words("text")
 # word that nearly all messages contain.
 TEXT_UNINDEXED = Words(Left("text", 10_000))
 
-# What other apps know: the IDs of conversations with which something of theirs matches, and the businesses' own phone
+# What other apps know: the IDs of conversations whose data in those apps matches, and the businesses' own phone
 # numbers.
 elsewhere: "list[Callable[[str], QuerySet[Any, int]]]" = []
 own_numbers: "list[Callable[[Collection[int] | None], Iterable[str]]]" = []

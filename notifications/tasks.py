@@ -1,4 +1,4 @@
-"""The jobs that notify people, and what runs again and again."""
+"""The jobs that notify people, and recurring functions."""
 
 from django.db import transaction
 from django.db.models import Q

@@ -1,8 +1,8 @@
 """Rows that wait in a table for slow work, claimed fairly between the groups they belong to.
 
-A group is what must not starve the others: the endpoint of a webhook delivery, the business of a file. A job doesn't
-name a row. It claims the row that has waited longest in the group with the fewest rows under way, works on it, and
-defers the next job if more is due. So a group with a long backlog, or with calls that hang, holds at most `at_once`
+Groups must not starve each other: the endpoints of webhook deliveries, the businesses of files. A job doesn't name a
+row. It claims the row that has waited longest in the group with the fewest rows under way, works on it, and defers the
+next job if more is due. So a group with a long backlog, or with calls that hang, holds at most `at_once`
 jobs of a process. Jobs that find nothing to claim end at once and don't run again.
 """
 

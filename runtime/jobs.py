@@ -1,4 +1,4 @@
-"""Deferred work, on procrastinate: jobs, the queues they wait in, and functions that run again and again.
+"""Deferred work, on procrastinate: jobs, the queues they wait in, and recurring functions.
 
 Each kind of work has a queue of its own, so a backlog in one never delays another. Rows are the truth: a job only
 says that there's something to do, is safe to run twice, and its loss is found by a recurring function.
@@ -220,7 +220,7 @@ async def _configure(queue_connection: psycopg.AsyncConnection) -> None:
 
 
 def _pool_without_checks(**options: object) -> psycopg_pool.AsyncConnectionPool:
-    """Without a query before each statement to see whether the connection is alive: `_beat` does that for all."""
+    """Doesn't query before each statement to see whether the connection is alive: `_beat` does that for all."""
     return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})  # type: ignore[arg-type]
 
 

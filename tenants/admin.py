@@ -67,7 +67,7 @@ class TenantAdmin(TenantScopedAdmin):
 
 @admin.register(OpeningHours)
 class OpeningHoursAdmin(TenantScopedAdmin):
-    nothing_yet = "Without opening hours, the business counts as always open, and its time zone is UTC."
+    nothing_yet = "Without opening hours, the business is considered always open, and its time zone is UTC."
     list_display = ["tenant", "time_zone"]
     list_filter = ["tenant"]
     list_select_related = ["tenant"]

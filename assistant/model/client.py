@@ -154,6 +154,6 @@ def unread(messages: Sequence[Json], assistant: Assistant) -> Completion:
 
 
 def _words(content: object) -> str:
-    """Without images, which are counted differently."""
+    """The request without images, which are counted differently."""
     parts = content if isinstance(content, list) else [{"text": content}]
     return " ".join(str(part.get("text", "")) for part in parts)

@@ -184,7 +184,7 @@ def _is_call(value: object) -> bool:
 
 
 def _without_tokens(text: str) -> str:
-    """Without control tokens, and without what follows the end of the assistant's turn: the model plays other roles."""
+    """Remove control tokens, and what follows the end of the assistant's turn, where the model plays other roles."""
     if re.match(r"\s*(?:<s>\s*)?\[INST\]", text, re.IGNORECASE):
         text = re.split(r"\[/INST\]", text, maxsplit=1, flags=re.IGNORECASE)[-1]  # it repeats the prompt
     if text.lstrip().startswith("<s>") and "</s>" not in text.rstrip().removesuffix("</s>"):

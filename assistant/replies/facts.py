@@ -193,7 +193,7 @@ _PATTERNS = (
 
 
 def plain_digits(text: str) -> str:
-    """With the digits 0 to 9, whatever script they were in."""
+    """Convert digits of any script to 0 to 9."""
     if text.isascii():
         return text
     return "".join(str(unicodedata.decimal(char)) if char.isdecimal() and not char.isascii() else char for char in text)

@@ -19,14 +19,14 @@ _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 
 
 def trimmed(url: str) -> str:
-    """Without the punctuation of the sentence around it."""
+    """Strip the punctuation of the sentence around it."""
     while url and (url[-1] in ".,;:!?'’_~|" or (url[-1] == ")" and url.count(")") > url.count("("))):
         url = url[:-1]
     return url
 
 
 def hosts_in(texts: Iterable[str]) -> set[str]:
-    """Every host that these texts name, in links, in email addresses or on its own."""
+    """Every host that these texts name, in links, in email addresses or on their own."""
     return {_canonical(found[0]) for text in texts for found in _HOST.finditer(unicodedata.normalize("NFKC", text))}
 
 

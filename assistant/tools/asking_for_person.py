@@ -24,7 +24,7 @@ LETTERS = {
     "talk": "T",  # to speak with someone, or be passed on to someone
     "surely": "Y",  # a human, and nothing else
     "human": "S",  # someone of the team, such as an operator
-    "member": "M",  # may be of the team, such as a colleague
+    "member": "M",  # may be a member of the team, such as a colleague
     "anyone": "P",  # may be any person
     "real": "R",
     "want": "W",

@@ -78,7 +78,7 @@ class _Asking:
             logger.info("conv_id=%s: couldn't find everything that the model refuses", self.claim.conversation_id)
 
     def answer(self) -> Answer:
-        """With the last completion, which answers the most messages. The others are billed, too."""
+        """The outcome has the last completion, which answers the most messages. The others are billed, too."""
         completions = [each.completion for each in self.outcomes if each.completion]
         last = self.outcomes[-1]
         outcome = Outcome(

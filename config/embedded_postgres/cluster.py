@@ -186,7 +186,7 @@ def _programs() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Without the caller's variables: PGPORT, PGDATA or a locale that isn't installed would affect the server."""
+    """The environment without the caller's variables: PGPORT, PGDATA or a missing locale would affect the server."""
     return {"PATH": os.defpath, "LC_ALL": "C"}
 
 

@@ -72,7 +72,7 @@ class Bubble:
 
     @property
     def text(self) -> str:
-        """Without what is shown beside it: a file with its name, or a point on the map."""
+        """The text without what is shown next to it: a file with its name, or a point on the map."""
         text = self.message.text
         if self.map_url:
             return _POINT.sub("", _LABEL.sub("", text))

@@ -34,7 +34,7 @@ def _is_aac(head: bytes) -> bool:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """With a tag in front, or starting with a frame of layer I to III."""
+    """It starts with a tag, or with a frame of layer I to III."""
     return head.startswith(b"ID3") or (
         len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 6 != 0
     )

@@ -63,7 +63,7 @@ def send_message(
     reply_to: str = "",
     form_token: str | None = None,
 ) -> ConversationMessage:
-    """Queue anything but a text: a file, buttons, a list, a location request, a template (see `contents`).
+    """Queue anything other than text: a file, buttons, a list, a location request, a template (see `contents`).
 
     A template may be sent when the 24-hour window is closed. `reply_to`: the wamid to quote.
     """

@@ -82,7 +82,7 @@ async def _follow(url: str, file: IO[bytes]) -> Fetched:
             url = str(URL(url).join(URL(location)).with_fragment(None))
         except ValueError:
             raise FetchFailed("The page redirects to something that isn't a URL.") from None
-    raise FetchFailed("The page redirects too often. Enter the URL at which it ends.")
+    raise FetchFailed("The page redirects too often. Enter the URL where it ends up.")
 
 
 async def _save(response: http.OpenResponse, file: IO[bytes]) -> None:

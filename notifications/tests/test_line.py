@@ -176,7 +176,7 @@ def test_each_person_chooses_the_kinds_and_who_wants_nothing_is_skipped(business
 
 
 def quiet_now(user: User, zone: str = "UTC", **columns: str) -> None:
-    """Quiet hours from an hour ago until in an hour, by clocks in this zone."""
+    """Quiet hours from an hour ago until an hour from now, by clocks in this zone."""
     now = timezone.now().astimezone(ZoneInfo(zone))
     hour = dt.timedelta(hours=1)
     prefers(user, quiet_from=(now - hour).time(), quiet_until=(now + hour).time(), **columns)

@@ -140,7 +140,7 @@ async def _ask_model(pair: tuple[tuple[str, str], Tenant]) -> list[Finding]:
 
 
 def _shown_url(url: str) -> str:
-    """Without a user, a password and a query."""
+    """The URL without a user, a password and a query."""
     return url.partition("?")[0].rpartition("@")[2].removeprefix("https://")
 
 

@@ -14,7 +14,7 @@ OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 def field() -> EncryptedTextField:
-    """As it stands on a model, without adding one to the project's."""
+    """A field as on a model, without adding a model to the project."""
     one = EncryptedTextField(blank=True, default="")
     one.set_attributes_from_name("secret")
     one.model = Tenant

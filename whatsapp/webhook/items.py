@@ -260,7 +260,7 @@ def _wamid(value: object) -> str | None:
 
 
 def _phone(value: object) -> str | None:
-    """Without the plus, spaces and direction marks that some people and systems add."""
+    """Strip the plus, spaces and direction marks that some people and systems add."""
     found = _id(value)
     return re.sub(r"\D", "", found) or None if found and _PHONE.fullmatch(found) else found
 

@@ -28,7 +28,7 @@ def kind_of(item: Json) -> str | None:
 
 
 def render_text(kind: str, item: Json) -> str:
-    """The text of a message of a known kind. '' only for a text or an edit that says nothing."""
+    """The text of a message of a known kind. '' only for an empty text or edit."""
     content = as_dict(item.get(kind))
     text = _MESSAGES[kind](item) if kind in _MESSAGES else _OBJECTS[kind](content) if content else ""
     if not text:
