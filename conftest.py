@@ -5,7 +5,14 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
-pytest_plugins = ["tests.fake_network", "tests.stage", "tests.isolation_report", "tenants.tests.people"]
+pytest_plugins = [
+    "tests.fake_network",
+    "tests.stage",
+    "tests.isolation_report",
+    "tests.emptying",
+    "tests.template_database",
+    "tenants.tests.people",
+]
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _LEFT_OUT = "needs Chromium"

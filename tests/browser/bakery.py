@@ -81,16 +81,14 @@ def _conversation(tenant: Tenant, name: str, number: int) -> Conversation:
 
 def _say(talk: Conversation, minutes: float, text: str, role: str = "user", **columns: Any) -> ConversationMessage:
     """`minutes` before the customer's last message."""
-    said = message(talk, text, role, **columns)
-    said.created_at = (talk.last_inbound_at or timezone.now()) - dt.timedelta(minutes=minutes)
-    ConversationMessage.objects.filter(pk=said.pk).update(created_at=said.created_at)
-    return said
+    created_at = (talk.last_inbound_at or timezone.now()) - dt.timedelta(minutes=minutes)
+    return message(talk, text, role, created_at=created_at, **columns)
 
 
 def _small_talk(talk: Conversation, number: int) -> None:
     asked = _say(talk, 1, ASKED[number % 3])
     said = _say(talk, 0.8, SAID[number % 3], "assistant", status="read", external_id=f"wamid.said{number}")
-    _turn(talk, asked, said, 3.1)
+    _turn(talk, asked, said, 3.1).save()
     _say(talk, 0, "Thank you! 🍰" if number % 2 else "Is the bread still warm at six in the morning?")
     Lead.objects.create(
         tenant=owner(talk),
@@ -102,9 +100,9 @@ def _small_talk(talk: Conversation, number: int) -> None:
     )
 
 
-def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMessage, seconds: float) -> None:
+def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMessage, seconds: float) -> Turn:
     when = asked.created_at
-    Turn.objects.create(
+    return Turn(
         tenant=owner(talk),
         conversation=talk,
         state="replied",
@@ -127,13 +125,18 @@ def _turn(talk: Conversation, asked: ConversationMessage, said: ConversationMess
 
 def _fortnight(talk: Conversation) -> None:
     """Days of work, for the charts."""
-    chance = random.Random(4)
+    chance, pairs = random.Random(4), []
     for day in range(13):
         for _ in range(chance.randint(6, 22)):
-            minutes = day * 1440 + chance.randint(1, 600)
-            asked = _say(talk, minutes + 1, "Are you open today?")
-            said = _say(talk, minutes, "Yes, every day from six.", "assistant", status="read")
-            _turn(talk, asked, said, chance.uniform(2.2, 7))
+            at = (talk.last_inbound_at or timezone.now()) - dt.timedelta(days=day, minutes=chance.randint(1, 600))
+            asked = ConversationMessage(conversation=talk, role="user", origin="customer", text="Are you open today?")
+            said = ConversationMessage(
+                conversation=talk, role="assistant", origin="assistant", text="Yes, every day from six.", status="read"
+            )
+            asked.created_at, said.created_at = at - dt.timedelta(minutes=1), at
+            pairs.append((asked, said, chance.uniform(2.2, 7)))
+    ConversationMessage.objects.bulk_create([row for asked, said, _ in pairs for row in (asked, said)])
+    Turn.objects.bulk_create(_turn(talk, *pair) for pair in pairs)
 
 
 def _look_at(talk: Conversation, agent: User) -> Lead:
@@ -147,7 +150,7 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
         status="read",
         external_id="wamid.b1",
     )
-    _turn(talk, asked, said, 3.4)
+    _turn(talk, asked, said, 3.4).save()
     _say(talk, day + 7, "[reaction] ❤️", kind="reaction", reply_to="wamid.b1")
     _say(talk, day + 6, "For eight people, please", edits=[{"text": "For six people", "until": "2026-01-01"}])
     asked = _say(talk, 31, "My sister can't have sugar. Do you have one for her too?", external_id="wamid.a2")
@@ -160,7 +163,7 @@ def _look_at(talk: Conversation, agent: User) -> Lead:
         external_id="wamid.b2",
         reply_to="wamid.a2",
     )
-    _turn(talk, asked, said, 2.8)
+    _turn(talk, asked, said, 2.8).save()
     _say(talk, 12, "Could I talk to someone? It's for her wedding", external_id="wamid.a3")
     note = notes.add(talk.pk, agent, "Wedding on the 12th. Ask if she'd like a tasting first.")
     notes.ConversationNote.objects.filter(pk=note.pk).update(created_at=said.created_at + dt.timedelta(minutes=19))
