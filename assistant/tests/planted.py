@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from dataclasses import dataclass
 
+from django.db import connection
 from django.utils import timezone
 
 from conversations.models import Conversation, ConversationMessage
@@ -69,4 +70,9 @@ def converse(talk: Conversation, length: int, planted: dict[int, Fact]) -> list[
                 created_at=start + dt.timedelta(hours=n),
             )
         )
-    return ConversationMessage.objects.bulk_create(rows)
+    stored = ConversationMessage.objects.bulk_create(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ANALYZE conversation_messages"
+        )  # as autovacuum does, so that searches are planned for this many
+    return stored
