@@ -100,17 +100,20 @@ class Source(models.Model):
         help_text="The sitemap that lists this page.",
     )
     enabled = models.BooleanField(
-        "in use", default=True, db_default=True, help_text="When off, the assistant doesn't know it."
+        "in use", default=True, db_default=True, help_text="When off, the assistant doesn't use it."
     )
     expires_at = models.DateTimeField(
-        "until", null=True, blank=True, help_text="From then on, the assistant doesn't know it. Empty: no end."
+        "until",
+        null=True,
+        blank=True,
+        help_text="The assistant stops using it at this time. Leave empty for no end.",
     )
     repeat_days = models.PositiveSmallIntegerField(
         "read again every",
         default=0,
         db_default=0,
         validators=[MaxValueValidator(365)],
-        help_text="Days. 0: only when you say so.",
+        help_text="In days. 0: only when you ask for it.",
     )
 
     state = models.CharField(
