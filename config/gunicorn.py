@@ -1,11 +1,18 @@
 """gunicorn's configuration: `python -m gunicorn -c config/gunicorn.py`."""
 
+import math
 import os
 
 from gunicorn.arbiter import Arbiter
 
 from config import keys
-from config.settings import DEBUG, PORT, WEB_HOST, env  # also reads `.env`, and refuses to start without the secrets
+from config.settings import (
+    DEBUG,
+    PORT,
+    WEB_DRAIN_SECONDS,
+    WEB_HOST,
+    env,
+)  # also reads `.env`, and refuses to start without the secrets
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")  # for the worker class
 wsgi_app = "config.wsgi"
@@ -18,7 +25,7 @@ threads = env.int("WEB_THREADS", default=16)
 worker_connections = 500  # per process; including temporary files, this stays below the usual limit of 1024 open files
 
 timeout = 60
-graceful_timeout = 30
+graceful_timeout = 30 + math.ceil(WEB_DRAIN_SECONDS)
 keepalive = 5
 
 # The proxy usually keeps the access log; `WEB_ACCESS_LOG=true` turns ours on.

@@ -114,6 +114,7 @@ MODEL_ATTEMPT_SECONDS = env.float("MODEL_ATTEMPT_SECONDS", default=30)
 MODEL_TURN_SECONDS = env.float("MODEL_TURN_SECONDS", default=75)
 WEBHOOK_SECONDS = env.float("WEBHOOK_SECONDS", default=10)
 WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=16)
+WEB_DRAIN_SECONDS = env.float("WEB_DRAIN_SECONDS", default=0 if DEBUG or TESTING else 5)
 WEB_REQUEST_SECONDS = env.float("WEB_REQUEST_SECONDS", default=20)
 GRAPH_SECONDS = env.float("GRAPH_SECONDS", default=20)
 MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
@@ -178,6 +179,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.web.headers.PageHeaders",
+    "config.web.maintenance.Maintenance",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "conversations.desk.time_zone.TimeZoneMiddleware",
@@ -185,7 +188,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SignedInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.web.headers.PageHeaders",
     "axes.middleware.AxesMiddleware",
     "config.web.refusals.DatabaseRefusals",
 ]
@@ -244,6 +246,7 @@ _LARGEST_MB = {"image": 5, "audio": 16, "video": 16, "document": 100, "sticker":
 MEDIA_LARGEST_MB = {**_LARGEST_MB, **env.json("MEDIA_LARGEST_MB", default={})}
 
 # --- Static files, the API, the admin's theme ----------------------------------------------------------------
+MAINTENANCE_MESSAGE = env.str("MAINTENANCE_MESSAGE", default="")
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
@@ -255,14 +258,13 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
-# Whether the webhooks of businesses may reach private addresses.
-WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=False)
+WEBHOOKS_ALLOW_PRIVATE = env.bool(
+    "WEBHOOKS_ALLOW_PRIVATE", default=False
+)  # whether the webhooks of businesses may reach private addresses
 # Items and KB per minute that the own app of one account may deliver.
 WEBHOOK_APP_RATE_LIMIT = env.int("WEBHOOK_APP_RATE_LIMIT", default=60_000)
-# Requests per minute and API key or admin token.
-API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
-# Invalid keys and tokens per minute and IP address.
-API_FAILURE_LIMIT = env.int("API_FAILURE_LIMIT", default=60)
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)  # requests per minute and API key or admin token
+API_FAILURE_LIMIT = env.int("API_FAILURE_LIMIT", default=60)  # invalid keys and tokens per minute and IP address
 REST_FRAMEWORK = {
     # Each base class of views names its own; a forgotten one lets no one in.
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -9,6 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from runtime.clock import ago
+from runtime.processes import stopping
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,9 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """`/readyz`: 200 if every check passes, else 503. The JSON shows each check."""
+    """`/readyz`: 200 if every check passes, else 503. The JSON shows each check, or that this process is stopping."""
+    if stopping.announced.is_set():
+        return JsonResponse({"ok": False, "stopping": True}, status=503)
     checks = {name: _works(check) for name, check in CHECKS.items()}
     ok = all(checks.values())
     return JsonResponse({"ok": ok, **checks}, status=200 if ok else 503)

@@ -18,6 +18,8 @@ from django.conf import settings
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
+from runtime.processes import stopping
+
 from . import limits
 from .connection import READ, Connection, Refused
 
@@ -34,6 +36,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
         self.reserved_pool = ThreadPoolExecutor(settings.WEBHOOK_THREADS, "webhook")
         self.waiting: dict[Connection, Step] = {}  # for the client, longest first; what to do when it's ready
         self.checked_at = 0.0
+        self.stops_at: float | None = None
         super().init_process()
 
     # --- a request arrives ---
@@ -224,9 +227,18 @@ class Server(ThreadWorker):  # type: ignore[misc]
 
     # --- what ThreadWorker's loop calls ---
 
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """On SIGTERM: say so on `/readyz`, and accept connections until load balancers have noticed."""
+        if self.stops_at is None:
+            stopping.announced.set()
+            self.stops_at = time.monotonic() + settings.WEB_DRAIN_SECONDS
+            self.method_queue.defer(self.murder_keepalived)  # at once, if there's nothing to wait for
+
     def murder_keepalived(self, force: bool = False) -> None:
-        """Close the connections whose time is up."""
+        """Close the connections whose time is up, and stop when ours is."""
         now = time.monotonic()
+        if self.stops_at is not None and now >= self.stops_at:
+            self.alive = False
         if now < self.checked_at + CHECK_SECONDS and not force:
             return
         self.checked_at = now
@@ -237,7 +249,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
                 self.drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """On SIGTERM: refuse new connections; an idle one may send one more request, but soon."""
+        """When we stop: refuse new connections; an idle one may send one more request, but soon."""
         for listener in self.sockets:
             while self.accept(listener):
                 pass

@@ -43,6 +43,7 @@ PRODUCTION = {
     "CUSTOMER_REPLIES_PER_HOUR": "0",
     "WEB_HOST": "127.0.0.1",
     "WEB_CONCURRENCY": "1",
+    "WEB_DRAIN_SECONDS": "0",
     "WEB_THREADS": "8",
 }
 

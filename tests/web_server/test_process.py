@@ -1,6 +1,7 @@
 """The web process: the webhook on its own, hosts, and SIGTERM."""
 
 import contextlib
+import json
 import socket
 from pathlib import Path
 
@@ -58,6 +59,36 @@ def test_on_sigterm_a_request_that_has_begun_is_answered(connect: Clients, start
     assert idle.is_closed()
     assert web.process.wait(60) == 0
     assert ConversationMessage.objects.count() == 1
+
+
+def test_on_sigterm_readiness_turns_red_while_requests_are_still_answered(
+    connect: Clients, started: WebProcesses
+) -> None:
+    web = started(WEB_DRAIN_SECONDS="60")
+    web.process.terminate()
+    wait_until(lambda: b'"stopping": true' in connect(web).send(head("/readyz", method="GET")).response()[1])
+    assert connect(web).send(head("/readyz", method="GET")).status == 503
+    assert ok([connect(web).send(delivery(message_body(inbound()))).response()])
+    assert web.process.is_running
+
+
+def test_it_stops_when_it_has_drained(started: WebProcesses) -> None:
+    web = started(WEB_DRAIN_SECONDS="0.5")
+    web.process.terminate()
+    assert web.process.wait(60) == 0
+
+
+def test_during_maintenance_pages_and_api_say_so_and_the_webhook_goes_on(
+    connect: Clients, started: WebProcesses
+) -> None:
+    web = started(MAINTENANCE_MESSAGE="We're <moving> house. Back at 10:00.")
+    page = connect(web).send(head("/admin/", method="GET")).response()
+    assert page[0] == 503
+    assert "We&#x27;re &lt;moving&gt; house. Back at 10:00." in page[1].decode()
+    api = connect(web).send(head("/api/conversations/", method="GET")).response()
+    assert (api[0], json.loads(api[1])) == (503, {"detail": "We're <moving> house. Back at 10:00."})
+    assert connect(web).send(head("/healthz", method="GET")).status == 200
+    assert ok([connect(web).send(delivery(message_body(inbound()))).response()])
 
 
 def _is_closed(web: WebProcess) -> bool:
