@@ -258,9 +258,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or TESTING
-WEBHOOKS_ALLOW_PRIVATE = env.bool(
-    "WEBHOOKS_ALLOW_PRIVATE", default=False
-)  # whether the webhooks of businesses may reach private addresses
+WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=False)
 # Items and KB per minute that the own app of one account may deliver.
 WEBHOOK_APP_RATE_LIMIT = env.int("WEBHOOK_APP_RATE_LIMIT", default=60_000)
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)  # requests per minute and API key or admin token

@@ -3,6 +3,7 @@
 So it's the same from every process on every machine, and survives restarts. Counts "today" start again at midnight UTC.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -12,13 +13,19 @@ from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from assistant.model import errors as model_errors
 from operations.doctor.work import queue_ages
 from operations.health import WORKER_SECONDS
+from operations.models import MetricCount
 from runtime.jobs import QUEUES
+from runtime.processes import counters
+from whatsapp.graph import errors as graph_errors
 from whatsapp.graph.access import held_numbers
+
+logger = logging.getLogger(__name__)
 
 CACHE_SECONDS = 10  # however often it's scraped
 
@@ -102,15 +109,47 @@ GAUGES: Sequence[tuple[str, str, Sequence[str], str]] = (
     ),
     (
         "parley_database_connections",
-        "Connections to the database server.",
+        "Connections to the database server, by state.",
+        ("state",),
+        """SELECT COALESCE(state, 'unknown'), count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
+            GROUP BY 1""",
+    ),
+    (
+        "parley_database_connections_limit",
+        "How many connections the database server accepts.",
         (),
-        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'",
+        "SELECT current_setting('max_connections')::int",
     ),
 )
 _HELD = """
 SELECT count(*) FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
 WHERE m.status = 'queued' AND c.phone_number_id = ANY (%s)
 """
+
+# What processes count. Name, help, labels, and the values that are shown from the start: Prometheus notices an increase
+# from 0 to 1, but not a new series.
+COUNTERS: Sequence[tuple[str, str, Sequence[str], Iterable[str]]] = (
+    (
+        "parley_webhook_requests_total",
+        "Deliveries from Meta, by the status of the response.",
+        ["status"],
+        ["200", "403", "413", "429", "503"],
+    ),
+    (
+        "parley_graph_calls_total",
+        "Requests to Meta's Graph API, by outcome: ok, or the class of the error.",
+        ["outcome"],
+        ["ok", *sorted(rule.name for rule in vars(graph_errors).values() if isinstance(rule, graph_errors.Rule))],
+    ),
+    (
+        "parley_model_calls_total",
+        "Requests to a model, by outcome: answered, or the kind of failure.",
+        ["outcome"],
+        ["answered", *model_errors.RULES],
+    ),
+    ("parley_worker_rounds_total", "Rounds of the workers' loops.", ["loop", "outcome"], []),
+)
+WEBHOOK_SECONDS = "parley_webhook_seconds"
 
 _lock = threading.Lock()
 _latest = (-CACHE_SECONDS * 1.0, b"")  # when it was read, and the text
@@ -135,6 +174,26 @@ class Installation:
             cursor.execute(_HELD, [numbers])
             (held,) = cursor.fetchone()
         yield GaugeMetricFamily("parley_messages_held", "Queued messages of paused numbers.", value=held)
+        yield from _counted()
+
+
+def _counted() -> Iterable[Metric]:
+    counters.save()
+    totals = {(row.name, *sorted(row.labels.items())): row.value for row in MetricCount.objects.all()}
+    for name, text, labels, known in COUNTERS:
+        found = {tuple(value for _, value in pairs): total for (of, *pairs), total in totals.items() if of == name}
+        counter = CounterMetricFamily(name, text, labels=labels)
+        for values, total in {**{(value,): 0.0 for value in known}, **found}.items():
+            counter.add_metric(values, total)
+        yield counter
+    limits = [*(f"{limit:g}" for limit in counters.BUCKETS), "+Inf"]
+    buckets = [(limit, totals.get((f"{WEBHOOK_SECONDS}_bucket", ("le", limit)), 0)) for limit in limits]
+    yield HistogramMetricFamily(
+        WEBHOOK_SECONDS,
+        "From the last byte of a delivery to its response.",
+        buckets=buckets,
+        sum_value=totals.get((f"{WEBHOOK_SECONDS}_sum",), 0),
+    )
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -148,7 +207,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         )
     try:
         return HttpResponse(_read(), content_type=CONTENT_TYPE_LATEST)
-    except DatabaseError:
+    except DatabaseError as error:
+        logger.warning("metrics: %s", error)
         connection.close()
         return HttpResponse("the database is unavailable", status=503, content_type="text/plain")
 

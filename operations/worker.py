@@ -16,6 +16,7 @@ from conversations.outbox.sending import Sending
 from operations import causes
 from runtime import database, jobs
 from runtime.notify import CHANNEL
+from runtime.processes import counters
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ jobs.every(2)(resuming.answer_waiting)
 jobs.every(3)(causes.notify)
 jobs.every(5)(notifying.close_over)
 jobs.every(30)(budget.warn)
+jobs.every(counters.SAVE_SECONDS)(counters.save)
 
 
 class Worker:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from .database import database_sync_to_async, is_transient
+from .processes import counters
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ class Dispatcher(Generic[Row]):
         while not self._is_stopping:
             self._wake.clear()
             wait = IDLE_SECONDS
+            outcome = "ok"
             try:
                 claimed = await self._look()
                 if claimed is not None and claimed.more:
@@ -120,10 +122,13 @@ class Dispatcher(Generic[Row]):
                 if claimed is not None and claimed.next_in is not None:
                     wait = max(0.0, min(wait, claimed.next_in))
             except Exception as error:
+                outcome = "failed"
                 if is_transient(error):
                     logger.error("%s: database unavailable, retrying: %s", self.name, error)
                 else:
                     logger.exception("%s: a claim failed", self.name)
+            finally:
+                counters.count("parley_worker_rounds_total", loop=self.name, outcome=outcome)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
 

@@ -26,6 +26,7 @@ from procrastinate.types import JSONValue
 
 from runtime import database
 from runtime.notify import notify
+from runtime.processes import counters
 
 logger = logging.getLogger(__name__)
 
@@ -98,14 +99,18 @@ async def _repeat(function: Callable[[], int], seconds: float) -> NoReturn:
     loop = asyncio.get_running_loop()
     name = f"{function.__module__}.{function.__qualname__}"
     while True:
+        outcome = "ok"
         try:
             while await loop.run_in_executor(_recurring_threads, _run_once, function) >= BATCH:
                 pass
         except Exception as error:
+            outcome = "failed"
             if database.is_transient(error):
                 logger.error("%s: database unavailable: %s", name, error)
             else:
                 logger.exception("%s failed; next run in %g s", name, seconds)
+        finally:
+            counters.count("parley_worker_rounds_total", loop=name, outcome=outcome)
         await asyncio.sleep(seconds)
 
 

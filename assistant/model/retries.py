@@ -18,6 +18,7 @@ from assistant.replies.checking import NOTHING_KNOWN, Known, check
 from conversations.outbox.pauses import Pause, active_pause, fingerprint
 from runtime.clock import from_now
 from runtime.database import database_sync_to_async
+from runtime.processes import counters
 
 from .client import unread, usable_key
 from .errors import (
@@ -116,9 +117,12 @@ class ModelRequest:
         failure = await self._refused_beforehand()
         while failure is None:
             try:
-                return self._outcome(completion=await self._attempt())
+                completion = await self._attempt()
             except ModelFailed as error:
                 failure = error
+            counters.count("parley_model_calls_total", outcome=failure.kind if failure else "answered")
+            if failure is None:
+                return self._outcome(completion=completion)
             self.failures[failure.kind] += 1
             self.cost_unknown = self.cost_unknown or failure.rule.cost_unknown
             if failure.billed:

@@ -18,7 +18,7 @@ from django.conf import settings
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
-from runtime.processes import stopping
+from runtime.processes import counters, stopping
 
 from . import limits
 from .connection import READ, Connection, Refused
@@ -37,6 +37,7 @@ class Server(ThreadWorker):  # type: ignore[misc]
         self.waiting: dict[Connection, Step] = {}  # for the client, longest first; what to do when it's ready
         self.checked_at = 0.0
         self.stops_at: float | None = None
+        counters.save_forever()
         super().init_process()
 
     # --- a request arrives ---

@@ -30,6 +30,7 @@ LEFT_OUT = {
     ("docs/deployment.md", "git clone"): "It needs the internet, and takes minutes.",
     ("docs/deployment.md", "python manage.py migrate"): "It's for a production server, and asks for a password.",
     ("docs/monitoring.md", "python manage.py doctor"): "Its exit code depends on the machine and on the internet.",
+    ("docs/monitoring.md", "promtool"): "It needs Prometheus; tests/ops runs it where it's there.",
     ("docs/deployment.md", "python -m gunicorn"): "It's for a production server.",
     ("docs/deployment.md", "WEB_CONCURRENCY=2 python -m gunicorn"): "It's for a production server.",
     ("docs/deployment.md", "DATABASE_STATEMENT_SECONDS=0"): "It needs a PostgreSQL server with two roles.",

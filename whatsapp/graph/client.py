@@ -14,10 +14,11 @@ from django.conf import settings
 from conversations.choices import GROUP
 from conversations.outbox.senders import Outbound
 from runtime import http
+from runtime.processes import counters
 from runtime.untrusted_json import Json, UnreadableJson, as_dict, as_list, as_text, loads, short_id, words_in
 
 from . import payloads
-from .errors import code_as_text
+from .errors import NO_CONNECTION, UNCERTAIN, code_as_text, rule_for
 
 GREATEST_CODE = 2**31 - 1  # of the columns that store it
 LONGEST_ID = 255
@@ -116,13 +117,34 @@ async def _call(
     data: bytes | aiohttp.FormData | None = None,
 ) -> Json:
     """`seconds`: a limit other than GRAPH_SECONDS. `data`: bytes are JSON. Raises GraphError."""
+    outcome = "ok"
+    try:
+        return await _request(method, path, token, seconds or settings.GRAPH_SECONDS, params, data)
+    except GraphError as error:
+        if error.before_a_byte:
+            outcome = NO_CONNECTION.name
+        else:
+            outcome = (UNCERTAIN if error.uncertain else rule_for(error.code, error.http_status)).name
+        raise
+    finally:
+        counters.count("parley_graph_calls_total", outcome=outcome)
+
+
+async def _request(
+    method: str,
+    path: str,
+    token: str,
+    seconds: float,
+    params: dict[str, str] | None,
+    data: bytes | aiohttp.FormData | None,
+) -> Json:
     content_type = {"Content-Type": "application/json"} if isinstance(data, bytes) else {}
     try:
         response = await http.request(
             method,
             f"{settings.WHATSAPP_GRAPH_URL}/{settings.WHATSAPP_GRAPH_VERSION}/{path}",
             headers={"Authorization": f"Bearer {token}", **content_type},
-            seconds=seconds or settings.GRAPH_SECONDS,
+            seconds=seconds,
             params=params,
             data=data,
         )

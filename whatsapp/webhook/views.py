@@ -1,6 +1,7 @@
 """The webhook's URL: Meta's handshake and Meta's deliveries."""
 
 import logging
+import time
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 from runtime import crashpoints
 from runtime.database import retry_on_new_connection
 from runtime.group_commit import NotStored
+from runtime.processes import counters
 
 from . import ingest, parsing, quota, routing
 
@@ -44,6 +46,13 @@ class WebhookView(APIView):
 
     @extend_schema(exclude=True)
     def post(self, request: Request) -> HttpResponse:
+        began = time.monotonic()
+        response = self._store(request)
+        counters.observe("parley_webhook_seconds", time.monotonic() - began)
+        counters.count("parley_webhook_requests_total", status=str(response.status_code))
+        return response
+
+    def _store(self, request: Request) -> HttpResponse:
         if "Transfer-Encoding" in request.headers:  # from another server than ours: Django would read an empty body
             return _error("a Content-Length is required", 411)
         if int(request.headers.get("Content-Length") or 0) > MAX_BYTES or len(request.body) > MAX_BYTES:
