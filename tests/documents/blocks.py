@@ -26,7 +26,7 @@ LEFT_OUT = {
     ("docs/connect-a-number.md", "python manage.py adopt"): "You put in your own IDs.",
     ("docs/connect-a-number.md", 'curl -X POST "https://graph.facebook.com'): "It needs the internet and Meta's token.",
     ("docs/deployment.md", "python3 ops/new_env.py"): "It needs Docker and a host name.",
-    ("docs/deployment.md", "sudo apt install mmdebstrap"): "It needs root, and takes minutes.",
+    ("docs/deployment.md", "git clone <the repository's URL> parley\nsudo"): "It installs Parley on your machine.",
     ("docs/deployment.md", "git clone"): "It needs the internet, and takes minutes.",
     ("docs/deployment.md", "python manage.py migrate"): "It's for a production server, and asks for a password.",
     ("docs/monitoring.md", "python manage.py doctor"): "Its exit code depends on the machine and on the internet.",
