@@ -13,6 +13,7 @@ from django.db.models.deletion import Collector
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.views.defaults import page_not_found
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.views import ChangeList
 
@@ -119,7 +120,7 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
         return EmptyState(f"No {plural(self.model)} yet", self.nothing_yet)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        raise Http404  # Django would lead to the start page
+        return page_not_found(request, Http404())  # our page, in development too
 
     def changeable(self, request: HttpRequest, rows: Rows) -> Rows:
         """The rows that the user may change."""

@@ -51,7 +51,8 @@ def load(tenant: Tenant, team: dict[str, User]) -> list[Rows]:
     Attachment.objects.bulk_create(attachment for rows in loaded for attachment in rows.attachments)
     ConversationNote.objects.bulk_create(note for rows in loaded for note in rows.notes)
     assistant = Assistant.objects.get(tenant=tenant)
-    Turn.objects.bulk_create(turn for rows in loaded for turn in _turns(rows, assistant))
+    turns = [turn for rows in loaded for turn in _turns(rows, assistant)]
+    Turn.objects.bulk_create(sorted(turns, key=lambda turn: turn.opened_at))
     Lead.objects.bulk_create(_lead(rows, now.astimezone(zone).date()) for rows in loaded)
     return loaded
 

@@ -9,9 +9,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
 
+from assistant.models import Turn
 from conversations.models import Pause
 from tests.browser.bakery import Bakery
 from tests.browser.conftest import PHONE, WIDE, Desk
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+from webhooks.recording import record_test
+from webhooks.signature import new_secret
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.django_db(transaction=True)]
 
@@ -43,7 +47,25 @@ def pages(bakery: Bakery) -> dict[str, str]:
         "lead fields": "/admin/leads/leadfield/",
         "new lead field": "/admin/leads/leadfield/add/",
         "invitations": "/admin/tenants/invitation/",
+        "members": "/admin/tenants/membership/",
+        "business": f"/admin/tenants/tenant/{bakery.talk.tenant_id}/change/",
+        "webhook": f"/admin/webhooks/webhookendpoint/{webhook_of(bakery).pk}/change/",
+        "turns": "/admin/assistant/turn/",
+        "turn": f"/admin/assistant/turn/{Turn.objects.latest('pk').pk}/change/",
+        "messages": "/admin/conversations/conversationmessage/",
     }
+
+
+def webhook_of(bakery: Bakery) -> WebhookEndpoint:
+    """A webhook with a delivery that failed, and one that waits."""
+    endpoint = WebhookEndpoint.objects.create(
+        tenant=bakery.talk.tenant, url="https://shop.example/hook", event_types=["needs_person"], secret=new_secret()
+    )
+    for _ in range(2):
+        record_test(endpoint)
+    failed = WebhookDelivery.objects.latest("pk")
+    WebhookDelivery.objects.filter(pk=failed.pk).update(status="failed", response_code=500, error="Out of flour.")
+    return endpoint
 
 
 def serious(page: Page, where: str) -> list[str]:
@@ -74,6 +96,21 @@ def test_the_admin(desk: Desk, bakery: Bakery, scheme: str, size: ViewportSize) 
     paused = f"/admin/conversations/pause/{Pause.objects.get().pk}/resume/"
     found += checked(desk.page_of("superuser", color_scheme=scheme), desk.url + paused, f"resume, {scheme}", size)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("scheme", "size"), LOOKS)
+def test_the_error_pages(desk: Desk, scheme: str, size: ViewportSize) -> None:
+    page = desk.page_of("viewer", color_scheme=scheme, viewport=size)
+    found = []
+    for path, status in (("/nowhere/", 404), ("/admin/webhooks/webhookendpoint/add/", 403)):
+        shown = page.goto(desk.url + path)
+        assert shown, path
+        assert shown.status == status
+        found += serious(page, f"{path}, {scheme}")
+        page.get_by_role("link", name="Back to Parley").click()
+        page.wait_for_url("**/admin/conversations/conversation/")
+    assert not found, "\n".join(found)
+    desk.problems.clear()  # the browser reports both statuses as errors
 
 
 def invitation_to_someone_new(desk: Desk) -> str:

@@ -1,5 +1,7 @@
 """Inviting and accepting in the browser, as an owner and their colleagues do."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -13,6 +15,8 @@ def test_someone_new_and_someone_with_an_account_join(desk: Desk) -> None:
     owner.get_by_label("Email address").fill("new@example.test")
     owner.get_by_role("button", name="Save", exact=True).click()
     link = owner.locator("code").inner_text()
+    owner.get_by_role("button", name="Copy").click()
+    expect(owner.get_by_role("button", name=re.compile("Copied|Selected"))).to_be_visible()
 
     page = desk.window().new_page()
     page.goto(desk.url + "/invitation/" + link.split("/invitation/")[1])
