@@ -8,12 +8,14 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from runtime import clock
 
 from . import deletion
-from .access import NOBODY, OWNERS, has_role, is_installation_admin
+from .access import NOBODY, OWNERS, has_role, is_installation_admin, tenants_of
+from .empty_states import EmptyState
 from .invitations import inviting
 from .invitations.forms import MemberForm
 from .models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
@@ -115,8 +117,11 @@ class MembershipAdmin(TenantScopedAdmin):
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        fields = list(self.fields) if obj else ["tenant", "email", *self.fields[1:]]
-        return [(None, {"fields": fields})]
+        if obj:
+            return [(None, {"fields": self.fields})]
+        # Whoever owns one business alone has nobody to choose from who isn't a member already.
+        may_choose = is_installation_admin(request.user) or len(tenants_of(request.user, OWNERS)) > 1
+        return [(None, {"fields": ["tenant", "email", *(["user"] if may_choose else []), "role"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> list[str]:
         return ["tenant", "user"] if obj else []
@@ -159,7 +164,10 @@ class InvitationAdmin(ReadOnlyAdmin):
     actions = ["renew"]
     fields = ["email", "tenant", "role", "invited_by", "state", "created_at", "expires_at"]
     readonly_fields = ["state", "created_at", "expires_at"]
-    nothing_yet = "To invite someone, add a member."
+
+    def empty_state(self, request: HttpRequest) -> EmptyState:
+        text = "Invitations that are open are listed here. To invite someone, add them as a member."
+        return EmptyState("No open invitations", text, reverse("admin:tenants_membership_add"), "Add member")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._allows(OWNERS, request, obj)

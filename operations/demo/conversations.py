@@ -19,6 +19,7 @@ from conversations.models import Attachment, Conversation, ConversationMessage, 
 from conversations.outbox.contents import Button, Buttons, Content, FileUpload, Location, Parameter, Template, to_json
 from leads.models import Lead
 from tenants.models import Tenant
+from whatsapp.models import WhatsAppAccount
 
 from . import business, files
 from .stories import Line, Story, read
@@ -48,6 +49,9 @@ def load(tenant: Tenant, team: dict[str, User]) -> list[Rows]:
     # Older messages get lower IDs, as if they had come in this order.
     messages = sorted((message for rows in loaded for _, message in rows.messages), key=lambda each: each.created_at)
     ConversationMessage.objects.bulk_create(messages)
+    if messages:
+        accounts = WhatsAppAccount.objects.filter(phone_number_id=business.PHONE_NUMBER_ID)
+        accounts.update(last_delivery_at=messages[-1].created_at)
     Attachment.objects.bulk_create(attachment for rows in loaded for attachment in rows.attachments)
     ConversationNote.objects.bulk_create(note for rows in loaded for note in rows.notes)
     assistant = Assistant.objects.get(tenant=tenant)

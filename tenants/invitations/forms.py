@@ -27,7 +27,7 @@ class MemberForm(forms.ModelForm[Membership]):
         max_length=254,
         required=False,
         widget=UnfoldAdminEmailInputWidget,
-        help_text="For a new colleague. They become a member when they accept your invitation.",
+        help_text="Of your colleague. They become a member when they accept your invitation.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -44,7 +44,8 @@ class MemberForm(forms.ModelForm[Membership]):
         cleaned = super().clean() or self.cleaned_data
         user, email, tenant = cleaned.get("user"), cleaned.get("email"), cleaned.get("tenant")
         if bool(user) == bool(email):
-            raise forms.ValidationError("Enter an email address or choose a user, but not both.")
+            either = "Enter an email address or choose a user, but not both."
+            raise forms.ValidationError(either if "user" in self.fields else "Enter an email address.")
         same = Q(user=user) if user else Q(user__email__iexact=email) | Q(user__username__iexact=email)
         if member := Membership.objects.filter(same, tenant=tenant).select_related("user").first():
             raise forms.ValidationError(f"{member.user} is already a member. Change their role in the list of members.")

@@ -73,6 +73,9 @@ def test_lets_an_owner_change_a_role(businesses: TwoBusinesses) -> None:
 
 
 def test_offers_no_choice_from_another_business(businesses: TwoBusinesses) -> None:
+    assert 'name="user"' not in text_of(businesses.browser("owner"), "/admin/tenants/membership/add/")
+    tenant("second")
+    Membership.objects.create(user=businesses.people["owner"], tenant=Tenant.objects.get(slug="second"), role="owner")
     page = text_of(businesses.browser("owner"), "/admin/tenants/membership/add/")
     assert "Business ours" in page
     assert "our-viewer" in page
