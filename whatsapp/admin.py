@@ -227,6 +227,8 @@ class WhatsAppAccountAdmin(TenantScopedAdmin):
         for finding in activation.confirm(account):
             level = messages.SUCCESS if finding.is_good else messages.ERROR
             messages.add_message(request, level, f"{finding.text} {finding.remedy}".strip())
+        if reason := vars(account)["pause_reason"]:
+            messages.warning(request, f"Sending is paused: {reason} Choose Resume sending when the cause is gone.")
         return redirect("admin:whatsapp_whatsappaccount_change", pk)
 
     def resume_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 from django.utils import timezone
 
+from conversations.models import Pause
 from tenants.tests.people import TwoBusinesses
 from tests.fake_network import FakeNetwork
 from whatsapp.models import WhatsAppAccount
@@ -96,3 +97,12 @@ def test_makes_no_request_for_people_without_access(
 ) -> None:
     press(businesses, who, account)
     assert not meta.asked
+
+
+def test_says_that_sending_is_paused_although_the_token_is_valid(
+    businesses: TwoBusinesses, account: WhatsAppAccount, meta: Meta
+) -> None:
+    Pause.objects.create(scope=f"number:{account.phone_number_id}", reason="The token had expired.")
+    page = press(businesses, "owner", account)
+    assert "The token is valid" in page
+    assert "Sending is paused: The token had expired. Choose Resume sending when the cause is gone." in page
