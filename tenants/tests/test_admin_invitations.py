@@ -218,7 +218,7 @@ def test_only_owners_can_invite(businesses: TwoBusinesses, who: str) -> None:
 def test_refuses_a_second_membership_and_an_empty_form(businesses: TwoBusinesses) -> None:
     owner = browser_of(businesses.people["owner"])
     assert "is already a member" in invite(owner, businesses, "our-viewer@example.test")
-    assert "but not both" in invite(owner, businesses, "")
+    assert "Enter an email address." in invite(owner, businesses, "")
     assert Membership.objects.filter(tenant=businesses.ours).count() == 3
     assert not Invitation.objects.exists()
 

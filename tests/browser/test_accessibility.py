@@ -59,7 +59,7 @@ def pages(bakery: Bakery) -> dict[str, str]:
 def webhook_of(bakery: Bakery) -> WebhookEndpoint:
     """A webhook with a delivery that failed, and one that waits."""
     endpoint = WebhookEndpoint.objects.create(
-        tenant=bakery.talk.tenant, url="https://shop.example/hook", event_types=["needs_person"], secret=new_secret()
+        tenant=bakery.account.tenant, url="https://shop.example/hook", event_types=["needs_person"], secret=new_secret()
     )
     for _ in range(2):
         record_test(endpoint)

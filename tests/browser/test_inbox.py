@@ -117,6 +117,27 @@ def test_an_agent_handles_ten_conversations_with_the_keyboard_alone(desk: Desk) 
     assert pressed < 40
 
 
+def test_a_message_that_was_sent_leaves_the_box_and_what_was_written_meanwhile_stays(desk: Desk) -> None:
+    """Even if the answer to another button replaces the box while the message is on its way."""
+    desk.customer_writes("Hello")
+    page = desk.page_of("operator", desk.path())
+    on_their_way: list[Route] = []
+    page.route("**/reply/**", lambda route: on_their_way.append(route))
+    page.get_by_label("Your reply").fill("First.")
+    button(page, "Send").click()
+    button(page, "Take over").click()
+    expect(page.get_by_text("Handled by our-operator")).to_be_visible()
+    expect(page.get_by_label("Your reply")).to_have_value("First.")  # nobody knows yet whether it arrives
+    page.get_by_label("Your reply").fill("First. And then")
+    on_their_way[0].continue_()
+    expect(bubble(page, "First.")).to_be_visible()
+    expect(page.get_by_label("Your reply")).to_have_value("And then")
+    page.unroute("**/reply/**")
+    button(page, "Send").click()
+    expect(bubble(page, "And then")).to_be_visible()
+    expect(page.get_by_label("Your reply")).to_have_value("")
+
+
 def test_marks_several_as_handled(desk: Desk) -> None:
     for number, name in enumerate(["Ann Lee", "Bo Berg", "Cleo Dahl"]):
         desk.customer_writes("Hello", name, f"491510000{number}")
@@ -158,7 +179,7 @@ def test_nothing_is_lost_when_the_session_ends(desk: Desk) -> None:
     login.get_by_label("Username").fill(agent.username)
     login.get_by_label("Password").fill("a-long-password-42")
     login.keyboard.press("Enter")
-    login.wait_for_url(re.compile("/admin/$"))
+    login.wait_for_url(re.compile("/admin/conversations/conversation/$"))
     expect(banner).to_be_hidden(timeout=10_000)
     button(page, "Send").click()
     expect(bubble(page, "The beginning and the end")).to_contain_text("Queued")

@@ -106,7 +106,7 @@ def desk_of(context: BrowserContext, name: str) -> Page:
     page.locator("[name=username]").fill(name)
     page.locator("[name=password]").fill("a-password")
     page.locator("[name=password]").press("Enter")
-    page.wait_for_url(re.compile("/admin/$"))
+    page.wait_for_url(re.compile("/admin/(conversations/conversation/)?$"))
     page.goto(LIST)
     return page
 

@@ -92,14 +92,21 @@ window.Desk = (() => {
         if (form.elements.form_token) sessionStorage.setItem(tokenName(form), form.elements.form_token.value);
     }
 
-    function answered(form, token, isSent) {
+    // Keeps what was written while the message was on its way. sent: its text, or null if it wasn't sent.
+    function answered(form, token, sent) {
         if (!token) return;
         sessionStorage.removeItem(tokenName(form));
-        form.elements.form_token.value = token;
-        if (!isSent) return;
-        const text = form.querySelector("textarea");
-        sessionStorage.removeItem(draftName(text));
-        for (const field of form.querySelectorAll("textarea, [type=file]")) field.value = "";
+        // The answer to another button may have replaced the composer meanwhile.
+        const same = (each) => each.getAttribute("action") === form.getAttribute("action");
+        const current = [...document.querySelectorAll(".desk-reply")].find(same) ?? form;
+        current.elements.form_token.value = token;
+        if (sent === null) return;
+        sessionStorage.removeItem(draftName(form.querySelector("textarea")));
+        const text = current.querySelector("textarea"), file = current.querySelector("[type=file]");
+        if (!text) return; // no further reply is possible
+        text.value = text.value.startsWith(sent) ? text.value.slice(sent.length).trimStart() : text.value;
+        sessionStorage.setItem(draftName(text), text.value);
+        if (file) file.value = "";
         count(text);
     }
 

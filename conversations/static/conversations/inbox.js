@@ -169,7 +169,8 @@
         Desk.sending(form);
         const answer = await meanwhile(() => ask(form.action, { method: "POST", body: data }));
         if (!answer) return;
-        Desk.answered(form, answer.form_token, answer.sent); // before a new composer takes the draft over
+        const sent = answer.sent ? (data.get("text") ?? "") : null;
+        Desk.answered(form, answer.form_token, sent); // before a new composer takes the draft over
         take(answer);
     }
 
