@@ -1,13 +1,8 @@
-"""The phone and the desk show the same. Web, worker and sandbox run as in `make run`.
-
-With SCREENSHOT_FOLDER set, screenshots of the final pages are saved there, for docs/screenshots.
-"""
+"""The phone and the desk show the same. Web, worker and sandbox run as in `make run`."""
 
 import io
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -156,11 +151,6 @@ def cake() -> bytes:
     return file.getvalue()
 
 
-def keep(page: Page, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOT_FOLDER"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
 def is_shown(picture: Locator) -> None:
     """Not only present: it was loaded and is an image."""
     expect(picture).to_be_visible()
@@ -186,7 +176,6 @@ def test_what_a_person_does_with_the_phone_is_seen_at_the_desk(tabs: Tabs) -> No
     expect(phone.page.get_by_text("You deleted this message")).to_be_visible()
     expect(phone.page.locator(".bubble.mine [aria-label=Read]").first).to_be_visible()
     expect(phone.page.locator(".bubble audio")).not_to_have_js_property("readyState", 0)
-    keep(phone.page, "phone")
 
     desk = tabs.desk()
     desk.goto("/admin/conversations/conversation/")
@@ -200,7 +189,6 @@ def test_what_a_person_does_with_the_phone_is_seen_at_the_desk(tabs: Tabs) -> No
     expect(desk.get_by_text("Never mind the price.", exact=True)).to_have_count(0)
     expect(desk.locator(".desk-out .desk-tick-read")).to_have_count(4)
     desk.locator(".desk-bubble img").scroll_into_view_if_needed()
-    keep(desk, "conversation-kinds")
 
 
 def test_the_desk_answers_with_a_file_and_the_phone_shows_it_at_once(tabs: Tabs, parley: Sandboxed) -> None:
@@ -222,7 +210,6 @@ def test_the_desk_answers_with_a_file_and_the_phone_shows_it_at_once(tabs: Tabs,
     buttons = desk.get_by_role("form", name="Reply buttons")
     buttons.get_by_label("Text").fill("When will you fetch it?")
     buttons.get_by_label("Buttons").fill("Saturday\nSunday")
-    keep(desk, "compose")
     buttons.get_by_role("button", name="Send").click()
     phone.page.get_by_role("button", name="Sunday").click()
     expect(desk.locator(".desk-in", has_text="Sunday")).to_be_visible()

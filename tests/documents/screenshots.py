@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 FOLDER = PROJECT / "docs" / "screenshots"
 WIDE, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 COLOURS = 128  # with a palette: a quarter of the size, without a visible difference
-SHOWN = "Hannah Price"
+SHOWN, SHOWN_WITH_PICTURE = "Hannah Price", "Owen Clarke"
 ORDER = (
     ("How much is a cake for 12 people?", "Would you like to order it?"),
     ("Yes please, for Saturday", "Shall I pass the order on?"),
@@ -60,8 +60,11 @@ def take(
         page.goto(url + path)
         match name.split("-")[0]:
             case "conversation":
-                page.get_by_role("link", name=SHOWN).first.click()
+                shows_picture = name == "conversation-kinds"
+                page.get_by_role("link", name=SHOWN_WITH_PICTURE if shows_picture else SHOWN).first.click()
                 expect(page.locator("#transcript")).to_be_visible()
+                if shows_picture:
+                    page.locator(".desk-bubble img").scroll_into_view_if_needed()
                 page.wait_for_load_state("networkidle")
             case "assistant" | "account":  # the only one
                 page.locator("#result_list a[href*=change]").first.click()
@@ -94,5 +97,7 @@ def test_takes_the_pictures_of_the_admin(installation: Installation, browser: Br
         "account": "/admin/whatsapp/whatsappaccount/",
     }
     take(installation, browser, scheme, WIDE, {f"{name}{ending}": path for name, path in pages.items()})
+    if scheme == "light":
+        take(installation, browser, scheme, WIDE, {"conversation-kinds": inbox})
     narrow = {f"{name}-narrow{ending}": inbox for name in ("conversations", "conversation")}
     take(installation, browser, scheme, PHONE, narrow)
