@@ -24,6 +24,10 @@ def ask(sandbox: str, method: str, path: str, body: object = None) -> dict[str, 
     return answer
 
 
+def replies(sandbox: str, chat: str) -> list[str]:
+    return [message["text"] for message in ask(sandbox, "GET", chat)["messages"] if not message["mine"]]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Sends a message on the sandbox's phone, and waits for the reply.")
     parser.add_argument("--sandbox", default="http://127.0.0.1:8800/sandbox")
@@ -39,13 +43,13 @@ def main() -> int:
                 raise SystemExit(f"The sandbox doesn't answer: {error}") from error
             time.sleep(0.2)
     chat = f"/phone/{NUMBER}/{CUSTOMER}"
+    before = len(replies(options.sandbox, chat))
     began = time.monotonic()
     ask(options.sandbox, "POST", f"{chat}/messages", {"kind": "text", "text": "Hello! Are you open today?"})
     while time.monotonic() < deadline:
-        for message in ask(options.sandbox, "GET", chat)["messages"]:
-            if not message["mine"]:
-                print(f"Answered after {time.monotonic() - began:.1f} s: {message['text']}")
-                return 0
+        for reply in replies(options.sandbox, chat)[before:]:
+            print(f"Answered after {time.monotonic() - began:.1f} s: {reply}")
+            return 0
         time.sleep(0.2)
     print("No reply came.", file=sys.stderr)
     return 1
