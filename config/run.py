@@ -56,6 +56,7 @@ def _choose_defaults() -> None:
     choose("MULTITENANT_ENABLED", "false")
     # Less than the time after which honcho kills processes.
     choose("WORKER_STOP_SECONDS", str(KILL_WAIT - 1))
+    choose("WEB_DRAIN_SECONDS", "0")
     choose("PYTHONUNBUFFERED", "1")
     # So that `python` in the Procfile is this interpreter.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
