@@ -5,6 +5,8 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from runtime.row_security import scope
+
 pytest_plugins = [
     "tests.fake_network",
     "tests.stage",
@@ -13,6 +15,8 @@ pytest_plugins = [
     "tests.template_database",
     "tenants.tests.people",
 ]
+
+scope.open_process()  # tests see all rows; requests see those of their user
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _LEFT_OUT = "needs Chromium"

@@ -1,7 +1,10 @@
-"""What holds for every request of a signed-in user: two factors if their role requires them, and a list of sessions."""
+"""What holds for every request of a signed-in user: they see the rows of their businesses, they use two factors if
+their role requires it, and there's a list of their sessions.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 
 from allauth.account.adapter import get_adapter
 from allauth.mfa.utils import is_mfa_enabled
@@ -9,13 +12,15 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.views import APIView
 
-from tenants.access import must_use_two_factors
+from runtime.row_security import scope
+from tenants.access import must_use_two_factors, scope_of
 from tenants.users import user_of
 
 from . import two_factor
@@ -35,11 +40,16 @@ class SignedInMiddleware:
     API keys and admin tokens aren't sessions. They're unaffected.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Until it's known whose request it is, it sees nothing."""
+        with scope.within(scope.NOTHING):
+            response = self.get_response(request)
+            if response.streaming and not isinstance(response, FileResponse):
+                response.streaming_content = _in_this_scope(response.streaming_content)  # type: ignore[attr-defined]
+            return response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: object, kwargs: object
@@ -49,12 +59,19 @@ class SignedInMiddleware:
             return None
         if not request.user.is_authenticated:
             return None
+        scope.enter(scope_of(request.user))
         _note(request)
         if two_factor.was_used(request) or not must_use_two_factors(request.user):
             return None
         if name and (name in OPEN or name.startswith("mfa_")):
             return None
         return _refused(request)
+
+
+def _in_this_scope(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """They're made after the request has ended."""
+    context, made = copy_context(), iter(chunks)
+    return iter(lambda: context.run(next, made, None), None)
 
 
 def _ignores_sessions(view: Callable[..., HttpResponse]) -> bool:

@@ -15,7 +15,9 @@ from rest_framework.views import APIView
 
 from api import keys, rate_limit
 from api.models import AdminToken, ApiKey
-from tenants.access import OPERATORS, OWNERS, Roles, has_role
+from runtime.row_security import scope
+from runtime.row_security.scope import Scope
+from tenants.access import OPERATORS, OWNERS, Roles, has_role, scope_of
 from tenants.sign_in import client_ip
 
 Credential = TypeVar("Credential", ApiKey, AdminToken)
@@ -69,10 +71,12 @@ def _valid(
     Then even a valid token is refused: otherwise, guessing could continue.
     """
     address = client_ip(request)
-    found = find(token, rows.filter(~Exists(rate_limit.blocked(address))))
+    with scope.all_businesses():  # the token says which of them the request sees
+        found = find(token, rows.filter(~Exists(rate_limit.blocked(address))))
     if found is None:
         rate_limit.count_failure(address).enforce()
     else:
+        scope.enter(Scope((found.tenant_id,)) if isinstance(found, ApiKey) else scope_of(found.user))
         keys.record_use(found)
     return found
 

@@ -10,6 +10,8 @@ from importlib import import_module
 
 import django
 
+from runtime.row_security import scope
+
 from . import database, stack, tables
 from .stack import Scale
 from .tables import Goal
@@ -52,6 +54,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     stack.use_environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # when stopped from outside, stop what it started too
+    scope.open_process()
     django.setup()
     print(tables.machine(database.make_ready()))
     scale = Scale(seconds=given.seconds or (2 if given.quick else 5), divisor=10 if given.quick else 1)

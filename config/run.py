@@ -28,6 +28,7 @@ from honcho.manager import KILL_WAIT, Manager
 from honcho.process import Process
 
 from config import env_file
+from runtime.row_security import scope
 
 _INTERRUPTED = 130  # honcho's return code after Ctrl-C
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 def main() -> int:
     try:
         _choose_defaults()
+        scope.open_process()
         django.setup()
         _refuse_taken_port()
         banner = _prepare()

@@ -12,14 +12,13 @@ from django.utils import timezone
 from conversations.desk.attachment_views import AttachmentViews
 from conversations.desk.inbox import InboxList
 from conversations.desk.views import DeskViews
-from tenants.access import NOBODY, OPERATORS
+from tenants.access import NOBODY, OPERATORS, scope_of
 from tenants.empty_states import EmptyState
 from tenants.scoped_admin import ReadOnlyAdmin
 from tenants.users import user_of
 
 from . import notifying, search
 from .desk import extensions
-from .desk.version import Scope
 from .models import Conversation, ConversationMessage, Status
 from .outbox.admin import PauseAdmin
 
@@ -74,7 +73,7 @@ class ConversationAdmin(AttachmentViews, DeskViews):
     ) -> tuple["QuerySet[Conversation]", bool]:
         if not search_term.strip():
             return queryset, False
-        scope = Scope.of(user_of(request))
+        scope = scope_of(user_of(request))
         return search.find(queryset, search_term, None if scope.everyone else scope.tenants), False
 
     def empty_state(self, request: HttpRequest) -> EmptyState:

@@ -96,7 +96,10 @@ class LeadAdmin(TenantScopedAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Lead]", search_term: str
     ) -> tuple["QuerySet[Lead]", bool]:
         term = search_term.strip()
-        return (queryset.filter(_matching(term) | search.numbered(term, "phone", None)) if term else queryset), False
+        if not term:
+            return queryset, False
+        found = Q(conversation__in=search.indexed(conversations_of_leads(term)))
+        return queryset.filter(found | search.numbered(term, "phone", None)), False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         inputs = {
@@ -145,13 +148,10 @@ class LeadAdmin(TenantScopedAdmin):
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Open</a>', url)
 
 
-def _matching(term: str) -> Q:
-    return search.matching(term, Words(SEARCHED), SEARCHED)
-
-
 @extensions.register(search.elsewhere)
 def conversations_of_leads(term: str) -> "QuerySet[Lead, int]":
-    return Lead.objects.filter(_matching(term)).values_list("conversation_id", flat=True)
+    found = Lead.objects.filter(search.matching(term, Words(SEARCHED), SEARCHED))
+    return found.values_list("conversation_id", flat=True)
 
 
 @extensions.register(extensions.panels)

@@ -14,6 +14,7 @@ from assistant.models import Turn
 from conversations.desk import extensions
 from conversations.models import Conversation, ConversationMessage, Status
 from operations import causes, first_steps
+from runtime.row_security.scope import all_businesses
 from tenants.access import for_user
 from tenants.models import Invitation
 from tenants.users import user_of
@@ -69,9 +70,11 @@ def add_dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str,
     broken = causes.causes_for(request)
     held = causes.held_messages(broken)
     by_day = days(messages, first_day)
+    with all_businesses():  # of businesses that the user isn't a member of
+        invitations = list(Invitation.objects.addressed_to(user).select_related("tenant"))
     context["dashboard"] = {
         "checklists": first_steps.checklists(user_of(request)),
-        "invitations": Invitation.objects.addressed_to(user).select_related("tenant"),
+        "invitations": invitations,
         "days": by_day,
         "first_day": first_day,
         "replies": replies(turns),

@@ -22,6 +22,7 @@ from operations.health import WORKER_SECONDS
 from operations.models import MetricCount
 from runtime.jobs import QUEUES
 from runtime.processes import counters
+from runtime.row_security.scope import all_businesses
 from whatsapp.graph import errors as graph_errors
 from whatsapp.graph.access import held_numbers
 
@@ -213,6 +214,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse("the database is unavailable", status=503, content_type="text/plain")
 
 
+@all_businesses()
 def _read() -> bytes:
     """The text, read at most every CACHE_SECONDS in this process. Scrapes that come meanwhile wait for it."""
     global _latest

@@ -47,6 +47,8 @@ if password=$(grep --only-matching --perl-regexp '^POSTGRES_PASSWORD=\K[0-9a-f]+
   (cd / && runuser --user postgres -- psql --quiet --set ON_ERROR_STOP=1) <<SQL
 SELECT 'CREATE ROLE parley LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley') \gexec
 ALTER ROLE parley PASSWORD '$password';
+SELECT 'CREATE ROLE parley_scoped' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'parley_scoped') \gexec
+GRANT parley_scoped TO parley;
 SELECT 'CREATE DATABASE parley OWNER parley' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'parley') \gexec
 REVOKE ALL ON DATABASE parley FROM PUBLIC;
 SQL

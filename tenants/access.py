@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model, QuerySet
 
+from runtime.row_security.scope import EVERYTHING, NOTHING, Scope, all_businesses
+
 from .models import MemberRole, Membership
 
 Person = AbstractBaseUser | AnonymousUser
@@ -37,13 +39,23 @@ def _roles_and_rules(person: Person) -> tuple[dict[int, MemberRole], bool]:
     if not (person.is_authenticated and person.is_active):
         return {}, False
     if not hasattr(person, _CACHE):
-        memberships = Membership.objects.filter(user_id=int(person.pk), tenant__is_active=True).values_list(
-            "tenant_id", "role", "tenant__sign_in_rules__two_factor_roles"
-        )
+        with all_businesses():  # it decides which of them the request sees
+            memberships = list(
+                Membership.objects.filter(user_id=int(person.pk), tenant__is_active=True).values_list(
+                    "tenant_id", "role", "tenant__sign_in_rules__two_factor_roles"
+                )
+            )
         roles = {tenant_id: MemberRole(role) for tenant_id, role, _ in memberships}
         setattr(person, _CACHE, (roles, any(role in (strict or ()) for _, role, strict in memberships)))
     cached: tuple[dict[int, MemberRole], bool] = getattr(person, _CACHE)
     return cached
+
+
+def scope_of(person: Person) -> Scope:
+    """The businesses whose rows this person's requests see."""
+    if is_installation_admin(person):
+        return EVERYTHING
+    return Scope(tuple(sorted(roles_of(person)))) if person.is_authenticated else NOTHING
 
 
 def is_installation_admin(person: Person) -> bool:

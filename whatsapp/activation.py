@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from runtime.row_security.scope import all_businesses
 from tenants.access import Person, is_installation_admin
 
 from .graph import connection_check
@@ -29,7 +30,8 @@ def needs_confirmation(account: WhatsAppAccount, person: Person) -> bool:
 def is_taken(account: WhatsAppAccount) -> bool:
     """Whether another account is active with this number."""
     others = WhatsAppAccount.objects.filter(phone_number_id=account.phone_number_id, is_active=True)
-    return account.is_active and others.exclude(pk=account.pk).exists()
+    with all_businesses():
+        return account.is_active and others.exclude(pk=account.pk).exists()
 
 
 def confirm(account: WhatsAppAccount) -> list[Finding]:

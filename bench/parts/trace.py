@@ -25,6 +25,7 @@ from django.test import Client
 from bench import database, load, stack
 from bench.stack import PROJECT, Scale
 from bench.tables import Goal, goal, print_table
+from runtime.row_security import scope
 
 ROUNDS, WARM_ROUNDS = 8, 3
 LONGEST = 60
@@ -138,5 +139,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     stack.use_environment()
+    scope.open_process()
     django.setup()
     main()

@@ -9,11 +9,12 @@ from django.db.models import Q, QuerySet, TextChoices
 from django.http import HttpRequest
 
 from conversations.models import Conversation
+from runtime.row_security.scope import Scope
+from tenants.access import scope_of
 from tenants.scoped_admin import FilteredList
 from tenants.users import user_of
 
 from .list_rows import ListRow, rows_for
-from .version import Scope
 
 MAX_COUNTED = 1000
 # Of one page, not of the list: where its transcript ends, and whether it shows the details.
@@ -69,7 +70,7 @@ class InboxList(FilteredList):
 
     @property
     def shows_tenant(self) -> bool:
-        scope = Scope.of(self.user)
+        scope = scope_of(self.user)
         return scope.everyone or len(scope.tenants) > 1
 
     def page(self, step: int) -> str:
@@ -90,7 +91,7 @@ def tab_of(request: HttpRequest) -> Tab:
 
 
 def tabs(request: HttpRequest) -> list[TabLink]:
-    counts = counted(Scope.of(user_of(request)), user_of(request))
+    counts = counted(scope_of(user_of(request)), user_of(request))
     links = []
     for tab in Tab:
         query = request.GET.copy()

@@ -22,14 +22,16 @@ from conversations import notifying
 from conversations.models import Conversation, ConversationMessage
 from conversations.replies import WINDOW_CLOSED, reply_blocker
 from notifications import shown
+from runtime.row_security.scope import Scope
 from runtime.untrusted_json import as_id
+from tenants.access import scope_of
 from tenants.scoped_admin import TenantScopedAdmin
 from tenants.users import user_of
 
 from . import extensions, form_tokens, polling, preferences, time_zone, transcript, version
 from .inbox import OF_THE_PAGE, Tab, tab_of, tabs
 from .shared import Shared
-from .version import NOTHING_TOLD, Scope, Version
+from .version import NOTHING_TOLD, Version
 
 Context = dict[str, Any]
 _lists: Shared[dict[str, str]] = Shared(200)
@@ -57,7 +59,7 @@ class InboxPages(TenantScopedAdmin):
         if conversation and self.has_change_permission(request, conversation) and "before" not in request.GET:
             mark_seen(conversation)
             notifying.opened([conversation.pk])
-        seen = version.current(Scope.of(user_of(request)), user_of(request).pk)
+        seen = version.current(scope_of(user_of(request)), user_of(request).pk)
         try:
             inbox = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
@@ -95,7 +97,7 @@ class InboxPages(TenantScopedAdmin):
         """The parts of the page that have changed since the version in `If-None-Match`. Polled by every open page."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        scope = Scope.of(user_of(request))
+        scope = scope_of(user_of(request))
         known = Version.parse(request.headers.get("If-None-Match", ""))
         polling.remember(request, scope)
         now = version.current(scope, user_of(request).pk, pk, known.since)
@@ -111,7 +113,7 @@ class InboxPages(TenantScopedAdmin):
 
         now: from before the parts are read, so that what changes in the meantime is found by the next poll.
         """
-        scope = Scope.of(user_of(request))
+        scope = scope_of(user_of(request))
         parts: dict[str, str] = {}
         title = "Conversations"
         if pk and (now.open != known.open or not known.since):
@@ -192,7 +194,7 @@ class InboxPages(TenantScopedAdmin):
             return HttpResponseRedirect(page_url(conversation, request) if conversation else inbox)
         notices = [{"level": each.level_tag, "text": str(each)} for each in messages.get_messages(request)]
         known, pk = Version.parse(request.POST.get("version", "")), conversation.pk if conversation else None
-        now = version.current(Scope.of(user_of(request)), user_of(request).pk, pk, known.since)
+        now = version.current(scope_of(user_of(request)), user_of(request).pk, pk, known.since)
         return self._changes(request, pk, known, now, notices=notices, **more)
 
 

@@ -13,10 +13,11 @@ from threading import Lock
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 
+from runtime.row_security.scope import Scope
 from tenants.users import user_of
 
 from . import version
-from .version import Scope, Version
+from .version import Version
 
 TRUSTED_SECONDS = 10
 MAX_REMEMBERED = 5000  # sessions per process

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db import connection
 
-from tenants.access import is_installation_admin, tenants_of
+from runtime.row_security.scope import Scope, within
 
 from .transcript import MAX_LIVE
 
@@ -63,19 +62,6 @@ _OF_ALL = _statement("true", "true", _WITHOUT_TENANT)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose conversations a user sees: those of these businesses, or all."""
-
-    tenants: tuple[int, ...]
-    everyone: bool = False
-
-    @classmethod
-    def of(cls, user: User) -> "Scope":
-        everyone = is_installation_admin(user)
-        return cls(() if everyone else tuple(sorted(tenants_of(user))), everyone)
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """An empty part was never seen. `since`: the first message of the open transcript, or "0". `told`: how many
     notifications are open, and the newest."""
@@ -104,7 +90,7 @@ def current(scope: Scope, user_id: int, conversation_id: int | None = None, sinc
         "open": conversation_id,
         "since": int(since or 0),
     }
-    with connection.cursor() as cursor:
+    with within(scope), connection.cursor() as cursor:
         cursor.execute(_OF_ALL if scope.everyone else _OF_TENANTS, values)
         inbox, opened, told = cursor.fetchone()
     return Version(inbox, opened, since, told)

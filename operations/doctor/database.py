@@ -11,6 +11,9 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from runtime.row_security import policies
+from runtime.row_security.scope import ROLE
+
 from .findings import Finding, error, ok, warning
 
 OLDEST_VERSION = 15
@@ -27,7 +30,7 @@ TIMEOUTS = {
 }
 
 
-def _rows(sql: str, *values: int | float | list[str]) -> list[tuple[Any, ...]]:
+def _rows(sql: str, *values: int | float | str | list[str]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values or None)
         return list(cursor.fetchall())
@@ -82,7 +85,11 @@ def rights() -> Iterator[Finding]:
             f"Parley uses the superuser {role}.",
             "Use a role that can only read and write Parley's tables: see docs/deployment.md#roles.",
         )
-    tables = [model._meta.db_table for model in apps.get_models() if model._meta.managed]
+    tables = [
+        model._meta.db_table
+        for model in apps.get_models()
+        if model._meta.managed and not getattr(model, "append_only", False)
+    ]
     missing = [
         name
         for name, allowed in _rows(
@@ -96,13 +103,39 @@ def rights() -> Iterator[Finding]:
     if missing:
         yield error(
             f"The role {role} can't read and write {', '.join(sorted(missing)[:5])}.",
-            f"As their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+            "Run: python manage.py create_database_roles, as docs/deployment.md#roles says.",
         )
     else:
         yield ok(f"The role {role} has the rights it needs.")
     for name, variable in TIMEOUTS.items():
         if _rows(f"SHOW {name}")[0][0] == "0":
             yield warning(f"The database has no {name}.", f"Set {variable}, or: ALTER ROLE {role} SET {name} = …")
+
+
+def separation() -> Iterator[Finding]:
+    """Whether PostgreSQL itself keeps the businesses apart: docs/adr/0018-row-level-security.md."""
+    role, is_superuser, bypasses, owns, inherits, scoped = _rows(
+        "SELECT current_user, r.rolsuper, r.rolbypassrls, pg_has_role(c.relowner, 'USAGE'),"
+        " s.oid IS NOT NULL AND pg_has_role(s.oid, 'USAGE'), s.oid IS NOT NULL AND pg_has_role(s.oid, 'MEMBER')"
+        " FROM pg_roles r JOIN pg_class c ON c.oid = to_regclass('tenants')"
+        " LEFT JOIN pg_roles s ON s.rolname = %s WHERE r.rolname = current_user",
+        ROLE,
+    )[0]
+    remedy = "Run: python manage.py create_database_roles, as docs/deployment.md#roles says."
+    if not scoped:
+        make = error if settings.MULTITENANT_ENABLED else warning
+        yield make("Row-level security is off: only Parley's own filters keep the businesses apart.", remedy)
+    elif unprotected := policies.missing():
+        yield error(
+            f"Row-level security doesn't protect {', '.join(sorted(unprotected)[:5])}.", "Run: python manage.py migrate"
+        )
+    elif inherits and not (owns or is_superuser or bypasses):
+        yield error(f"The role {role} can't see any business's rows.", remedy)
+    else:
+        yield ok("Row-level security keeps the businesses apart.")
+    if (owns or bypasses) and not is_superuser:
+        what = "owns the tables, so it can change and drop them" if owns else "bypasses row-level security"
+        yield warning(f"Parley runs with the role {role}, which {what}.", remedy)
 
 
 def load() -> Iterator[Finding]:

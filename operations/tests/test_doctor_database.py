@@ -28,7 +28,7 @@ def test_finds_rights_and_timeouts_that_are_missing() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE doctor_role; SET LOCAL ROLE doctor_role; SET LOCAL statement_timeout = 0")
     levels = {each.level: f"{each.text} {each.remedy}" for each in bad(database.rights)}
-    assert "TO doctor_role" in levels[Level.ERROR]
+    assert "The role doctor_role can't read and write" in levels[Level.ERROR]
     assert "DATABASE_STATEMENT_SECONDS" in levels[Level.WARNING]
 
 

@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from runtime import jobs
 from runtime.clock import from_now
+from runtime.row_security.scope import all_businesses
 from tenants.models import Invitation, Membership, Tenant, normalized
 
 EMAIL_TASK = "tenants.tasks.email_invitation"
@@ -87,6 +88,7 @@ def email_was_sent(invitation_id: int) -> None:
     Invitation.objects.filter(pk=invitation_id).update(emailed_at=Now())
 
 
+@all_businesses()  # an invitee is no member yet
 def find(token: str) -> Invitation | None:
     """The valid invitation of a link."""
     return Invitation.objects.valid().select_related("tenant").filter(token_hash=_hash(token)).first()
@@ -98,6 +100,7 @@ def free_username(email: str) -> str:
     return f"{name}-{secrets.token_hex(3)}" if User.objects.filter(username__iexact=name).exists() else name
 
 
+@all_businesses()
 def accept_with_new_account(token: str, user: User) -> bool:
     """Save a new user, who becomes a member. False if the link no longer works, or the address has an account now."""
     with transaction.atomic():
@@ -112,6 +115,7 @@ def accept_with_new_account(token: str, user: User) -> bool:
     return True
 
 
+@all_businesses()
 def create_invited(email: str, first_name: str, last_name: str) -> User | None:
     """An account without a password for a confirmed address, if it was invited. Its owner then accepts in the admin."""
     with transaction.atomic():
@@ -127,12 +131,19 @@ def create_invited(email: str, first_name: str, last_name: str) -> User | None:
     return user
 
 
+@all_businesses()
 def accept(invitation_id: int, user: User) -> Membership | None:
     """Make the user a member. None if the invitation is gone or isn't addressed to them."""
     with transaction.atomic():
         mine = Invitation.objects.addressed_to(user).select_for_update(of=("self",))
         invitation = mine.filter(pk=invitation_id).first()
         return _join(invitation, user) if invitation else None
+
+
+@all_businesses()
+def decline(invitation_id: int, user: User) -> bool:
+    """False if the invitation is gone or isn't addressed to them."""
+    return bool(Invitation.objects.addressed_to(user).filter(pk=invitation_id).delete()[0])
 
 
 def _join(invitation: Invitation, user: User) -> Membership:

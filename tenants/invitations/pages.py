@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from runtime.row_security.scope import all_businesses
 from tenants.models import Invitation
 from tenants.users import user_of
 
@@ -26,7 +27,9 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
     context = {**admin.site.each_context(request), "invitation": invitation}
     if invitation is None:
         return render(request, "tenants/invitation.html", context, status=404)
-    if Invitation.objects.addressed_to(request.user).filter(pk=invitation.pk).exists():
+    with all_businesses():
+        is_theirs = Invitation.objects.addressed_to(request.user).filter(pk=invitation.pk).exists()
+    if is_theirs:
         return redirect("admin:index")
     if inviting.account_of(invitation.email):
         return render(request, "tenants/invitation.html", {**context, "has_account": True})
@@ -53,6 +56,6 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         if membership is None:
             raise Http404
         messages.success(request, f"You're now a member of {membership.tenant}.")
-    elif not Invitation.objects.addressed_to(user).filter(pk=pk).delete()[0]:
+    elif not inviting.decline(pk, user):
         raise Http404
     return redirect("home")

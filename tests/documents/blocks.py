@@ -34,6 +34,10 @@ LEFT_OUT = {
     ("docs/deployment.md", "python -m gunicorn"): "It's for a production server.",
     ("docs/deployment.md", "WEB_CONCURRENCY=2 python -m gunicorn"): "It's for a production server.",
     ("docs/deployment.md", "DATABASE_STATEMENT_SECONDS=0"): "It needs a PostgreSQL server with two roles.",
+    (
+        "docs/deployment.md",
+        "DATABASE_URL=postgres://postgres",
+    ): "It needs a PostgreSQL server: see tests/test_database_roles.py.",
     ("docs/first-change.md", "python -m pytest -n 0 api"): "It fails until you've made the change.",
     ("docs/first-change.md", "python manage.py makemigrations"): "It needs the change.",
     ("docs/first-change.md", "python -m pytest -n 0 leads"): "It needs the change.",

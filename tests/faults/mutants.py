@@ -13,6 +13,8 @@ from typing import Any
 import django
 from django.core.management import execute_from_command_line
 
+from runtime.row_security import scope
+
 
 def chosen() -> str:
     """The mutant of this run; '' for none."""
@@ -98,6 +100,7 @@ UNGUARDED = {"no-unique-wamid": "DROP INDEX message_once_by_wamid"}
 if __name__ == "__main__":
     mutant, *arguments = sys.argv[1:]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    scope.open_process()
     django.setup()
     apply(mutant)
     execute_from_command_line(["manage.py", *arguments])

@@ -26,6 +26,7 @@ from tests.both_businesses import SECRET, THEIRS, rows_of, two_businesses
 from tests.fake_network import FakeNetwork
 from tests.isolation_report import Report
 from tests.stage import completion
+from tests.walls import without_row_security
 
 from .requests import OUR_SECRET, Request, Requests
 from .snapshot import Snapshot
@@ -150,6 +151,7 @@ def test_many_requests_find_nothing(fuzz: Fuzz, shard: int) -> None:
 
 
 def test_holes_in_the_admin_are_found(fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_row_security(monkeypatch)
     monkeypatch.setattr(scoped_admin, "for_user", lambda rows, *_: rows)
     monkeypatch.setattr(scoped_admin, "has_role", lambda person, roles, _: has_role_anywhere(person, roles))
     findings = " ".join(fuzz(SEED, FEW // 2))
@@ -158,5 +160,6 @@ def test_holes_in_the_admin_are_found(fuzz: Fuzz, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_hole_in_the_api_is_found(fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_row_security(monkeypatch)
     monkeypatch.setattr(ApiView, "visible", lambda self, rows, tenant_path="tenant": rows)
     assert "shows a row" in " ".join(fuzz(SEED, FEW // 2))

@@ -15,6 +15,7 @@ from runtime import crashpoints
 from runtime.database import retry_on_new_connection
 from runtime.group_commit import NotStored
 from runtime.processes import counters
+from runtime.row_security.scope import all_businesses
 
 from . import ingest, parsing, quota, routing
 
@@ -45,6 +46,7 @@ class WebhookView(APIView):
         return _text(challenge, 200) if challenge else _text("hub.challenge is missing", 400)
 
     @extend_schema(exclude=True)
+    @all_businesses()
     def post(self, request: Request) -> HttpResponse:
         began = time.monotonic()
         response = self._store(request)

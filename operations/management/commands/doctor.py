@@ -13,6 +13,7 @@ BEFORE: dict[str, Check] = {"database": database.reachable}
 NEEDS_DATABASE: dict[str, Check] = {
     "migrations": database.migrations,
     "database role": database.rights,
+    "separation": database.separation,
     "database load": database.load,
     "tables": database.tables,
     "prepared statements": database.pooler,
