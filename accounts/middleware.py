@@ -1,5 +1,5 @@
 """What holds for every request of a signed-in user: they see the rows of their businesses, they use two factors if
-their role requires it, and there's a list of their sessions.
+their role requires it, there's a list of their sessions, and it's them whom the audit log names.
 """
 
 import time
@@ -19,11 +19,14 @@ from django.urls import reverse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.views import APIView
 
+from audit.acting import acting
 from runtime.row_security import scope
 from tenants.access import must_use_two_factors, scope_of
-from tenants.users import user_of
+from tenants.users import actor_of, user_of
 
-from . import two_factor
+from . import recording, two_factor
+
+__all__ = ["SignedInMiddleware", "recording"]  # the latter is imported to listen
 
 NOTED_EVERY = 300  # seconds: how exact “last seen” is
 _NOTED = "noted"
@@ -45,7 +48,7 @@ class SignedInMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Until it's known whose request it is, it sees nothing."""
-        with scope.within(scope.NOTHING):
+        with scope.within(scope.NOTHING), acting(lambda: actor_of(request)):
             response = self.get_response(request)
             if response.streaming and not isinstance(response, FileResponse):
                 response.streaming_content = _in_this_scope(response.streaming_content)  # type: ignore[attr-defined]

@@ -10,6 +10,10 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from audit.choices import Action
+from audit.recording import businesses_of, record
+from audit.watching import quietly
+
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -37,7 +41,9 @@ def reset(user: User) -> int:
     """Remove a user's factors and recovery codes, and end their sessions. Returns the number of factors."""
     with transaction.atomic():
         factors = int(Authenticator.objects.filter(user=user, type__in=FACTORS).count())
-        Authenticator.objects.filter(user=user).delete()
+        with quietly():
+            Authenticator.objects.filter(user=user).delete()
+        record(Action.FACTORS_RESET, businesses_of(user.pk), user)
         for session in UserSession.objects.filter(user=user):
             session.end()
     return factors

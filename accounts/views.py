@@ -6,6 +6,7 @@ from typing import Any
 import requests
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from allauth.usersessions.internal.flows.sessions import end_other_sessions, end_sessions
 from allauth.usersessions.models import UserSession
@@ -14,15 +15,19 @@ from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
+from django.db import transaction
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from audit.choices import Action
+from audit.recording import businesses_of, record
 from runtime.untrusted_json import as_id, one_line
 from tenants.sign_in import SignInForm
-from tenants.users import user_of
+from tenants.users import actor_of, user_of
 
 from .devices import device
 
@@ -63,6 +68,14 @@ class SignIn(LoginView):
         }
 
 
+class NewRecoveryCodes(GenerateRecoveryCodesView):  # type: ignore[misc]  # allauth has no types
+    def form_valid(self, form: Form) -> HttpResponse:
+        with transaction.atomic():
+            response: HttpResponse = super().form_valid(form)
+            record(Action.CODES_GENERATED, businesses_of(user_of(self.request).pk))
+        return response
+
+
 @require_safe
 def sign_in_elsewhere(request: HttpRequest, provider_id: str) -> HttpResponse:
     """To the OpenID Connect provider, unless it can't be reached."""
@@ -92,14 +105,18 @@ def sessions(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     which = request.POST.get("end", "")
     if which == "others":
-        end_other_sessions(request, user)
+        with transaction.atomic():
+            end_other_sessions(request, user)
+            record(Action.SESSIONS_ENDED, businesses_of(user.pk))
         messages.success(request, "You're signed out everywhere else.")
         return redirect("sessions")
     if request.method == "POST":
         ended = UserSession.objects.filter(user=user, pk=pk) if (pk := as_id(which)) else None
         if not ended:
             raise Http404
-        end_sessions(request, list(ended))
+        with transaction.atomic():
+            end_sessions(request, list(ended))
+            record(Action.SESSIONS_ENDED, businesses_of(user.pk), actor=actor_of(request, user))
         messages.success(request, "The session has ended.")
         return redirect("sessions")
     rows = sorted(UserSession.objects.purge_and_list(user), key=lambda row: row.last_seen_at, reverse=True)

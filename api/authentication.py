@@ -105,6 +105,16 @@ class MayChangeSettings(HasWriteScope):
     roles = OWNERS
 
 
+class OfOwner(BasePermission):
+    """Only owners see this, so the key's creator must still be one."""
+
+    message = "Only a key whose creator is an owner can read this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        key = request.auth
+        return isinstance(key, ApiKey) and has_role(key.created_by, OWNERS, key.tenant_id)
+
+
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = ApiKeyAuthentication
     name = "apiKey"

@@ -9,6 +9,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from api.models import AdminToken, ApiKey
+from audit.acting import become
+from tenants.sign_in import client_ip
 
 from . import rate_limit
 from .authentication import ApiKeyAuthentication, HasWriteScope
@@ -39,6 +41,7 @@ class TenantScopedView(GenericAPIView[Row]):
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         if isinstance(request.auth, ApiKey | AdminToken):
+            become(request.auth.actor(client_ip(request)))
             self.allowance = rate_limit.count(request.auth)
             self.allowance.enforce()
 

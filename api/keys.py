@@ -6,11 +6,13 @@ import hmac
 import secrets
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from api.models import AdminToken, ApiKey
+from audit import watching
 from runtime.clock import from_now
 
 KEY_PREFIX, ADMIN_PREFIX = "prk", "pra"  # let secret scanners recognize a leaked key
@@ -44,14 +46,15 @@ def record_use(key: ApiKey | AdminToken) -> None:
 
 def revoke(keys: "QuerySet[ApiKey] | QuerySet[AdminToken]") -> int:
     """Revoke these keys. Returns how many were still active."""
-    return keys.filter(revoked_at=None).update(revoked_at=Now())
+    return watching.update(keys.filter(revoked_at=None), revoked_at=Now())
 
 
 def generate_admin_token(user: User) -> str:
     """Generate a token that replaces the user's current one. It can't be recovered later."""
-    revoke(AdminToken.objects.filter(user=user))
     token = f"{ADMIN_PREFIX}_{secrets.token_urlsafe(32)}"
-    AdminToken.objects.create(user=user, hash=_hash(token), expires_at=from_now(ADMIN_TOKEN_SECONDS))
+    with transaction.atomic():
+        revoke(AdminToken.objects.filter(user=user))
+        AdminToken.objects.create(user=user, hash=_hash(token), expires_at=from_now(ADMIN_TOKEN_SECONDS))
     return token
 
 

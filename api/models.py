@@ -6,7 +6,10 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
+from audit.acting import Actor
+from audit.choices import ActorKind
 from tenants.models import Membership, Tenant
+from tenants.users import full_name
 
 MAX_KEYS = 20  # per business, because each has a rate limit of its own
 
@@ -62,6 +65,9 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def actor(self, address: str | None) -> Actor:
+        return Actor(ActorKind.API_KEY, f"API key “{self.name}” ({self.prefix}_…)", self.pk, address)
+
     def clean(self) -> None:
         in_use = ApiKey.objects.filter(tenant_id=self.tenant_id, revoked_at=None).exclude(pk=self.pk)
         if in_use.count() >= MAX_KEYS:
@@ -95,6 +101,9 @@ class AdminToken(models.Model):
 
     def __str__(self) -> str:
         return f"token of {self.user}"
+
+    def actor(self, address: str | None) -> Actor:
+        return Actor(ActorKind.ADMIN_TOKEN, f"{full_name(self.user)}, with an admin token", self.pk, address)
 
 
 class RateWindow(models.Model):

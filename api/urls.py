@@ -8,6 +8,7 @@ from api.not_found import NotFoundView
 from api.staff.tenants import TenantViewSet
 from api.staff.whatsapp_accounts import WhatsAppAccountViewSet
 from api.views.assistant import AssistantView, UsageView
+from api.views.audit import AuditView
 from api.views.conversations import ConversationsView, ConversationView, HandBackView, TakeOverView
 from api.views.keys import KeyView
 from api.views.knowledge import ChunksView, KnowledgeFilesView, ReadAgainView, SourcesView, SourceView
@@ -38,6 +39,7 @@ with_api_key: list[URLPattern] = [
     path("knowledge/files", KnowledgeFilesView.as_view(), name="api_knowledge_files"),
     path("assistant", AssistantView.as_view(), name="api_assistant"),
     path("usage", UsageView.as_view(), name="api_usage"),
+    path("audit", AuditView.as_view(), name="api_audit"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

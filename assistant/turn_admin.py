@@ -1,8 +1,13 @@
 """The record of the assistant's turns."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from audit.recording import record_reading
 from tenants.scoped_admin import ReadOnlyAdmin
 
 from .models import Turn
@@ -50,6 +55,11 @@ class TurnAdmin(ReadOnlyAdmin):
         ),
     ]
     readonly_fields = ["result", "tokens", "price", "duration", "messages_of_turn", "whole_prompt"]
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if turn := self.get_object(request, unquote(object_id)):
+            record_reading(turn.conversation.tenant_id, turn.conversation)
+        return super().change_view(request, object_id, *args, **kwargs)
 
     @admin.display(description="outcome", ordering="state")
     def result(self, turn: Turn) -> str:

@@ -38,6 +38,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Data protection": [
         ("Retention", "auto_delete", "privacy.RetentionPolicy"),
         ("Erasures", "person_remove", "privacy.Erasure"),
+        ("Audit log", "history", "audit.AuditEntry"),
     ],
     "Installation": [
         ("Users", "manage_accounts", "auth.User"),

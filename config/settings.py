@@ -121,6 +121,7 @@ MEDIA_SECONDS = env.float("MEDIA_SECONDS", default=120)
 ATTACHMENT_WAIT_SECONDS = env.float("ATTACHMENT_WAIT_SECONDS", default=20)
 SENDING_SECONDS = env.float("SENDING_SECONDS", default=60)
 FAILED_JOBS_DAYS = env.int("FAILED_JOBS_DAYS", default=30)
+AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=365)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=15)
 # Multiplies every wait of the two retry tables.
 RETRY_TIME_SCALE = env.float("RETRY_TIME_SCALE", default=1)
@@ -136,8 +137,6 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "config.formats"
-# The webhook's URL has no trailing slash, and Meta doesn't follow redirects.
-APPEND_SLASH = True
 # Meta's deliveries are up to 3 MB; the view answers 413 above that.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
@@ -159,6 +158,7 @@ INSTALLED_APPS = [
     *sign_in.APPS,
     "csp",
     "procrastinate.contrib.django",
+    "audit",
     "tenants",
     "accounts",
     "webhooks",

@@ -9,6 +9,7 @@ from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from audit.recording import record_reading
 from conversations.desk.attachment_views import AttachmentViews
 from conversations.desk.inbox import InboxList
 from conversations.desk.views import DeskViews
@@ -143,6 +144,11 @@ class ConversationMessageAdmin(ReadOnlyAdmin):
     ) -> tuple["QuerySet[ConversationMessage]", bool]:
         term = search_term.strip()
         return (search.find_messages(queryset, term) if term else queryset), False
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if message := self.get_object(request, unquote(object_id)):
+            record_reading(message.conversation.tenant_id, message.conversation)
+        return super().change_view(request, object_id, *args, **kwargs)
 
     @admin.display(description="from", ordering="origin")
     def sender(self, message: ConversationMessage) -> str:

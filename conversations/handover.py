@@ -7,6 +7,9 @@ from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
+from audit.acting import current
+from audit.choices import Action
+from audit.recording import record, words
 from notifications.choices import Kind
 from runtime.notify import notify_workers_on_commit
 
@@ -40,9 +43,11 @@ def take_over(conversation_id: int, user: User | None) -> None:
     Cancels the assistant's queued replies. A reply that is already *sending* may still arrive.
     """
     with transaction.atomic():
-        Conversation.objects.filter(pk=conversation_id).update(
-            handled_by=Conversation.Handler.OPERATOR, operator=user, person_at=Now(), updated_at=Now()
-        )
+        taken = Conversation.objects.filter(pk=conversation_id)
+        if user:
+            for conversation in taken.exclude(handled_by=Conversation.Handler.OPERATOR, operator=user):
+                record(Action.TOOK_OVER, [conversation.tenant_id], conversation, object=words(conversation))
+        taken.update(handled_by=Conversation.Handler.OPERATOR, operator=user, person_at=Now(), updated_at=Now())
         queued = ConversationMessage.objects.filter(
             conversation_id=conversation_id, origin="assistant", status=Status.QUEUED
         )
@@ -60,6 +65,8 @@ def hand_back(conversation_id: int) -> None:
             updated_at=Now(),
         )
         if handed_back:
+            for conversation in Conversation.objects.filter(pk=conversation_id) if current() else ():
+                record(Action.HANDED_BACK, [conversation.tenant_id], conversation, object=words(conversation))
             notifying.answered([conversation_id])
             for hook in _hand_back_hooks:
                 hook(conversation_id)

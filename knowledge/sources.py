@@ -10,9 +10,10 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.validators import URLValidator
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from audit import watching
 from conversations.files import removal
 from conversations.files.uploads import name_of
 from runtime.clock import from_now
@@ -92,7 +93,9 @@ def switch(sources: "QuerySet[Source]", enabled: bool) -> None:
     """Turn sources on or off. A sitemap's pages follow it."""
     with transaction.atomic():
         ids = list(sources.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-        Source.objects.filter(Q(pk__in=ids) | Q(parent__in=ids)).update(enabled=enabled, updated_at=Now())
+        pages = Source.objects.filter(parent__in=ids).exclude(pk__in=ids)
+        watching.update(Source.objects.filter(pk__in=ids), enabled=enabled, updated_at=Now())
+        pages.update(enabled=enabled, updated_at=Now())
 
 
 def checked_url(text: str) -> str:

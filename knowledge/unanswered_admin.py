@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from audit import watching
 from runtime.untrusted_json import as_id
 from tenants.access import NOBODY, OPERATORS
 from tenants.scoped_admin import TenantScopedAdmin
@@ -62,7 +63,7 @@ class UnansweredQuestionAdmin(TenantScopedAdmin):
     def _dismiss(self, request: HttpRequest) -> HttpResponse:
         ids = _ids(request.POST.get("ids", ""))
         mine = self.changeable(request, self.get_queryset(request)).filter(pk__in=ids, done_at=None)
-        if mine.update(done_at=Now()):
+        if watching.update(mine, done_at=Now()):
             messages.success(request, "Dismissed.")
         return HttpResponseRedirect(request.path)
 
@@ -87,4 +88,4 @@ def mark_answered(request: HttpRequest, source: Source) -> None:
     """Remove the questions that this new source answers from the list."""
     if ids := _ids(request.GET.get(ANSWERING, "")):
         asked = UnansweredQuestion.objects.filter(tenant=source.tenant_id, pk__in=ids, done_at=None)
-        asked.update(done_at=Now())
+        asked.update(done_at=Now())  # a part of adding the source

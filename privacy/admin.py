@@ -10,8 +10,11 @@ from tenants.access import OWNERS
 from tenants.scoped_admin import TenantScopedAdmin
 
 from . import erasing
+from .audit_log.admin import AuditEntryAdmin
 from .forms import ErasureForm, RetentionForm
 from .models import Erasure, RetentionPolicy
+
+__all__ = ["AuditEntryAdmin", "ErasureAdmin", "RetentionPolicyAdmin"]  # the first is imported to register it
 
 
 @admin.register(Erasure)

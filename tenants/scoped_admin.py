@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import PermissionDenied
-from django.db import router
+from django.db import router, transaction
 from django.db.models import ForeignKey, Model, ProtectedError, QuerySet, URLField
 from django.db.models.deletion import Collector
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +16,9 @@ from django.utils.text import capfirst
 from django.views.defaults import page_not_found
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.views import ChangeList
+
+from audit.choices import Action
+from audit.recording import record
 
 from .access import (
     ANYONE,
@@ -216,8 +219,17 @@ class TenantScopedAdmin(UnfoldModelAdmin, admin.ModelAdmin[Any]):  # type: ignor
     def response_action(self, request: HttpRequest, queryset: Rows, *args: Any, **kwargs: Any) -> Any:
         action = self.get_actions(request).get(request.POST.get("action", ""))
         reads = action is not None and "view" in getattr(action[0], "allowed_permissions", ())
-        rows = queryset if reads else self.changeable(request, queryset)
-        return super().response_action(request, rows, *args, **kwargs)
+        if not reads:
+            with transaction.atomic():  # with what the audit log says of it
+                return super().response_action(request, self.changeable(request, queryset), *args, **kwargs)
+        response = super().response_action(request, queryset, *args, **kwargs)
+        if response is not None and response.get("Content-Disposition", "").startswith("attachment"):
+            chosen = (
+                {} if request.POST.get("select_across") == "1" else {"pk__in": request.POST.getlist("_selected_action")}
+            )
+            tenants = queryset.filter(**chosen).order_by().values_list(self.tenant_path, flat=True).distinct()
+            record(Action.EXPORTED, list(tenants), object=plural(self.model))
+        return response
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         if not self.has_delete_permission(request, obj):

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from api.tests.clients import issue_key
 from assistant.models import Assistant, Turn
+from audit.models import AuditEntry
 from conversations.models import ConversationNote, Pause
 from conversations.tests.rows import conversation, message, owner
 from knowledge.models import Source, UnansweredQuestion
@@ -79,6 +80,9 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
             tenant=tenant, conversation=talk, name=f"{mark} lead", source=mark, first_text=mark, fields={"size": mark}
         ),
         "privacy/erasure": Erasure.objects.create(tenant=tenant, finished_at=now),
+        "audit/auditentry": AuditEntry.objects.create(
+            tenant=tenant, actor_kind="person", actor=f"{mark} person", action="changed", object=f"{mark} settings"
+        ),
         "privacy/retentionpolicy": RetentionPolicy.objects.create(tenant=tenant, messages_days=400),
         "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
         "knowledge/source": Source.objects.create(

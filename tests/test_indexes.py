@@ -5,7 +5,18 @@ from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.db.models import CharField
 
-OURS = {"tenants", "webhooks", "notifications", "conversations", "leads", "knowledge", "assistant", "whatsapp", "api"}
+OURS = {
+    "audit",
+    "tenants",
+    "webhooks",
+    "notifications",
+    "conversations",
+    "leads",
+    "knowledge",
+    "assistant",
+    "whatsapp",
+    "api",
+}
 # Choices that the database doesn't check: an unknown kind or event type harms nothing.
 UNCHECKED = {"conversation_messages.kind", "webhook_events.type"}
 

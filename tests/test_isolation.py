@@ -50,6 +50,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "whatsapp/whatsappaccount": (ALL, OWNER, OWNER, OWNER),
     "whatsapp/quarantinedevent": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "privacy/erasure": (OWNER, OWNER, EVIDENCE, EVIDENCE),
+    "audit/auditentry": (OWNER, EVIDENCE, EVIDENCE, EVIDENCE),
     "privacy/retentionpolicy": (OWNER, OWNER, OWNER, OWNER),
     "conversations/pause": (NONE, EVIDENCE, EVIDENCE, EVIDENCE),
     "auth/user": (NONE, NONE, NONE, NONE),
@@ -105,10 +106,8 @@ OPEN = [
     "api/docs",
     "api/schema",
     "api/whatsapp/webhook",
-    *("healthz", "readyz"),
-    "invitation/<str:token>/",
-    *("manifest.webmanifest", "service-worker.js"),
-    "metrics",
+    *("healthz", "readyz", "invitation/<str:token>/"),
+    *("manifest.webmanifest", "service-worker.js", "metrics"),
 ]
 OF_ONE_ACCOUNT = ["account/"]  # accounts/tests
 TESTED_BELOW = ["admin/autocomplete/", "admin/auth/user/<id>/password/"]
@@ -121,6 +120,7 @@ FILES = [f"{DESK}{end}/" for end in ("attachments/<int:attachment_id>", "templat
 # tests/test_resuming.py, operations/tests/test_first_steps.py, webhooks/tests/test_endpoint_page.py
 ELSEWHERE = ["admin/conversations/pause/<int:pk>/resume/", "admin/checklist/<int:pk>/dismiss/"]
 ELSEWHERE += [f"admin/webhooks/webhookendpoint/<int:pk>/deliveries/{x}" for x in ("", "<int:delivery_id>/send-again/")]
+ELSEWHERE += ["admin/audit/auditentry/export/<str:kind>/"]  # privacy/tests/test_audit_page.py
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 

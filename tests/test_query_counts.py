@@ -36,7 +36,7 @@ from whatsapp.tests.factories import Json, change, inbound, status, text_message
 # notification add one each.
 DUPLICATE, STORED, NOTIFIED, STATUS, ADD = 8, 9, 10, 9, 4
 # A batch of replies; PAGES: the desk's list and a transcript.
-CLAIM, CLOSE, CLAIM_MESSAGES, ACCESS, RECORD, PAGES = 2, 6, 1, 2, 3, (14, 22)
+CLAIM, CLOSE, CLAIM_MESSAGES, ACCESS, RECORD, PAGES = 2, 6, 1, 2, 3, (14, 23)
 EVERYTHING = Shares(limit=100, by_tenant={}, anyone_else=100)
 COMPLETION = Completion("Yes.", "m", 20, 0, 5, False, 0.1)
 ANSWERED = Outcome(COMPLETION, None, None, 0.1, False)

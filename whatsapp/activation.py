@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from audit import watching
 from runtime.row_security.scope import all_businesses
 from tenants.access import Person, is_installation_admin
 
@@ -46,7 +47,7 @@ def _activate(account: WhatsAppAccount) -> Finding:
     try:
         with transaction.atomic():
             # Only what Meta was asked about: someone may have entered another number meanwhile.
-            is_done = _same(account).update(is_active=True)
+            is_done = watching.update(_same(account), is_active=True)
     except IntegrityError:
         return Finding(False, TAKEN)
     return Finding(bool(is_done), "The account is active." if is_done else "The account was changed. Test it again.")

@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from api.authentication import AdminTokenAuthentication
@@ -35,6 +37,20 @@ class StaffViewSet(TenantScopedView[Row], ModelViewSet[Row]):
         super().check_object_permissions(request, obj)
         if not has_role(request.user, self._roles, tenant_id_of(obj, self.tenant_path)):
             self.permission_denied(request)
+
+    # Each in one transaction with its entry in the audit log.
+
+    def perform_create(self, serializer: BaseSerializer[Row]) -> None:
+        with transaction.atomic():
+            serializer.save()
+
+    def perform_update(self, serializer: BaseSerializer[Row]) -> None:
+        with transaction.atomic():
+            serializer.save()
+
+    def perform_destroy(self, instance: Row) -> None:
+        with transaction.atomic():
+            instance.delete()
 
     @property
     def _roles(self) -> Roles:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
+from django.db import transaction
 from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
@@ -16,6 +17,7 @@ from api.authentication import MayChangeSettings
 from api.base import ApiView
 from api.serializers.fields import FIELDS_OF_MODELS, SECRET, IsSetField
 from assistant.models import Assistant, Turn
+from audit import watching
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
@@ -83,8 +85,10 @@ class AssistantView(ApiView[Assistant]):
         changes = AssistantSerializer(Assistant.of(self.key.tenant_id), data=request.data, partial=True)
         changes.is_valid(raise_exception=True)
         if changes.validated_data:
-            Assistant.objects.get_or_create(tenant=self.key.tenant)
-            self.get_queryset().update(**changes.validated_data)
+            with transaction.atomic():
+                with watching.quietly():
+                    Assistant.objects.get_or_create(tenant=self.key.tenant)
+                watching.update(self.get_queryset(), **changes.validated_data)
         return self.get(request)
 
 

@@ -9,6 +9,8 @@ from rest_framework.response import Response
 from api.base import ApiView
 from api.pagination import ChangeCursorPagination, OrderedQuery
 from api.serializers.rows import ConversationSerializer
+from audit import watching
+from audit.recording import record_reading
 from conversations import handover, search
 from conversations.models import ClockTimestamp, Conversation
 
@@ -64,7 +66,9 @@ class OneConversationView(ApiView[Conversation]):
 class ConversationView(OneConversationView):
     def get(self, request: Request, pk: int) -> Response:
         """Retrieve a conversation."""
-        return self.current()
+        found = self.get_object()
+        record_reading(found.tenant_id, found)
+        return Response(ConversationSerializer(found).data)
 
     def patch(self, request: Request, pk: int) -> Response:
         """Update a conversation.
@@ -77,7 +81,7 @@ class ConversationView(OneConversationView):
         columns = dict(changes.validated_data)
         reason = columns.pop("needs_person", None)
         if columns:
-            self.get_queryset().filter(pk=pk).update(**columns, updated_at=ClockTimestamp())
+            watching.update(self.get_queryset().filter(pk=pk), **columns, updated_at=ClockTimestamp())
         if reason:
             handover.mark_needs_person([pk], reason)
         elif reason == "":

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from api.base import ApiView
 from api.pagination import IdCursorPagination, PageQuery
 from api.serializers.rows import LeadSerializer
+from audit import watching
 from leads.models import Lead
 
 
@@ -54,5 +55,5 @@ class LeadView(ApiView[Lead]):
                 name: lead.field_sources.get(name) if lead.fields.get(name) == value else None
                 for name, value in changes["fields"].items()
             }
-        self.get_queryset().filter(pk=pk).update(**changes)
+        watching.update(self.get_queryset().filter(pk=pk), **changes)
         return self.get(request, pk)

@@ -15,6 +15,7 @@ from api.idempotency import IDEMPOTENCY_KEY, IdempotentRequest
 from api.pagination import OrderedQuery, TimeCursorPagination
 from api.serializers.contents import NewFileSerializer, NewMessageSerializer, TemplatesSerializer, templates_of
 from api.serializers.rows import MessageSerializer, SentMessagesSerializer
+from audit.recording import record_reading
 from conversations.desk.attachment_views import respond
 from conversations.files import removal, uploads
 from conversations.files.attachments import Attachment
@@ -53,7 +54,9 @@ class MessagesView(ConversationMessagesView):
         Newest first unless `order` says otherwise.
         """
         self.validated_query(OrderedQuery)
-        page = self.paginate_queryset(self.get_queryset().filter(conversation=self.conversation(pk)).defer("raw_json"))
+        conversation = self.conversation(pk)
+        record_reading(conversation.tenant_id, conversation)
+        page = self.paginate_queryset(self.get_queryset().filter(conversation=conversation).defer("raw_json"))
         ids = [message.pk for message in page or ()]
         found = {message.pk: message for message in with_details(self.get_queryset().filter(pk__in=ids))}
         return self.get_paginated_response(MessageSerializer([found[pk] for pk in ids], many=True).data)
@@ -113,7 +116,7 @@ class FilesView(ConversationMessagesView):
 
 
 class FileView(ApiView[Attachment]):
-    queryset = Attachment.objects.all()
+    queryset = Attachment.objects.select_related("message__conversation")
     tenant_path = "message__conversation__tenant"
     pagination_class = None
 
@@ -127,6 +130,7 @@ class FileView(ApiView[Attachment]):
         file = self.get_object()
         if file.state == Attachment.State.PENDING:
             raise Conflict("The file hasn't been fetched from WhatsApp yet. Try again in a few seconds.", wait=5)
+        record_reading(self.key.tenant_id, file.message.conversation)
         try:
             return respond(request, file, file.file.name or "" if file.is_stored else "")
         except FileNotFoundError:

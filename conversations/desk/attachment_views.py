@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
+from audit.recording import record_reading
 from conversations.files.attachments import Attachment
 from conversations.files.file_types import download_name
 from tenants.scoped_admin import TenantScopedAdmin
@@ -32,6 +33,7 @@ class AttachmentViews(TenantScopedAdmin):
         attachment = get_object_or_404(Attachment, pk=attachment_id, message__conversation=conversation)
         if not attachment.is_stored:
             raise Http404("The file isn't available yet.")
+        record_reading(conversation.tenant_id, conversation)
         name = attachment.preview.name if "preview" in request.GET else ""
         try:
             return respond(request, attachment, name or attachment.file.name or "")

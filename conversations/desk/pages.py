@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from audit.recording import record_reading
 from conversations import notifying
 from conversations.models import Conversation, ConversationMessage
 from conversations.replies import WINDOW_CLOSED, reply_blocker
@@ -56,6 +57,8 @@ class InboxPages(TenantScopedAdmin):
         """The list, with the open conversation next to it."""
         if not self.has_view_permission(request, conversation):
             raise PermissionDenied
+        if conversation:
+            record_reading(conversation.tenant_id, conversation)
         if conversation and self.has_change_permission(request, conversation) and "before" not in request.GET:
             mark_seen(conversation)
             notifying.opened([conversation.pk])
@@ -85,6 +88,7 @@ class InboxPages(TenantScopedAdmin):
     def transcript_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Older messages: a part of the transcript."""
         conversation = self.readable(request, pk)
+        record_reading(conversation.tenant_id, conversation)
         before = request.GET.get("before", "")
         page = transcript.older(conversation, as_id(before) or 0)
         context = {"conversation": conversation, "page": page, "query": _query(request), "term": _term(request)}
@@ -119,6 +123,7 @@ class InboxPages(TenantScopedAdmin):
         if pk and (now.open != known.open or not known.since):
             conversation = self.readable(request, pk)
             title = str(conversation)
+            record_reading(conversation.tenant_id, conversation)
             if self.has_change_permission(request, conversation):
                 mark_seen(conversation)
                 if not known.since:

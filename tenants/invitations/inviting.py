@@ -15,6 +15,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from audit.choices import Action
+from audit.recording import record
+from audit.watching import quietly
 from runtime import jobs
 from runtime.clock import from_now
 from runtime.row_security.scope import all_businesses
@@ -36,7 +39,8 @@ def invite(invitation: Invitation) -> str:
     """Save an invitation, in place of an earlier one. Returns the link to pass on; "" if there's none."""
     with transaction.atomic():
         Tenant.objects.select_for_update(no_key=True).get(pk=invitation.tenant_id)  # the form may be sent twice
-        Invitation.objects.filter(tenant=invitation.tenant, email=invitation.email).delete()
+        with quietly():
+            Invitation.objects.filter(tenant=invitation.tenant, email=invitation.email).delete()
         return renew(invitation)
 
 
@@ -45,19 +49,25 @@ def renew(invitation: Invitation) -> str:
 
     With email configured, only the address's owner gets the link. An account's owner needs none.
     """
-    account = account_of(invitation.email)
-    if account and not account.is_staff:  # only staff can sign in to the admin, where they accept
-        account.is_staff = True
-        account.save(update_fields=["is_staff"])
+    account, action = account_of(invitation.email), Action.INVITATION_RENEWED if invitation.pk else Action.INVITED
     invitation.expires_at = from_now(VALID_SECONDS)
     invitation.by_email, invitation.emailed_at = bool(settings.EMAIL_URL), None
     link = "" if account or invitation.by_email else new_link(invitation)
     if not link:
         invitation.token_hash = None
-    invitation.save()
-    if invitation.by_email:
-        jobs.defer(EMAIL_TASK, {"invitation_id": invitation.pk})
+    with transaction.atomic(), quietly():
+        if account and not account.is_staff:  # only staff can sign in to the admin, where they accept
+            account.is_staff = True
+            account.save(update_fields=["is_staff"])
+        invitation.save()
+        if invitation.by_email:
+            jobs.defer(EMAIL_TASK, {"invitation_id": invitation.pk})
+        record(action, [invitation.tenant_id], invitation, object=offer(invitation))
     return link
+
+
+def offer(invitation: Invitation) -> str:
+    return f"{invitation.email} as {invitation.role}"
 
 
 def new_link(invitation: Invitation) -> str:
@@ -110,7 +120,8 @@ def accept_with_new_account(token: str, user: User) -> bool:
         user.username = free_username(invitation.email)
         if invitation.by_email:
             user.email = invitation.email
-        user.save()
+        with quietly():
+            user.save()
         _join(invitation, user)
     return True
 
@@ -143,17 +154,24 @@ def accept(invitation_id: int, user: User) -> Membership | None:
 @all_businesses()
 def decline(invitation_id: int, user: User) -> bool:
     """False if the invitation is gone or isn't addressed to them."""
-    return bool(Invitation.objects.addressed_to(user).filter(pk=invitation_id).delete()[0])
+    with transaction.atomic(), quietly():
+        invitation = Invitation.objects.addressed_to(user).filter(pk=invitation_id).first()
+        if invitation is None:
+            return False
+        record(Action.INVITATION_DECLINED, [invitation.tenant_id], invitation, object=offer(invitation))
+        return bool(invitation.delete()[0])
 
 
 def _join(invitation: Invitation, user: User) -> Membership:
-    if not user.is_staff:  # only staff can sign in to the admin
-        user.is_staff = True
-        user.save(update_fields=["is_staff"])
-    membership, _ = Membership.objects.get_or_create(
-        user=user, tenant=invitation.tenant, defaults={"role": invitation.role}
-    )
-    invitation.delete()
+    with quietly():
+        if not user.is_staff:  # only staff can sign in to the admin
+            user.is_staff = True
+            user.save(update_fields=["is_staff"])
+        membership, _ = Membership.objects.get_or_create(
+            user=user, tenant=invitation.tenant, defaults={"role": invitation.role}
+        )
+        record(Action.INVITATION_ACCEPTED, [invitation.tenant_id], invitation, object=offer(invitation))
+        invitation.delete()
     return membership
 
 

@@ -11,9 +11,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from audit.acting import acting
 from runtime.row_security.scope import all_businesses
 from tenants.models import Invitation
-from tenants.users import user_of
+from tenants.users import actor_of, user_of
 
 from . import inviting
 from .forms import FirstPasswordForm
@@ -38,7 +39,9 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
     form = FirstPasswordForm(user, request.POST or None)
     if form.is_valid():
         user.set_password(form.cleaned_data["new_password1"])
-        if inviting.accept_with_new_account(token, user):
+        with acting(lambda: actor_of(request, user)):
+            is_member = inviting.accept_with_new_account(token, user)
+        if is_member:
             login(request, user, backend=f"{ModelBackend.__module__}.{ModelBackend.__qualname__}")
             messages.success(request, f"Welcome to {invitation.tenant}. Your username is {user.get_username()}.")
             return redirect("home")

@@ -8,14 +8,17 @@ from django.contrib import admin, messages
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import PasswordResetConfirmView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from audit.acting import acting
 from runtime import jobs
 from tenants.invitations.forms import FirstPasswordForm
 from tenants.models import normalized
+from tenants.users import actor_of
 
 from .resetting import EMAIL_TASK
 
@@ -52,4 +55,5 @@ class Confirm(PasswordResetConfirmView):
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
         messages.success(self.request, "Your new password is set. Log in with it.")
-        return super().form_valid(form)
+        with acting(lambda: actor_of(self.request, form.user)), transaction.atomic():
+            return super().form_valid(form)

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from api.keys import generate, generate_admin_token
 from api.models import ApiKey
@@ -42,7 +43,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         token = generate(key, owner)
-        key.save()
+        with transaction.atomic():
+            key.save()
         self.stdout.write(token)
 
 
