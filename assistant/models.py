@@ -14,9 +14,10 @@ from tenants.models import Tenant
 from . import limits
 from .dialects import Dialect
 from .ledger import DailyUsage, Turn
+from .restores import Restore
 from .turns.steps import TurnStep
 
-__all__ = ["Assistant", "DailyUsage", "Dialect", "Turn", "TurnStep"]
+__all__ = ["Assistant", "DailyUsage", "Dialect", "Restore", "Turn", "TurnStep"]
 
 DEFAULT_INSTRUCTIONS = (
     "You answer this business's customers on WhatsApp. Be brief, friendly and specific. "

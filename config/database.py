@@ -1,7 +1,12 @@
-"""Django's entry for the database: which server, and how long it may take."""
+"""The database: which server, how long it may take, and which programs back it up."""
 
+import contextlib
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from config.embedded_postgres.cluster import ClusterError, programs
 
 
 def database(server: Mapping[str, Any], timeouts: Mapping[str, float], test_name: str | None) -> dict[str, Any]:
@@ -23,3 +28,14 @@ def database(server: Mapping[str, Any], timeouts: Mapping[str, float], test_name
         "OPTIONS": {"connect_timeout": 5, "prepare_threshold": 5, **given},
         "TEST": {"NAME": test_name},
     }
+
+
+def program_folders(chosen: str) -> list[str]:
+    """Where to look for pg_dump, pg_restore and psql: the first that isn't older than the server is used."""
+    if chosen:
+        return [chosen]
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    folders += sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    with contextlib.suppress(ClusterError):
+        folders.append(str(programs()))
+    return folders

@@ -10,14 +10,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts import provider
 from config import admin_theme, api_schema, env_file, keys
-from config.database import database
+from config.database import database, program_folders
 from config.media_storage import media_storage
 from config.proxies import outgoing_proxies
 from config.web import headers, sign_in
 from config.web.logs import logging_settings
 
-# Lets classes such as ModelForm[Lead] be subclassed.
-django_stubs_ext.monkeypatch()
+django_stubs_ext.monkeypatch()  # lets classes such as ModelForm[Lead] be subclassed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = env_file.Environment()
@@ -238,6 +237,8 @@ _timeouts = {
     "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=60),
 }
 DATABASES = {"default": database(_database, _timeouts, env.str("TEST_DATABASE_NAME", default=None))}
+POSTGRES_FOLDERS = program_folders(env.str("POSTGRES_FOLDER", default=""))
+BACKUP_ENCRYPT_TO = env.list("BACKUP_ENCRYPT_TO", default=[])
 
 # --- Message files: never served from a public URL, only through a view that checks permissions ------------------
 MEDIA_ROOT = env.str("MEDIA_FOLDER", default=str(BASE_DIR / ".data" / "media"))

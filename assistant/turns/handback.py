@@ -72,7 +72,8 @@ def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
             continue
         if message.role == "assistant" and message.status != Status.FAILED:
             break
-        if message.role == "user" and message.kind not in context.SILENT and not message.revoked_at:
+        is_spoken = message.kind not in context.SILENT and not message.revoked_at
+        if message.role == "user" and is_spoken and not message.refused:
             found.append(UnansweredMessage(conversation_id, message.pk, at_once=False))
     return found[::-1]
 

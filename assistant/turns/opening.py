@@ -1,12 +1,14 @@
 """Opening turns: unanswered messages start a turn, or extend the one that is open."""
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.conf import settings
 
+from assistant import restores
+from conversations import handover
+from conversations.models import ConversationMessage
 from runtime import prepared
 
 
@@ -21,48 +23,54 @@ class UnansweredMessage:
 
 
 _OPEN = """
-INSERT INTO turns AS t (tenant_id, conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
-SELECT c.tenant_id, n.conversation_id, n.first_id, n.last_id,
-    statement_timestamp() + CASE WHEN n.at_once THEN interval '0' ELSE
-        LEAST(COALESCE(a.quiet_seconds, %(quiet)s::float), COALESCE(a.max_wait_seconds, %(max_wait)s::float))
-            * interval '1 second'
-    END,
-    statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s::float) * interval '1 second'
-FROM jsonb_to_recordset(%(bursts)s::jsonb)
-    AS n(conversation_id bigint, first_id bigint, last_id bigint, at_once boolean)
-JOIN conversations c ON c.id = n.conversation_id
-LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
-ORDER BY n.conversation_id
-ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
-    last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
-    due_at = CASE t.state WHEN 'collecting' THEN LEAST(EXCLUDED.due_at, t.latest_due_at) ELSE t.due_at END
-RETURNING t.state = 'collecting' AND t.due_at <= statement_timestamp()
+WITH message AS (
+    SELECT n.*, EXISTS (
+        SELECT FROM restores r JOIN conversation_messages m ON m.id = n.message_id
+        WHERE m.sent_at <= r.answered_until) AS is_held
+    FROM jsonb_to_recordset(%(messages)s::jsonb)
+        AS n(position int, conversation_id bigint, message_id bigint, at_once boolean)
+), burst AS (
+    SELECT conversation_id, min(message_id) AS first_id, max(message_id) AS last_id,
+        (array_agg(at_once ORDER BY position DESC))[1] AS at_once
+    FROM message WHERE NOT is_held GROUP BY conversation_id
+), opened AS (
+    INSERT INTO turns AS t (tenant_id, conversation_id, first_message_id, last_message_id, due_at, latest_due_at)
+    SELECT c.tenant_id, n.conversation_id, n.first_id, n.last_id,
+        statement_timestamp() + CASE WHEN n.at_once THEN interval '0' ELSE
+            LEAST(COALESCE(a.quiet_seconds, %(quiet)s::float), COALESCE(a.max_wait_seconds, %(max_wait)s::float))
+                * interval '1 second'
+        END,
+        statement_timestamp() + COALESCE(a.max_wait_seconds, %(max_wait)s::float) * interval '1 second'
+    FROM burst n
+    JOIN conversations c ON c.id = n.conversation_id
+    LEFT JOIN assistants a ON a.tenant_id = c.tenant_id
+    ORDER BY n.conversation_id
+    ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
+        last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
+        due_at = CASE t.state WHEN 'collecting' THEN LEAST(EXCLUDED.due_at, t.latest_due_at) ELSE t.due_at END
+    RETURNING t.state = 'collecting' AND t.due_at <= statement_timestamp() AS is_due
+)
+SELECT is_due, NULL::bigint, NULL::bigint FROM opened
+UNION ALL SELECT false, conversation_id, message_id FROM message WHERE is_held
 """
 
 
 def open_for(messages: Sequence[UnansweredMessage]) -> bool:
     """Open a turn for these messages, or extend the conversation's open one. Returns whether any is due now.
 
+    What may have been answered before the database was restored isn't answered again; its conversation is flagged.
     Call it in the transaction that stores the messages, with the conversations locked. If a turn is due now, wake the
     workers after the commit: `runtime.notify`.
     """
-    bursts: defaultdict[int, list[UnansweredMessage]] = defaultdict(list)
-    for message in messages:
-        bursts[message.conversation_id].append(message)
-    if not bursts:
+    if not messages:
         return False
-    rows = [
-        {
-            "conversation_id": conversation_id,
-            "first_id": burst[0].message_id,
-            "last_id": burst[-1].message_id,
-            "at_once": burst[-1].at_once,
-        }
-        for conversation_id, burst in bursts.items()
-    ]
     parameters = {
-        "bursts": json.dumps(rows),
+        "messages": json.dumps([{"position": n, **asdict(message)} for n, message in enumerate(messages)]),
         "quiet": float(settings.TURN_QUIET_SECONDS),
         "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
     }
-    return any(is_due for (is_due,) in prepared.execute(_OPEN, parameters))
+    found = prepared.execute(_OPEN, parameters)
+    if held := {message_id: conversation_id for _, conversation_id, message_id in found if message_id}:
+        ConversationMessage.objects.filter(pk__in=held).update(refused=restores.HELD)
+        handover.mark_needs_person(sorted(set(held.values())), restores.FLAG)
+    return any(is_due for is_due, *_ in found)

