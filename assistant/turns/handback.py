@@ -6,6 +6,7 @@ import logging
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from assistant import restores
 from assistant.model import context
 from assistant.models import Assistant
 from conversations import handover, notifying
@@ -73,7 +74,7 @@ def _unanswered(conversation_id: int) -> list[UnansweredMessage]:
         if message.role == "assistant" and message.status != Status.FAILED:
             break
         is_spoken = message.kind not in context.SILENT and not message.revoked_at
-        if message.role == "user" and is_spoken and not message.refused:
+        if message.role == "user" and is_spoken and message.refused != restores.HELD:
             found.append(UnansweredMessage(conversation_id, message.pk, at_once=False))
     return found[::-1]
 

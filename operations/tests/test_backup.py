@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,18 @@ def test_a_database_in_use_is_not_overwritten(folder: Path) -> None:
         other.close()
 
 
+@pytest.fixture
+def sequences(folder: Path) -> Iterator[None]:
+    """The other tests go on with small IDs."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
+        before = cursor.fetchall()
+    yield
+    with connection.cursor() as cursor:
+        cursor.executemany("SELECT setval(%s, %s)", before)
+
+
+@pytest.mark.usefixtures("sequences")
 def test_after_another_kind_of_restore_what_was_open_is_settled(folder: Path) -> None:
     said = run("settle_restore", "2026-11-27T10:00:00Z")
     assert "1 conversations need a person" in said
