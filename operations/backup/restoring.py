@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.management.base import CommandError
-from django.db import ProgrammingError, connection
+from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from tqdm import tqdm
 
@@ -173,9 +173,8 @@ def drill(folder: Path, manifest: Manifest, identity: str) -> list[str]:
     """Restore into a scratch database, check it, and drop it. Returns what is wrong."""
     name = f"parley_drill_{uuid.uuid4().hex[:12]}"
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    except ProgrammingError as error:
+        _administer(f"CREATE DATABASE {name} TEMPLATE template0")
+    except psycopg.errors.InsufficientPrivilege as error:
         raise CommandError(
             f"A drill needs a role that may create databases (ALTER ROLE … CREATEDB): {error}"
         ) from error
@@ -186,8 +185,15 @@ def drill(folder: Path, manifest: Manifest, identity: str) -> list[str]:
             cursor.execute("SET statement_timeout = 0")
             return [*_differences(cursor, manifest), *_missing_files(cursor, folder, manifest, identity)]
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        _administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(statement: str) -> None:
+    """Run a statement about a whole database, which may take its time."""
+    where, environment = address()
+    with psycopg.connect(where, password=environment.get("PGPASSWORD"), autocommit=True) as server:
+        server.execute("SET statement_timeout = 0")
+        server.execute(statement.encode())
 
 
 def _differences(cursor: "psycopg.Cursor[tuple[Any, ...]]", manifest: Manifest) -> Iterator[str]:
