@@ -8,6 +8,7 @@ from gunicorn.arbiter import Arbiter
 from config import keys
 from config.settings import (
     DEBUG,
+    LOGGING,
     PORT,
     WEB_DRAIN_SECONDS,
     WEB_HOST,
@@ -32,6 +33,8 @@ keepalive = 5
 accesslog = "-" if env.bool("WEB_ACCESS_LOG", default=False) else None
 errorlog = "-"
 loglevel = "warning"
+if "()" in LOGGING["formatters"]["line"]:  # JSON
+    logconfig_dict = {"formatters": {"generic": LOGGING["formatters"]["line"]}}
 control_socket_disable = True
 
 

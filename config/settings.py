@@ -297,4 +297,4 @@ CONTENT_SECURITY_POLICY = headers.CONTENT_SECURITY_POLICY
 
 # --- Logs ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"))
+LOGGING = logging_settings(env.str("LOG_LEVEL", default="INFO"), env.str("LOG_FORMAT", default="text"))

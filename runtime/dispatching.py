@@ -201,7 +201,7 @@ class Dispatcher(Generic[Row]):
         try:
             await self._handle(row)
         except Exception:
-            logger.exception("%s: handling %r failed", self.name, row)
+            logger.exception("%s: handling a row failed", self.name)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         row = self.handling.pop(task)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
@@ -25,6 +25,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.types import JSONValue
 
 from runtime import database
+from runtime.logs.context import bound
 from runtime.notify import notify
 from runtime.processes import counters
 
@@ -213,9 +214,16 @@ async def _run_worker(opened: procrastinate.App, queue: str, concurrency: int) -
         update_heartbeat_interval=HEARTBEAT_SECONDS,
         stalled_worker_timeout=STALLED_SECONDS,
         delete_jobs="successful",  # finished jobs would pile up and make fetching slow
+        worker_middleware=[_with_ids],
         task_middleware=[],  # the default closes Django's connections in two more steps; `runtime.database` does it
         install_signal_handlers=False,
     )
+
+
+async def _with_ids(call: Callable[[], Awaitable[object]], context: procrastinate.JobContext, worker: object) -> object:
+    """The job's ID is in every log line about it."""
+    with bound(job_id=context.job.id, task=context.job.task_name):
+        return await call()
 
 
 async def _configure(queue_connection: psycopg.AsyncConnection) -> None:

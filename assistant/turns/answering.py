@@ -14,6 +14,7 @@ from runtime import crashpoints
 from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 from runtime.dispatching import Dispatcher
+from runtime.logs.context import bound
 
 from . import steps
 from .claiming import claim, release
@@ -51,6 +52,10 @@ class Answering:
         await database_sync_to_async(release)(await self.dispatcher.finish(seconds))
 
     async def _answer(self, claim: ClaimedTurn) -> None:
+        with bound(turn_id=claim.turn_id, conversation_id=claim.conversation_id):
+            await self._finish(claim)
+
+    async def _finish(self, claim: ClaimedTurn) -> None:
         crashpoints.reach("C6")
         error = claim.error or (ANOTHER_MACHINE if claim.is_machine else "")
         finished = FinishedTurn(claim, error=error)

@@ -23,6 +23,7 @@ from conversations.outbox import queue as outbox
 from knowledge.search import Passage
 from knowledge.unanswered import UnansweredQuestion
 from leads.noting import Note
+from runtime.logs.context import about
 from runtime.untrusted_json import Json
 
 from .claiming import MAX_LOST_LEASES
@@ -104,11 +105,14 @@ def complete_turns(finished: Sequence[FinishedTurn]) -> list[Ending | None]:
                 batch.tokens[each.claim.tenant_id] += each.tokens
         endings = [_end(batch, each, turns.get(each.claim.turn_id)) for each in finished]
         write(batch)
+    queued = {turn.pk: messages[0].pk for turn, messages in batch.replies}
     for each, ending in zip(finished, endings, strict=True):
+        turn_id, conversation_id = each.claim.turn_id, each.claim.conversation_id
+        ids = about(turn_id=turn_id, conversation_id=conversation_id, message_id=queued.get(turn_id))
         if ending == Ending.FENCED:
-            logger.warning("turn %s: fenced, generation %s has ended", each.claim.turn_id, each.claim.generation)
+            logger.warning("turn %s: fenced, generation %s has ended", turn_id, each.claim.generation, extra=ids)
         elif ending is not None:
-            logger.info("[WA][CHAT] conv_id=%s turn %s: %s", each.claim.conversation_id, each.claim.turn_id, ending)
+            logger.info("[WA][CHAT] conv_id=%s turn %s: %s", conversation_id, turn_id, ending, extra=ids)
     return endings
 
 

@@ -62,7 +62,7 @@ def answer_open_messages(conversation_id: int) -> None:
     active = Conversation.objects.filter(pk=conversation_id, is_active=True)
     if not active.exclude(external_id__startswith=GROUP).exists():
         return
-    if opening.open_for(_unanswered(conversation_id)):
+    if opening.open_for(_unanswered(conversation_id)).is_due:
         notify_workers_on_commit()
 
 

@@ -1,8 +1,8 @@
 """Opening turns: unanswered messages start a turn, or extend the one that is open."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from django.conf import settings
 
@@ -20,6 +20,14 @@ class UnansweredMessage:
     conversation_id: int
     message_id: int
     at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The open turn of each conversation, and whether any is due now."""
+
+    turns: Mapping[int, int] = field(default_factory=dict)
+    is_due: bool = False
 
 
 _OPEN = """
@@ -48,29 +56,30 @@ WITH message AS (
     ON CONFLICT (conversation_id) WHERE state IN ('collecting', 'generating') DO UPDATE SET
         last_message_id = GREATEST(t.last_message_id, EXCLUDED.last_message_id),
         due_at = CASE t.state WHEN 'collecting' THEN LEAST(EXCLUDED.due_at, t.latest_due_at) ELSE t.due_at END
-    RETURNING t.state = 'collecting' AND t.due_at <= statement_timestamp() AS is_due
+    RETURNING id, conversation_id, state = 'collecting' AND due_at <= statement_timestamp() AS is_due
 )
-SELECT is_due, NULL::bigint, NULL::bigint FROM opened
-UNION ALL SELECT false, conversation_id, message_id FROM message WHERE is_held
+SELECT conversation_id, id, is_due, NULL::bigint FROM opened
+UNION ALL SELECT conversation_id, NULL, false, message_id FROM message WHERE is_held
 """
 
 
-def open_for(messages: Sequence[UnansweredMessage]) -> bool:
-    """Open a turn for these messages, or extend the conversation's open one. Returns whether any is due now.
+def open_for(messages: Sequence[UnansweredMessage]) -> Opened:
+    """Open a turn for these messages, or extend the conversation's open one.
 
     What may have been answered before the database was restored isn't answered again; its conversation is flagged.
     Call it in the transaction that stores the messages, with the conversations locked. If a turn is due now, wake the
     workers after the commit: `runtime.notify`.
     """
     if not messages:
-        return False
+        return Opened()
     parameters = {
         "messages": json.dumps([{"position": n, **asdict(message)} for n, message in enumerate(messages)]),
         "quiet": float(settings.TURN_QUIET_SECONDS),
         "max_wait": float(settings.TURN_MAX_WAIT_SECONDS),
     }
     found = prepared.execute(_OPEN, parameters)
-    if held := {message_id: conversation_id for _, conversation_id, message_id in found if message_id}:
+    if held := {message_id: conversation_id for conversation_id, _, _, message_id in found if message_id}:
         ConversationMessage.objects.filter(pk__in=held).update(refused=restores.HELD)
         handover.mark_needs_person(sorted(set(held.values())), restores.FLAG)
-    return any(is_due for is_due, *_ in found)
+    turns = {conversation_id: turn_id for conversation_id, turn_id, *_ in found if turn_id}
+    return Opened(turns, any(is_due for _, _, is_due, _ in found))

@@ -1,5 +1,6 @@
 """The WSGI applications: all of Parley, and the webhook alone."""
 
+import secrets
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, reverse, set_urlconf
 
+from runtime.logs import context
+
 from .limits import RESERVED
 from .uploads import may_upload
 
@@ -17,7 +20,15 @@ WEBHOOK_MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.m
 SANDBOX_MIDDLEWARE = ["sandbox.phone.overheard.Overhear"]
 
 
-class WebhookHandler(WSGIHandler):
+class Handler(WSGIHandler):
+    """Django, with an ID for each request in the logs."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        context.start(request_id=secrets.token_hex(8))
+        return super().__call__(environ, start_response)
+
+
+class WebhookHandler(Handler):
     """Django without the middleware that Meta's deliveries don't need: sessions, CSRF, static files, lockouts."""
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -46,8 +57,8 @@ class Parley:
 
     may_upload = staticmethod(may_upload)
 
-    def __init__(self, webhook: WSGIHandler) -> None:
-        self.webhook, self.pages = webhook, WSGIHandler()
+    def __init__(self, webhook: Handler) -> None:
+        self.webhook, self.pages = webhook, Handler()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         handler = self.webhook if environ["PATH_INFO"] in RESERVED else self.pages

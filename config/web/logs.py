@@ -3,6 +3,10 @@
 import logging
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
+FORMATS = ("text", "json")
+
 
 class RefusalsInOneLine(logging.Filter):
     """A refused request (4xx) is logged without a traceback, and whatever its URL contains, in one line."""
@@ -14,12 +18,21 @@ class RefusalsInOneLine(logging.Filter):
         return True
 
 
-def logging_settings(level: str) -> dict[str, Any]:
-    """Django's LOGGING. level: of our own loggers."""
+def _formatter(style: str) -> dict[str, Any]:
+    if style not in FORMATS:
+        raise ImproperlyConfigured(f"LOG_FORMAT is {style!r}. Set it to text or json (docs/reference/settings.md).")
+    if style == "json":
+        logging.captureWarnings(True)  # Python would print them as text
+        return {"()": "runtime.logs.formatting.JsonFormatter"}
+    return {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+
+
+def logging_settings(level: str, style: str) -> dict[str, Any]:
+    """Django's LOGGING. level: of our own loggers. style: text or json."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "formatters": {"line": _formatter(style)},
         "filters": {"refused": {"()": RefusalsInOneLine}},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refused"]}},
         "root": {"handlers": ["console"], "level": level},

@@ -33,6 +33,7 @@ class Unsendable:
     tenant_id: int
     status: Status
     failure: SendFailed
+    conversation_id: int = 0
 
 
 _TAKE = """, paused AS (
@@ -62,7 +63,7 @@ _TAKE = """, paused AS (
     ORDER BY sending_at LIMIT %(limit)s
 )
 SELECT look.next_in, paused.sending, found.blocker, found.places, m.id, m.tenant_id, m.text, m.reply_to, m.payload,
-    c.channel, c.phone_number_id, c.external_id, c.contact_user_id
+    c.channel, c.phone_number_id, c.external_id, c.contact_user_id, c.id
 FROM (
     SELECT EXTRACT(EPOCH FROM min(later.next_attempt_at) - statement_timestamp())::float AS next_in
     FROM head CROSS JOIN LATERAL (
@@ -96,6 +97,7 @@ class _Row(NamedTuple):
     phone_number_id: str
     external_id: str
     contact_user_id: str | None
+    conversation_id: int
 
 
 _BLOCKERS = {
@@ -141,7 +143,7 @@ def _is_blocked(row: _Row) -> bool:
 
 
 def _unsendable(row: _Row) -> Unsendable:
-    return Unsendable(row.message_id, row.tenant_id, *_BLOCKERS[str(row.blocker)])
+    return Unsendable(row.message_id, row.tenant_id, *_BLOCKERS[str(row.blocker)], row.conversation_id)
 
 
 def _sendable(rows: Sequence[_Row]) -> list[Outbound | Unsendable]:
@@ -155,7 +157,9 @@ def _outbound(row: _Row, file: Attachment | None) -> Outbound | Unsendable:
         content = contents.from_json(json.loads(row.payload)) if row.payload else None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         detail = f"This message was queued by another version and can't be read: {type(error).__name__}."
-        return Unsendable(row.message_id, row.tenant_id, Status.SENDING, SendFailed(detail, Policy.FAIL))
+        return Unsendable(
+            row.message_id, row.tenant_id, Status.SENDING, SendFailed(detail, Policy.FAIL), row.conversation_id
+        )
     return Outbound(
         message_id=row.message_id,
         tenant_id=row.tenant_id,
@@ -164,6 +168,7 @@ def _outbound(row: _Row, file: Attachment | None) -> Outbound | Unsendable:
         phone=None if row.external_id == row.contact_user_id else row.external_id,
         user_id=row.contact_user_id,
         text=row.text,
+        conversation_id=row.conversation_id,
         reply_to=row.reply_to,
         content=content,
         attachment_id=file.pk if file and contents.upload_in(content) else None,

@@ -33,6 +33,7 @@ class Outbound:
     content: Content | None = None  # instead of the text
     attachment_id: int | None = None  # the row of our own file
     media_id: str = ""  # the channel's ID of that file, if it was uploaded before
+    conversation_id: int = 0
 
 
 class Policy(Enum):

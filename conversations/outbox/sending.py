@@ -9,6 +9,7 @@ from runtime import crashpoints
 from runtime.batching import Batcher, GaveUp
 from runtime.database import database_sync_to_async
 from runtime.dispatching import Dispatcher
+from runtime.logs.context import bound
 
 from . import claiming, recording
 from .claiming import Unsendable
@@ -36,6 +37,10 @@ class Sending:
         await self.dispatcher.finish(seconds)
 
     async def _send(self, message: Outbound | Unsendable) -> None:
+        with bound(message_id=message.message_id, conversation_id=message.conversation_id or None):
+            await self._send_and_record(message)
+
+    async def _send_and_record(self, message: Outbound | Unsendable) -> None:
         if isinstance(message, Outbound):
             crashpoints.reach("C9")
             has_next = await self._record(await self._attempt(message))
@@ -68,5 +73,6 @@ class Sending:
             logger.exception("message %s: its sender failed", outbound.message_id)
             unknown = SendFailed(f"It may have been sent: {type(error).__name__}.", Policy.UNCERTAIN)
             return Attempt(outbound.message_id, outbound.tenant_id, failure=unknown)
+        logger.info("message %s sent", outbound.message_id)
         crashpoints.reach("C11")
         return Attempt(outbound.message_id, outbound.tenant_id, wamid)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.turns import opening
-from assistant.turns.opening import UnansweredMessage
+from assistant.turns.opening import Opened, UnansweredMessage
 from conversations import handover, notifying, webhook_events
 from conversations.history import contacts, corrections
 from conversations.history.contacts import Contact, ConversationRef
@@ -70,15 +70,15 @@ def new_message(item: Message, conversation: ConversationRef, signer: Signer, no
     )
 
 
-def carry_out(stored: Sequence[Stored]) -> bool:
-    """Do what follows from these new messages. True if the assistant has something to answer now.
+def carry_out(stored: Sequence[Stored]) -> Opened:
+    """Do what follows from these new messages. Returns the turns that they opened or extended.
 
     Locks are taken in the usual order: conversations (already locked), turns, messages.
     """
     automatic = echoes.mark_automatic([new.row.id for new in stored if isinstance(new.item, Echo)])
     echoed = {new.conversation.id for new in stored if isinstance(new.item, Echo) and new.row.id not in automatic}
     revoked = _revoked(stored)
-    is_due = opening.open_for(
+    opened = opening.open_for(
         [
             UnansweredMessage(new.conversation.id, new.row.id, new.item.at_once)
             for new in stored
@@ -125,7 +125,7 @@ def carry_out(stored: Sequence[Stored]) -> bool:
         item = new.item
         if isinstance(item, InboundMessage) and (item.moved_to_phone or item.moved_to_user_id):
             contacts.move(new.conversation.id, phone=item.moved_to_phone, user_id=item.moved_to_user_id)
-    return is_due
+    return opened
 
 
 def _is_answered_by_the_assistant(new: Stored) -> bool:

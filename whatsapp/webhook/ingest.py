@@ -9,6 +9,7 @@ from django.db import DatabaseError, InterfaceError
 from runtime import crashpoints
 from runtime.database import retry_on_new_connection
 from runtime.group_commit import GroupCommit, NotStored
+from runtime.logs import context
 from whatsapp.models import QuarantinedEvent
 from whatsapp.quarantine import store as quarantine
 
@@ -36,7 +37,8 @@ def accept(body: WebhookBody, signer: Signer) -> None:
     """Store a delivery, or quarantine what can't be stored. Everything is committed when this returns. Raises NotStored
     if Meta has to deliver it again; what is already stored is then recognised.
     """
-    signed = SignedBody(body, signer)
+    request = context.current().get("request_id")
+    signed = SignedBody(body, signer, str(request) if request else None)
     if not _group.add(signed, size=len(body.items)).is_busy:
         return
     with contextlib.suppress(RowLocked):

@@ -16,10 +16,12 @@ import psycopg
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.utils import timezone
 
+from assistant.turns.opening import Opened
 from conversations.history import contacts
 from conversations.history import messages as history
 from conversations.history.contacts import Contact, Locks, Renamed
 from runtime import crashpoints, notify, prepared
+from runtime.logs.context import about
 from whatsapp.quarantine import store as quarantine
 from whatsapp.quarantine.store import Quarantined
 
@@ -90,6 +92,7 @@ class SignedBody:
 
     body: WebhookBody
     signer: Signer
+    delivery: str | None = None  # for the logs: another delivery's thread may store it
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class _Written:
     stored: Sequence[Stored]
     rejected: Sequence[tuple[_Routed, Rejected]]
     busy: set[int]
-    is_due: bool
+    opened: Opened
 
 
 class Batch:
@@ -202,12 +205,19 @@ class Batch:
             raise
         crashpoints.reach("C22")
         self._busy |= written.busy
-        self._is_due |= written.is_due
+        self._is_due |= written.opened.is_due
         for routed, rejected in written.rejected:
             self._rejected[routed.body].append(rejected)
+        deliveries = {id(routed.item): self._bodies[routed.body].delivery for routed in items}
         for new in written.stored:
-            side = "business" if isinstance(new.item, Echo) else "user"
-            logger.info("[WA][CHAT] conv_id=%s stored %s msg", new.conversation.id, side)
+            side, pk = "business" if isinstance(new.item, Echo) else "user", new.conversation.id
+            about_it = about(
+                delivery_id=deliveries[id(new.item)],
+                conversation_id=pk,
+                message_id=new.row.id,
+                turn_id=written.opened.turns.get(pk),
+            )
+            logger.info("[WA][CHAT] conv_id=%s stored %s msg", pk, side, extra=about_it)
 
     def _write(self, items: Sequence[_Routed]) -> _Written:
         now, skip = timezone.now(), self._locking is Locking.SKIP
@@ -227,14 +237,14 @@ class Batch:
             {routed: contact for routed, contact in messages.items() if routed.body not in busy}, locks, now
         )
         crashpoints.reach("C4")
-        is_due = effects.carry_out(stored) if stored else False
+        opened = effects.carry_out(stored) if stored else Opened()
         ready = [routed for routed in items if routed.body not in busy]
         status_updates.apply([statuses[routed] for routed in ready if routed in statuses], now)
         rejected = [(routed, routed.item) for routed in [*ready, *foreign] if isinstance(routed.item, Rejected)]
         if self._quarantines:
             quarantine.keep(Quarantined(item, routed.route.tenant_id, routed.signer) for routed, item in rejected)
         self._router.note_deliveries((routed.item, routed.route) for routed in ready)
-        return _Written(stored, rejected, busy, is_due)
+        return _Written(stored, rejected, busy, opened)
 
 
 def _find(items: Iterable[_Routed]) -> dict[_Routed, Found]:
