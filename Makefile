@@ -67,7 +67,7 @@ check: $(INSTALLED_DEV)
 	@$(call step,import-linter) $(IN_VENV) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@$(call step,migrations) $(CLEAN) $(DEVELOPMENT) $(IN_VENV) manage.py makemigrations --check --dry-run
 	@$(call step,system checks) $(CLEAN) $(PRODUCTION) $(IN_VENV) manage.py check --deploy --fail-level WARNING
-	@$(call step,house rules) $(CLEAN) $(IN_VENV) -m pytest -n 0 tests/test_house_rules.py
+	@$(call step,house rules) $(CLEAN) $(IN_VENV) -m pytest -n 0 tests/test_house_rules.py tests/test_migrations.py
 
 step = echo; echo "--- $(1)";
 

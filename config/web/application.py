@@ -23,7 +23,7 @@ SANDBOX_MIDDLEWARE = ["sandbox.phone.overheard.Overhear"]
 class Handler(WSGIHandler):
     """Django, with an ID for each request in the logs."""
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> HttpResponseBase:
         context.start(request_id=secrets.token_hex(8))
         return super().__call__(environ, start_response)
 

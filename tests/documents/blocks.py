@@ -51,6 +51,9 @@ LEFT_OUT = {
     ("docs/knowledge.md", "python manage.py enable_vectors"): "It needs pgvector on your own server.",
     ("docs/sign-in.md", "python manage.py reset_two_factor"): "You put in a name.",
     ("docs/sandbox.md", "python -m sandbox"): "It runs until you stop it.",
+    ("docs/upgrading.md", "pip install"): "It needs the internet.",
+    ("docs/upgrading.md", "DATABASE_STATEMENT_SECONDS=0"): "It's for a production server.",
+    ("docs/upgrading.md", "kill -USR2"): "It's for a production server.",
     ("docs/webhooks.md", "pip install"): "It needs the internet.",
     ("docs/webhooks.md", "BODY="): "It posts to your own server.",
 }
