@@ -20,8 +20,10 @@ RELEASES = sorted(manifest.parent for manifest in Path(__file__).parent.glob("*/
 OPEN = ("messages that would be sent", "turns that would be answered")
 OPEN_IN_THE_DESK = """
 from django.contrib.auth.models import User
+from django.conf import settings
 from django.test import Client
 from conversations.models import Conversation
+settings.STORAGES['staticfiles'] = {'BACKEND': 'django.contrib.staticfiles.storage.StaticFilesStorage'}
 client = Client(SERVER_NAME='127.0.0.1')
 client.force_login(User.objects.get(username='owner'))
 talk = Conversation.objects.get(external_id='1001')
