@@ -53,7 +53,6 @@ LEFT_OUT = {
     ("docs/sandbox.md", "python -m sandbox"): "It runs until you stop it.",
     ("docs/upgrading.md", "pip install"): "It needs the internet.",
     ("docs/upgrading.md", "DATABASE_STATEMENT_SECONDS=0"): "It's for a production server.",
-    ("docs/upgrading.md", "kill -USR2"): "It's for a production server.",
     ("docs/webhooks.md", "pip install"): "It needs the internet.",
     ("docs/webhooks.md", "BODY="): "It posts to your own server.",
 }

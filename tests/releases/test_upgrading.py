@@ -65,5 +65,5 @@ def test_its_data_is_upgraded(worlds: Worlds, release: Path) -> None:  # noqa: F
 def load(world: World, dump: Path) -> None:
     database = world.database
     database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    command = [programs() / "pg_restore", "--no-owner", "--exit-on-error", "--dbname", database.url, dump]
+    command = [str(programs() / "pg_restore"), "--no-owner", "--exit-on-error", "--dbname", database.url, str(dump)]
     subprocess.run(command, check=True)
