@@ -42,6 +42,7 @@ OF_THE_INSTALLATION = {
         "metric_counts",
         "files_to_remove",
         "pauses",
+        "restores",
         "api_client_windows",
     ),
     *("procrastinate_jobs", "procrastinate_events", "procrastinate_workers", "procrastinate_periodic_defers"),
