@@ -35,7 +35,8 @@ FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
 UNION ALL
 SELECT 'TYPE', t.oid::regtype::text
-FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typrelid = 0 AND t.typelem = 0
+FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typelem = 0
+    AND COALESCE((SELECT c.relkind FROM pg_class c WHERE c.oid = t.typrelid), 'c') = 'c'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
 """
 
