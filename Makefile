@@ -42,7 +42,7 @@ docs: $(INSTALLED_DEV) .env
 	@$(CLEAN) CHECK_LINKS=$(LINKS) $(IN_VENV) -m pytest -n 0 tests/documents tests/test_readme.py
 
 faults: $(INSTALLED_DEV)
-	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults tests/faults
+	@$(CLEAN) $(IN_VENV) -m pytest -n 2 --dist loadfile -m faults tests/faults tests/releases
 
 fuzz: $(INSTALLED_DEV)
 	@$(CLEAN) FUZZ_REQUESTS=$(N) FUZZ_SEED=$(SEED) $(IN_VENV) -m pytest -n auto --maxprocesses 4 -m fuzz tests/fuzz
