@@ -19,12 +19,20 @@ urlpatterns = [
     # In place of the admin's own pages, at the same URLs.
     path("admin/login/", views.SignIn.as_view(), name="account_login"),
     path("admin/password_change/", recently_required(transaction.atomic(admin.site.password_change))),
-    # Each in one transaction with its entry in the audit log.
-    path(f"{FACTORS}totp/activate/", transaction.atomic(totp.activate_totp)),
-    path(f"{FACTORS}totp/deactivate/", transaction.atomic(totp.deactivate_totp)),
-    path(f"{FACTORS}webauthn/add/", transaction.atomic(webauthn.add_webauthn)),
-    path(f"{FACTORS}webauthn/keys/<int:pk>/remove/", transaction.atomic(webauthn.remove_webauthn)),
-    path(f"{FACTORS}recovery-codes/generate/", login_required(views.NewRecoveryCodes.as_view())),
+    # Each in one transaction with its entry in the audit log. The names are allauth's.
+    path(f"{FACTORS}totp/activate/", transaction.atomic(totp.activate_totp), name="mfa_activate_totp"),
+    path(f"{FACTORS}totp/deactivate/", transaction.atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),
+    path(f"{FACTORS}webauthn/add/", transaction.atomic(webauthn.add_webauthn), name="mfa_add_webauthn"),
+    path(
+        f"{FACTORS}webauthn/keys/<int:pk>/remove/",
+        transaction.atomic(webauthn.remove_webauthn),
+        name="mfa_remove_webauthn",
+    ),
+    path(
+        f"{FACTORS}recovery-codes/generate/",
+        login_required(views.NewRecoveryCodes.as_view()),
+        name="mfa_generate_recovery_codes",
+    ),
     path(FACTORS, include("allauth.mfa.urls")),
     path("account/sessions/", views.sessions, name="sessions"),
     path("account/confirm/", account.reauthenticate, name="account_reauthenticate"),
