@@ -1,5 +1,6 @@
 """What holds for every request of a signed-in user: they see the rows of their businesses, they use two factors if
-their role requires it, there's a list of their sessions, and it's them whom the audit log names.
+their role requires it, there's a list of their sessions, it's them whom the audit log names, and a page says so if
+their business is suspended.
 """
 
 import time
@@ -14,14 +15,14 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.views import APIView
 
 from audit.acting import acting
 from runtime.row_security import scope
-from tenants.access import must_use_two_factors, scope_of
+from tenants.access import is_shut_out, must_use_two_factors, scope_of, suspended_businesses
 from tenants.users import actor_of, user_of
 
 from . import recording, two_factor
@@ -34,6 +35,7 @@ AGENT_LENGTH = UserSession._meta.get_field("user_agent").max_length
 # Setting up a second factor (allauth's pages are named mfa_…), confirming who you are, and signing out.
 OPEN = {"account_reauthenticate", "account_logout", "logout", "sign_in_again"}
 ABOUT_NOBODY = {"healthz", "readyz"}  # they answer without a database, too
+SUSPENDED = "Your business is suspended."
 REQUIRED = "Your role requires two-factor authentication. Set it up to continue."
 
 
@@ -64,6 +66,8 @@ class SignedInMiddleware:
             return None
         scope.enter(scope_of(request.user))
         _note(request)
+        if is_shut_out(request.user) and name not in OPEN:
+            return _shut_out(request)
         if two_factor.was_used(request) or not must_use_two_factors(request.user):
             return None
         if name and (name in OPEN or name.startswith("mfa_")):
@@ -105,6 +109,14 @@ def _note(request: HttpRequest) -> None:
             update_fields=["user", "ip", "user_agent", "last_seen_at"],
         )
         request.session[_NOTED] = noted
+
+
+def _shut_out(request: HttpRequest) -> HttpResponse:
+    """All of the user's businesses are suspended."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return JsonResponse({"detail": SUSPENDED}, status=403)
+    context = {"suspended": suspended_businesses(request.user)}
+    return render(request, "accounts/suspended.html", context, status=403)
 
 
 def _refused(request: HttpRequest) -> HttpResponse:

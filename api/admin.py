@@ -35,7 +35,7 @@ class ApiKeyAdmin(TenantScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[ApiKey]":
         keys: QuerySet[ApiKey] = super().get_queryset(request)
-        return keys.annotate(works=Exists(ApiKey.objects.valid().filter(pk=OuterRef("pk"))))
+        return keys.annotate(works=Exists(ApiKey.objects.valid().filter(pk=OuterRef("pk"), tenant__is_active=True)))
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         fields = ["tenant", "name", "scope"]

@@ -8,7 +8,7 @@ from django.db.models import Exists, QuerySet
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -17,8 +17,10 @@ from api import keys, rate_limit
 from api.models import AdminToken, ApiKey
 from runtime.row_security import scope
 from runtime.row_security.scope import Scope
-from tenants.access import OPERATORS, OWNERS, Roles, has_role, scope_of
+from tenants.access import OPERATORS, OWNERS, Roles, has_role, is_shut_out, scope_of
 from tenants.sign_in import client_ip
+
+SUSPENDED = "This business is suspended. Ask whoever runs this installation."
 
 Credential = TypeVar("Credential", ApiKey, AdminToken)
 
@@ -33,6 +35,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = _valid(request, token, ApiKey.objects.valid(), keys.find)
         if key is None:
             raise AuthenticationFailed("Invalid API key. Check that it's complete and hasn't been revoked.")
+        if not key.tenant.is_active:
+            raise PermissionDenied(SUSPENDED)
         return key.created_by, key
 
     def authenticate_header(self, request: Request) -> str:
@@ -49,6 +53,8 @@ class AdminTokenAuthentication(BaseAuthentication):
         token = _valid(request, text, AdminToken.objects.valid(), keys.find_admin_token)
         if token is None:
             raise AuthenticationFailed("Invalid admin token. It may have expired or been revoked.")
+        if is_shut_out(token.user):
+            raise PermissionDenied(SUSPENDED)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

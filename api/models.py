@@ -21,13 +21,14 @@ class KeyScope(models.TextChoices):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def valid(self) -> "ApiKeyQuerySet":
-        """Keys that work: not revoked, of an active business, and created by someone who is still a member of it."""
+        """Keys that work: not revoked, and created by someone who is still a member of the business. While it's
+        suspended, they're refused all the same."""
         membership = Membership.objects.filter(user=OuterRef("created_by"), tenant=OuterRef("tenant"))
         return self.filter(
             Exists(membership) | Q(created_by__is_superuser=True),
             revoked_at=None,
             created_by__is_active=True,
-            tenant__is_active=True,
+            tenant__deletion_requested_at=None,
         )
 
 

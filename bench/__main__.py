@@ -33,6 +33,7 @@ PARTS = {
     "trace": "trace.run",
     "history": "history.run",
     "growth": "growth.run",
+    "deletion": "deletion.run",
     "desk": "desk.run",
     "desks": "desks.run",
     "memory": "memory.run",

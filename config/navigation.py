@@ -39,6 +39,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("Retention", "auto_delete", "privacy.RetentionPolicy"),
         ("Erasures", "person_remove", "privacy.Erasure"),
         ("Audit log", "history", "audit.AuditEntry"),
+        ("Exports", "download", "privacy.Export"),
     ],
     "Installation": [
         ("Users", "manage_accounts", "auth.User"),

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("manifest.webmanifest", installing.manifest, name="manifest"),
     path("", include("config.web.webhook_urls")),
     path("metrics", metrics, name="metrics"),
+    path("api/", include("privacy.urls")),
     path("api/", include("api.urls")),
 ]
 

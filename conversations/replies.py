@@ -67,7 +67,7 @@ def reply_blocker(conversation: Conversation, person: User, content: str | Conte
     if isinstance(content, str) and len(content) > MAX_LENGTH:
         return f"The message is too long: the limit is {MAX_LENGTH:,} characters."
     if conversation.tenant and not conversation.tenant.is_active:
-        return "This business is switched off."
+        return "This business is suspended."
     if not has_role(person, OPERATORS, conversation.tenant_id):
         return "You have read-only access. Only operators can reply."
     if conversation.handled_by == Conversation.Handler.OPERATOR:

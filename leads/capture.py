@@ -50,9 +50,17 @@ def capture(leads: Iterable[NewLead]) -> None:
         record_all([_created(*row) for *row, has_subscriber in created if has_subscriber])
 
 
-def forget_text(conversation_id: int, texts: Sequence[str]) -> None:
-    """Remove what the customer said in a deleted message from the lead."""
-    Lead.objects.filter(conversation_id=conversation_id, first_text__in=texts).update(first_text="")
+def forget(conversation_id: int, message_id: int, texts: Sequence[str]) -> None:
+    """The customer deleted this message: a lead keeps neither a copy of it nor what the assistant noted from it."""
+    lead = Lead.objects.filter(conversation_id=conversation_id).first()
+    if lead is None:
+        return
+    noted = {name for name, source in lead.field_sources.items() if source == message_id}
+    kept = {name: value for name, value in lead.fields.items() if name not in noted}
+    sources = {name: source for name, source in lead.field_sources.items() if name not in noted}
+    first_text = "" if lead.first_text in texts else lead.first_text
+    if noted or first_text != lead.first_text:
+        Lead.objects.filter(pk=lead.pk).update(first_text=first_text, fields=kept, field_sources=sources)
 
 
 def _created(pk: int, conversation_id: int, tenant_id: int, name: str, phone: str, source: str) -> EventDraft:

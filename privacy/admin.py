@@ -4,17 +4,35 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html_join
+from django.utils.http import urlencode
 
-from tenants.access import OWNERS
+from conversations.desk import extensions
+from conversations.models import Conversation
+from tenants.access import OWNERS, Suspended, has_role, is_installation_admin, suspended_businesses
+from tenants.models import Tenant
 from tenants.scoped_admin import TenantScopedAdmin
+from tenants.users import user_of
 
 from . import erasing
 from .audit_log.admin import AuditEntryAdmin
+from .exporting.admin import ExportAdmin
 from .forms import ErasureForm, RetentionForm
 from .models import Erasure, RetentionPolicy
 
-__all__ = ["AuditEntryAdmin", "ErasureAdmin", "RetentionPolicyAdmin"]  # the first is imported to register it
+# The first and the third are imported to register them.
+__all__ = ["AuditEntryAdmin", "ErasureAdmin", "ExportAdmin", "RetentionPolicyAdmin"]
+
+
+@extensions.register(extensions.links)
+def links_of_a_person(request: HttpRequest, conversation: Conversation) -> list[tuple[str, str]]:
+    if not has_role(request.user, OWNERS, conversation.tenant_id):
+        return []
+    whom = urlencode({"tenant": str(conversation.tenant_id), "person": conversation.external_id})
+    pages = (("export", "Export this person’s data"), ("erasure", "Erase this person"))
+    return [(f"{reverse(f'admin:privacy_{name}_add')}?{whom}", label) for name, label in pages]
 
 
 @admin.register(Erasure)
@@ -73,3 +91,15 @@ class RetentionPolicyAdmin(TenantScopedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         RetentionPolicy.objects.filter(pk=obj.pk).update(position=0, next_at=obj._meta.get_field("next_at").db_default)
+
+
+@extensions.register(extensions.banners)
+def suspended_banner(request: HttpRequest) -> str:
+    """For superusers, and for members of several businesses. The others of a suspended one see nothing else anyway."""
+    user = user_of(request)
+    if is_installation_admin(user):
+        rows = Tenant.objects.filter(is_active=False, deletion_requested_at=None).order_by("name")
+        suspended = [Suspended(*row) for row in rows.values_list("name", "suspension_note")]
+    else:
+        suspended = suspended_businesses(user)
+    return render_to_string("privacy/suspended.html", {"suspended": suspended}) if suspended else ""

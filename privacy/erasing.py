@@ -1,71 +1,23 @@
 """Erasing one person: everything that a business knows about them, everywhere, with a receipt."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Model, Q, QuerySet, TextField
-from django.db.models.functions import Cast, Now
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
-from api.models import IdempotentResponse
-from conversations import notifying
-from conversations.models import Attachment, Conversation, ConversationMessage
+from conversations.models import Conversation
 from leads.models import Lead
-from notifications.models import NotificationIncident
 from runtime.jobs import BATCH
-from tenants.models import Tenant
-from webhooks.models import WebhookEvent
-from whatsapp.models import QuarantinedEvent
 
 from . import rows
-from .models import Erasure
+from .models import Erasure, Export
+from .people import Person
 
 ERASED_NAME = "(erased)"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One person at one business: their conversations with all its numbers, and how they're identified there."""
-
-    tenant: Tenant
-    identifiers: Sequence[str]
-    conversations: Sequence[int]
-
-    def __str__(self) -> str:
-        return self.identifiers[0]
-
-    def summary(self) -> str:
-        """What would be erased, as text."""
-        messages = ConversationMessage.objects.filter(conversation__in=self.conversations)
-        counts = {
-            "conversations": len(self.conversations),
-            "messages": messages.count(),
-            "files": Attachment.objects.filter(message__in=messages).count(),
-            "quarantined events": _quarantined(self.tenant.pk, self.identifiers).count(),
-        }
-        return ", ".join(f"{count:,} {name}" for name, count in counts.items())
-
-
-def find(tenant: Tenant, identifier: str) -> Person | None:
-    """The person with this phone number or WhatsApp user ID."""
-    identifiers = {identifier}
-    while True:  # whom one number knows by both may be known to another by the ID alone
-        met = Conversation.objects.filter(
-            Q(external_id__in=identifiers) | Q(contact_user_id__in=identifiers), tenant=tenant
-        )
-        found = {name for pair in met.values_list("external_id", "contact_user_id") for name in pair if name}
-        if found <= identifiers:
-            break
-        identifiers |= found
-    conversations = list(met.order_by("pk").values_list("pk", flat=True))
-    names = [identifier, *sorted(identifiers - {identifier})]
-    if not conversations and not _quarantined(tenant.pk, names).exists():
-        return None
-    return Person(tenant, names, conversations)
 
 
 def request(person: Person, requested_by: Any) -> Erasure:
@@ -74,7 +26,7 @@ def request(person: Person, requested_by: Any) -> Erasure:
         Conversation.objects.filter(pk__in=person.conversations).update(is_active=False)
         leads = Lead.objects.filter(conversation__in=person.conversations).values_list("pk", flat=True)
         return Erasure.objects.create(
-            tenant=person.tenant,
+            tenant_id=person.tenant_id,
             requested_by=requested_by,
             identifiers=list(person.identifiers),
             conversations=list(person.conversations),
@@ -105,32 +57,23 @@ def erase_some() -> int:
 
 def _rows(erasure: Erasure) -> "list[QuerySet[Any]]":
     """What is deleted, in this order. Everything of a conversation depends on it."""
-    of_person = Q(payload__conversation__id__in=erasure.conversations) | Q(
-        payload__conversation__external_id__in=erasure.identifiers
-    )
+    person = Person(erasure.tenant_id, erasure.identifiers, erasure.conversations)
     return [
+        person.knowledge(),  # before the questions that lead to it
         Conversation.objects.filter(pk__in=erasure.conversations),
-        _quarantined(erasure.tenant_id, erasure.identifiers),
-        WebhookEvent.objects.filter(of_person, tenant=erasure.tenant),
-        NotificationIncident.objects.filter(
-            tenant=erasure.tenant, subject__in=notifying.subjects(erasure.conversations)
+        person.webhook_events(),
+        person.in_groups(),  # after the events of these messages
+        person.quarantined(),
+        person.incidents(),
+        person.stored_responses(),
+        # At the end: whatever was read before is in an export that's deleted here, or can't be recorded any more.
+        Export.objects.filter(
+            Q(conversations=None)
+            | Q(conversations__overlap=erasure.conversations)
+            | Q(identifiers__overlap=erasure.identifiers),
+            tenant=erasure.tenant,
         ),
-        _with_text(IdempotentResponse, "body", erasure.identifiers).filter(tenant=erasure.tenant)
-        | IdempotentResponse.objects.filter(tenant=erasure.tenant, body__conversation__in=erasure.conversations),
     ]
-
-
-def _quarantined(tenant_id: int, identifiers: Sequence[str]) -> "QuerySet[QuarantinedEvent]":
-    events: QuerySet[QuarantinedEvent] = _with_text(QuarantinedEvent, "raw", identifiers).filter(tenant=tenant_id)
-    return events
-
-
-def _with_text(model: type[Model], column: str, identifiers: Sequence[str]) -> "QuerySet[Any]":
-    """Rows whose JSON has one of these as a value."""
-    texts = Q()
-    for identifier in identifiers:
-        texts |= Q(json_text__contains=f'"{identifier}"')
-    return model._base_manager.annotate(json_text=Cast(column, TextField())).filter(texts)
 
 
 def _clear_names(erasure: Erasure) -> None:

@@ -7,8 +7,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from tenants.secret_fields import SecretsForm
 
-from . import erasing, retention
-from .models import Erasure, RetentionPolicy
+from . import people, retention
+from .models import Erasure, Export, RetentionPolicy
 
 
 class ConfirmedForm(SecretsForm):
@@ -42,11 +42,32 @@ class ErasureForm(ConfirmedForm):
         tenant, typed = found.get("tenant"), found.get("person", "")
         if tenant is None or not typed:
             return found
-        person = erasing.find(tenant, "".join(typed.split()).removeprefix("+"))
+        person = people.find(tenant, typed)
         if person is None:
             self.add_error("person", f"{tenant} has no conversation with {typed}.")
         else:
             self.require_confirmation(f"This erases {person.summary()}, and their lead.")
+        return {**found, "found": person}
+
+
+class ExportForm(SecretsForm):
+    person = forms.CharField(
+        required=False,
+        label="Phone number or WhatsApp user ID",
+        help_text="Of the person whose data you want, as it's shown beside the conversation. Empty: everything.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    class Meta:
+        model = Export
+        fields = ["tenant"]
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        tenant, typed = found.get("tenant"), found.get("person", "")
+        person = people.find(tenant, typed) if tenant and typed else None
+        if tenant and typed and person is None:
+            self.add_error("person", f"{tenant} has no conversation with {typed}.")
         return {**found, "found": person}
 
 

@@ -1,6 +1,7 @@
 """Deleting what is older than a business wants to keep, a bounded number of rows at a time."""
 
 from collections import Counter
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -8,8 +9,12 @@ from django.db.models.functions import Now
 
 from assistant.models import Turn
 from conversations.models import Attachment, Conversation, ConversationMessage
+from knowledge.models import UnansweredQuestion
+from leads.models import Lead
+from notifications.models import NotificationIncident
 from runtime.clock import ago, from_now
 from runtime.jobs import BATCH
+from webhooks.models import WebhookEvent
 from whatsapp.models import QuarantinedEvent
 
 from . import rows
@@ -27,6 +32,7 @@ def due(policy: RetentionPolicy) -> dict[str, int]:
             "messages": _messages(policy).count() if policy.messages_days else 0,
             "files": _files(policy).count() if policy.files_days else 0,
             "quarantined events": _quarantined(policy).count() if policy.quarantine_days else 0,
+            **{name: copies.count() for name, copies in _copies(policy).items()},
         }
     )
     return dict(+counts)
@@ -44,6 +50,9 @@ def apply_some() -> int:
             deleted += rows.delete_some(_files(policy), BATCH)
         if policy.quarantine_days and deleted.total() < BATCH:
             deleted += rows.delete_some(_quarantined(policy), BATCH - deleted.total())
+        for copies in _copies(policy).values():
+            if deleted.total() < BATCH:
+                deleted += rows.delete_some(copies, BATCH - deleted.total())
         is_done = deleted.total() < BATCH
         if policy.messages_days and is_done:
             is_done = _delete_messages(policy)
@@ -64,9 +73,33 @@ def _delete_messages(policy: RetentionPolicy) -> bool:
         # A turn is the record of messages; without them, it says nothing.
         Turn.objects.filter(conversation__in=ids, first_message__in=old).delete()
         ConversationMessage.objects.filter(pk__in=old).delete()
+    _clear_copies(policy, ids)
     if len(old) < BATCH:
         policy.position = ids[-1] if ids else 0
     return not ids
+
+
+def _clear_copies(policy: RetentionPolicy, ids: list[int]) -> None:
+    """What leads and conversations repeat of old messages."""
+    before = ago((policy.messages_days or 0) * DAY)
+    leads = Lead.objects.filter(conversation__in=ids, created_at__lt=before)
+    leads.exclude(first_text="").update(first_text="")
+    silent = Conversation.objects.filter(pk__in=ids, last_message_at__lt=before)
+    silent.exclude(handover_summary="").update(handover_summary="")
+
+
+def _copies(policy: RetentionPolicy) -> "dict[str, QuerySet[Any]]":
+    """Old rows that repeat what messages said."""
+    if not policy.messages_days:
+        return {}
+    before, of_business = ago(policy.messages_days * DAY), {"tenant": policy.tenant}
+    return {
+        "webhook events": WebhookEvent.objects.filter(created_at__lt=before, **of_business),
+        "notifications": NotificationIncident.objects.filter(
+            opened_at__lt=before, closed_at__isnull=False, **of_business
+        ),
+        "unanswered questions": UnansweredQuestion.objects.filter(asked_at__lt=before, **of_business),
+    }
 
 
 def _messages(policy: RetentionPolicy) -> "QuerySet[ConversationMessage]":

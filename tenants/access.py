@@ -1,5 +1,6 @@
 """Who may see and do what in which business. The admin and the APIs ask here."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
 from django.conf import settings
@@ -27,6 +28,25 @@ def roles_of(person: Person) -> dict[int, MemberRole]:
     return _roles_and_rules(person)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A suspended business, and what its members are told."""
+
+    name: str
+    note: str
+
+
+def suspended_businesses(person: Person) -> list[Suspended]:
+    """The suspended businesses that the person is a member of."""
+    return _roles_and_rules(person)[2]
+
+
+def is_shut_out(person: Person) -> bool:
+    """Whether all of the person's businesses are suspended."""
+    roles, _, suspended = _roles_and_rules(person)
+    return bool(suspended) and not roles and not is_installation_admin(person)
+
+
 def must_use_two_factors(person: Person) -> bool:
     """Whether one of the person's businesses requires it of their role, or the installation of its superusers.
 
@@ -35,19 +55,23 @@ def must_use_two_factors(person: Person) -> bool:
     return (is_installation_admin(person) and settings.SUPERUSERS_NEED_TWO_FACTORS) or _roles_and_rules(person)[1]
 
 
-def _roles_and_rules(person: Person) -> tuple[dict[int, MemberRole], bool]:
+_Known = tuple[dict[int, MemberRole], bool, list[Suspended]]
+
+
+def _roles_and_rules(person: Person) -> _Known:
     if not (person.is_authenticated and person.is_active):
-        return {}, False
+        return {}, False, []
     if not hasattr(person, _CACHE):
         with all_businesses():  # it decides which of them the request sees
-            memberships = list(
-                Membership.objects.filter(user_id=int(person.pk), tenant__is_active=True).values_list(
-                    "tenant_id", "role", "tenant__sign_in_rules__two_factor_roles"
-                )
-            )
-        roles = {tenant_id: MemberRole(role) for tenant_id, role, _ in memberships}
-        setattr(person, _CACHE, (roles, any(role in (strict or ()) for _, role, strict in memberships)))
-    cached: tuple[dict[int, MemberRole], bool] = getattr(person, _CACHE)
+            memberships = Membership.objects.filter(user_id=int(person.pk)).order_by("tenant__name")
+            rows = list(memberships.select_related("tenant__sign_in_rules"))
+        active = [row for row in rows if row.tenant.is_active]
+        roles = {row.tenant_id: MemberRole(row.role) for row in active}
+        rules = [(row.role, getattr(row.tenant, "sign_in_rules", None)) for row in active]
+        is_strict = any(rule is not None and role in rule.two_factor_roles for role, rule in rules)
+        suspended = [Suspended(row.tenant.name, row.tenant.suspension_note) for row in rows if row not in active]
+        setattr(person, _CACHE, (roles, is_strict, suspended))
+    cached: _Known = getattr(person, _CACHE)
     return cached
 
 

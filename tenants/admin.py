@@ -22,11 +22,12 @@ from .invitations.forms import MemberForm
 from .models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
 from .scoped_admin import ReadOnlyAdmin, TenantScopedAdmin
 from .secret_fields import new_secrets_page
+from .suspension.pages import SuspensionPages
 from .users import user_of
 
 
 @admin.register(Tenant)
-class TenantAdmin(TenantScopedAdmin):
+class TenantAdmin(SuspensionPages):
     tenant_path = "pk"
     may_add = may_delete = NOBODY  # owners may only rename theirs
     list_display = ["name", "slug", "is_active", "members", "created_at"]
@@ -34,10 +35,10 @@ class TenantAdmin(TenantScopedAdmin):
     search_fields = ["name", "slug"]
     ordering = ["name", "pk"]
     prepopulated_fields = {"slug": ["name"]}
-    readonly_fields = ["created_at"]
+    readonly_fields = ["is_active", "created_at"]  # the former changes on the pages of its suspension
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
-        fixed = [] if is_installation_admin(request.user) else ["slug", "is_active"]
+        fixed = [] if is_installation_admin(request.user) else ["slug"]
         return [*fixed, *self.readonly_fields]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
@@ -47,6 +48,13 @@ class TenantAdmin(TenantScopedAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Tenant | None = None) -> dict[str, Any]:
         # A read-only slug has no input to fill in.
         return dict(self.prepopulated_fields) if is_installation_admin(request.user) else {}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        tenant = self.get_object(request, object_id)
+        owns = tenant is not None and has_role(request.user, OWNERS, tenant.pk)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "owns": owns})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Without counting: a job deletes the rows later, and there may be millions."""

@@ -18,6 +18,7 @@ from .hours import OpeningHours
 
 __all__ = ["Invitation", "Membership", "OpeningHours", "SignInRules", "Tenant"]
 
+LONGEST_NOTE = 500
 SINGLE_NAME, SINGLE_SLUG = "My business", "my-business"
 
 
@@ -43,8 +44,13 @@ class Tenant(models.Model):
     is_active = models.BooleanField(
         "active",
         default=True,
-        help_text="When off, messages are stored but not answered, and only superusers have access.",
+        help_text="When it's suspended, messages are stored but not answered, and only superusers have access.",
     )
+    suspended_at = models.DateTimeField(null=True, editable=False)
+    suspended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    suspension_note = models.CharField(max_length=LONGEST_NOTE, blank=True, default="", db_default="", editable=False)
     is_single = models.BooleanField(default=False, db_default=False, editable=False)
     deletion_requested_at = models.DateTimeField(null=True, editable=False)
     checklist_dismissed_at = models.DateTimeField(null=True, editable=False)  # by an owner, on the overview

@@ -15,7 +15,7 @@ from conversations.tests.rows import conversation, message, owner
 from knowledge.models import Source, UnansweredQuestion
 from leads.models import Lead, LeadField
 from notifications.models import NotificationDelivery, NotificationIncident, NotificationSettings
-from privacy.models import Erasure, RetentionPolicy
+from privacy.models import Erasure, Export, RetentionPolicy
 from tenants.models import Invitation, MemberRole, Membership, OpeningHours, SignInRules, Tenant
 from tenants.tests.people import TwoBusinesses
 from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -83,6 +83,7 @@ def rows_of(tenant: Tenant, mark: str) -> dict[str, Model]:
         "audit/auditentry": AuditEntry.objects.create(
             tenant=tenant, actor_kind="person", actor=f"{mark} person", action="changed", object=f"{mark} settings"
         ),
+        "privacy/export": Export.objects.create(tenant=tenant, finished_at=now, expires_at=now + dt.timedelta(days=1)),
         "privacy/retentionpolicy": RetentionPolicy.objects.create(tenant=tenant, messages_days=400),
         "leads/leadfield": LeadField.objects.create(tenant=tenant, name="size", description=f"{mark} size"),
         "knowledge/source": Source.objects.create(

@@ -15,8 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, resolve
 
-import api.urls
-from api.tests.clients import staff_client
+from api.tests.clients import endpoints, staff_client
 from tenants.tests.people import TwoBusinesses
 from tests.both_businesses import SECRET, THEIRS, rows_of, rows_of_the_installation, two_businesses
 from tests.fake_network import FakeNetwork
@@ -51,6 +50,7 @@ ADMINS: dict[str, tuple[Any, Any, Any, Any]] = {
     "whatsapp/quarantinedevent": (ALL, EVIDENCE, EVIDENCE, EVIDENCE),
     "privacy/erasure": (OWNER, OWNER, EVIDENCE, EVIDENCE),
     "audit/auditentry": (OWNER, EVIDENCE, EVIDENCE, EVIDENCE),
+    "privacy/export": (OWNER, OWNER, EVIDENCE, OWNER),
     "privacy/retentionpolicy": (OWNER, OWNER, OWNER, OWNER),
     "conversations/pause": (NONE, EVIDENCE, EVIDENCE, EVIDENCE),
     "auth/user": (NONE, NONE, NONE, NONE),
@@ -69,6 +69,7 @@ BUTTONS = {
     f"{DESK}messages/<int:message_id>/delivered/": WRITERS,
 }
 BUTTONS_OF_SETTINGS = {
+    **{f"admin/tenants/tenant/<int:pk>/{name}/": NONE for name in ("suspend", "resume")},
     "admin/knowledge/source/<int:pk>/read-again/": WRITERS,
     "admin/assistant/assistant/<int:pk>/test-prompt/": OWNER,
     "admin/assistant/assistant/<int:pk>/resume/": OWNER,
@@ -91,8 +92,6 @@ MIXED += [f"admin/conversations/conversation/{name}/" for name in ("live", "mark
 MIXED += ["admin/knowledge/source/status/", "admin/knowledge/source/import/", "admin/assistant/assistant/find/"]
 # Stock pages of other packages, for superusers and users with Django's own permissions.
 OF_OTHERS = ["admin/axes/", "admin/procrastinate/"]
-# With an API key: see api/tests/test_isolation.py.
-WITH_API_KEY = [f"api/{pattern.pattern}" for pattern in api.urls.with_api_key]
 # Without anyone's rows.
 OPEN = [
     *("", "api/"),
@@ -121,6 +120,7 @@ FILES = [f"{DESK}{end}/" for end in ("attachments/<int:attachment_id>", "templat
 ELSEWHERE = ["admin/conversations/pause/<int:pk>/resume/", "admin/checklist/<int:pk>/dismiss/"]
 ELSEWHERE += [f"admin/webhooks/webhookendpoint/<int:pk>/deliveries/{x}" for x in ("", "<int:delivery_id>/send-again/")]
 ELSEWHERE += ["admin/audit/auditentry/export/<str:kind>/"]  # privacy/tests/test_audit_page.py
+ELSEWHERE += ["admin/privacy/export/<int:pk>/parts/<int:number>/"]  # privacy/tests/test_exporting_pages.py
 DEVELOPMENT_ONLY = ["sandbox/"]
 
 
@@ -139,8 +139,8 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[str]:
 def test_every_url_is_in_a_table() -> None:
     known = {f"admin/{path}/{end}" for path in ADMINS for end in OF_AN_ADMIN}
     known |= {f"{path}{end}" for path in API for end in ("", "/<int:pk>")}
-    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *WITH_API_KEY, *TESTED_BELOW, *OF_AN_INVITEE, *OWN}
-    known |= {*FILES, *ELSEWHERE}
+    known |= {*BUTTONS, *BUTTONS_OF_SETTINGS, *MIXED, *OPEN, *TESTED_BELOW, *OF_AN_INVITEE, *OWN}
+    known |= {*FILES, *ELSEWHERE, *(f"api/{path}" for path in endpoints())}  # api/tests/test_isolation.py
     elsewhere = (*OF_OTHERS, *OF_ONE_ACCOUNT, *DEVELOPMENT_ONLY, "admin/^(?P<app_label>")
     unknown = [route for route in routes() if route not in known and not route.startswith(elsewhere)]
     assert not unknown, f"Say in tests/test_isolation.py who may see these: {unknown}"

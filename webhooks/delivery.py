@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from runtime.backlog import unlocked
@@ -25,6 +25,7 @@ from .wire import Answer
 WAITS = (10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 DISABLED_AFTER_DAYS = 3
 GONE = 410
+SUSPENDED_SECONDS = 3600
 
 Status = WebhookDelivery.Status
 
@@ -44,13 +45,18 @@ class Attempt:
 
 def attempt(delivery_id: int) -> Attempt | None:
     """What to send for a delivery that was just claimed. None if its endpoint is disabled, or it was deleted."""
-    delivery = WebhookDelivery.objects.select_related("event", "endpoint").filter(pk=delivery_id).first()
+    delivery = WebhookDelivery.objects.select_related("event__tenant", "endpoint").filter(pk=delivery_id).first()
     if delivery is None:
         return None
     if not delivery.endpoint.is_active:
         _give_up(WebhookDelivery.objects.filter(pk=delivery_id), "The endpoint is disabled.")
         return None
     event = delivery.event
+    if not event.tenant.is_active:  # suspended: `privacy.resuming` makes it due again
+        with transaction.atomic():
+            mine = unlocked(WebhookDelivery.objects.filter(pk=delivery_id, attempts=delivery.attempts))
+            mine.update(attempts=F("attempts") - 1, next_attempt_at=from_now(SUSPENDED_SECONDS))
+        return None
     content = {
         "id": str(event.id),
         "type": event.type,

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import get_resolver
 
 from api import keys
+from api.base import ApiView
 from api.models import ApiKey
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
@@ -57,6 +59,13 @@ def staff_client(user: User) -> Client:
 def api_client(tenant: Tenant | None, user: User, scope: str = "write") -> ApiClient:
     _, token = issue_key(user, tenant, f"Shop ({scope})", scope)
     return ApiClient(token, Client())
+
+
+def endpoints() -> set[str]:
+    """The paths for API keys, relative to /api/. Other apps add some to those of this one."""
+    roots = [each for each in get_resolver().url_patterns if str(each.pattern) == "api/"]
+    views = [each for root in roots for each in getattr(root, "url_patterns", []) if hasattr(each, "callback")]
+    return {str(each.pattern) for each in views if issubclass(getattr(each.callback, "cls", object), ApiView)}
 
 
 class Clients:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 
-from api import urls
-from api.tests.clients import ApiClient, Clients
+from api.tests.clients import ApiClient, Clients, endpoints
 from conversations.files.attachments import Attachment
 from conversations.tests.rows import conversation, message
 from knowledge.models import Source
@@ -18,7 +18,7 @@ from tests.isolation_report import Report
 
 # The methods of each endpoint: r(ead), w(rite). A new endpoint fails a test until it's listed here.
 WITHOUT_ROW = {"key": "r", "conversations": "r", "leads": "r", "assistant": "rw", "usage": "r", "audit": "r"}
-WITHOUT_ROW |= {"knowledge/sources": "rw", "knowledge/files": "w"}
+WITHOUT_ROW |= {"knowledge/sources": "rw", "knowledge/files": "w", "exports": "rw"}
 OF_A_CONVERSATION = {
     "conversations/<int:pk>": "rw",
     "conversations/<int:pk>/messages": "rw",
@@ -34,7 +34,8 @@ OF_A_SOURCE = {
     "knowledge/sources/<int:pk>/read-again": "w",
     "knowledge/sources/<int:pk>/chunks": "r",
 }
-WITH_ROW = OF_A_CONVERSATION | OF_A_LEAD | OF_A_FILE | OF_A_SOURCE
+OF_AN_EXPORT = {"exports/<int:pk>": "r", "export-parts/<int:pk>": "r"}
+WITH_ROW = OF_A_CONVERSATION | OF_A_LEAD | OF_A_FILE | OF_A_SOURCE | OF_AN_EXPORT
 PATCHED = {"assistant", "conversations/<int:pk>", "leads/<int:pk>", "knowledge/sources/<int:pk>"}
 FORMS = {"conversations/<int:pk>/files", "knowledge/files"}
 DATA: dict[str, Any] = {"kind": "question", "title": "Open?", "text": "Hello"}
@@ -64,6 +65,10 @@ def ids(clients: Clients) -> dict[str, dict[str, int]]:
         source = Source.objects.create(tenant=tenant, kind="question", title=f"{whose}-question", text="Yes.")
         found[whose] = {"conversations": talk.pk, "leads": lead.pk, "files": file.pk}
         found[whose]["knowledge"] = source.pk
+        export = apps.get_model("privacy", "Export").objects.create(tenant=tenant, expires_at=source.created_at)
+        part = export.parts.create(number=1, size=0)
+        part.file.save(f"{whose}.zip", ContentFile(f"{whose}-export".encode()))
+        found[whose] |= {"exports": export.pk, "export-parts": part.pk}
     return found
 
 
@@ -99,7 +104,7 @@ def walk(isolation_report: Report) -> Any:
 
 
 def test_every_endpoint_is_in_a_table() -> None:
-    assert {str(pattern.pattern) for pattern in urls.with_api_key} == set(ALL)
+    assert endpoints() == set(ALL)
 
 
 def test_clients_without_a_valid_key_get_401(clients: Clients, ids: dict[str, dict[str, int]], walk: Any) -> None:
@@ -137,6 +142,7 @@ def test_rows_of_another_business_are_not_found(clients: Clients, ids: dict[str,
 @pytest.mark.parametrize("pk", [0, 2**31, 2**63, 10**30])
 def test_an_impossible_id_is_not_found(clients: Clients, pk: int) -> None:
     for route in WITH_ROW:
-        ids = dict.fromkeys(("conversations", "leads", "files", "knowledge"), pk)
+        found = {each.partition("/")[0] for each in WITH_ROW}
+        ids = dict.fromkeys(found, pk)
         for what, answer in asked(clients.writer, route, ids):
             assert answer.status_code == 404, what

@@ -146,16 +146,12 @@ def person_is_deactivated(clients: Clients) -> None:
     User.objects.filter(pk=clients.owner.pk).update(is_active=False)
 
 
-def business_is_deactivated(clients: Clients) -> None:
-    Tenant.objects.filter(pk=clients.businesses.ours.pk).update(is_active=False)
-
-
 def business_is_deleted(clients: Clients) -> None:
     address = f"/admin/tenants/tenant/{clients.businesses.ours.pk}/delete/"
     clients.businesses.browser("superuser").post(address, {"post": "yes"})
 
 
-@pytest.mark.parametrize("event", [member_leaves, person_is_deactivated, business_is_deactivated, business_is_deleted])
+@pytest.mark.parametrize("event", [member_leaves, person_is_deactivated, business_is_deleted])
 def test_a_key_ends_with_its_creators_membership_the_person_or_the_business(
     clients: Clients, event: Callable[[Clients], None]
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.apps import apps
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
@@ -27,9 +28,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api import urls
 from api.keys import generate_admin_token
-from api.tests.clients import Clients
+from api.tests.clients import Clients, endpoints
 from api.tests.conftest import Meta
 from conversations.tests.rows import conversation, many_messages
 from knowledge.models import Source
@@ -76,6 +76,8 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
     many_messages(talk, 5)
     Lead.objects.create(id=ROW, tenant=ours, conversation=talk, name="Ann", fields={"a": 1}, referral={"b": 2})
     Source.objects.create(id=ROW, tenant=ours, kind="question", title="Open?", text="Yes.")
+    export = apps.get_model("privacy", "Export").objects.create(id=ROW, tenant=ours, expires_at=talk.created_at)
+    export.parts.create(id=ROW, number=1, size=3, file="exports/gone.zip")
     third = Tenant.objects.create(id=ROW, name="Third", slug="third")
     WhatsAppAccount.objects.create(id=ROW, tenant=third, phone_number_id="3", access_token="token")
     token = generate_admin_token(clients.businesses.people["superuser"])
@@ -86,7 +88,7 @@ def keys(clients: Clients, meta: Meta, settings: Any, tmp_path: Path) -> dict[st
 def test_every_endpoint_is_described() -> None:
     """So the tests below include every endpoint."""
     described = Client().get("/api/schema", headers={"Accept": "application/json"}).json()["paths"]
-    clients = {f"/api/{pattern.pattern}" for pattern in urls.with_api_key}
+    clients = {f"/api/{path}" for path in endpoints()}
     staff = {f"/api/admin/{name}{row}" for name in ("tenants", "whatsapp-accounts") for row in ("", "/{id}")}
     assert set(described) == {path.replace("<int:pk>", "{id}") for path in clients} | staff
 

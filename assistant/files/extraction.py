@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 State = Attachment.State
 LEASE_SECONDS = 300  # longer than any extraction takes, including the wait for the executor
+SUSPENDED_SECONDS = 3600
 MAX_ATTEMPTS = 8  # a file that kills its workers must not do so forever
 LONGEST_TRANSCRIPT = 20_000  # characters
 BACKLOG = backlog("assistant.tasks.read", State.READING, lambda: LEASE_SECONDS)
@@ -70,6 +71,10 @@ async def read_one(attachment_id: int) -> None:
     attachment = await database_sync_to_async(Attachment.objects.claimed)(attachment_id, State.READING)
     if attachment is None:
         return
+    tenant = attachment.message.conversation.tenant
+    if tenant is not None and not tenant.is_active:
+        await database_sync_to_async(_put_off)(attachment)
+        return
     try:
         findings = await _read(attachment)
     except ReadFailed as failure:
@@ -82,6 +87,13 @@ async def read_one(attachment_id: int) -> None:
         await database_sync_to_async(_ready)(
             attachment, transcript=findings.transcript, preview=findings.preview, error=""
         )
+
+
+def _put_off(attachment: Attachment) -> None:
+    """Its business is suspended: nothing goes to the model. `privacy.resuming` makes it due again."""
+    with transaction.atomic():
+        later = {"fence": F("fence") - 1, "next_attempt_at": from_now(SUSPENDED_SECONDS)}
+        Attachment.objects.held(attachment).update(**later)
 
 
 async def _read(attachment: Attachment) -> Findings:

@@ -20,7 +20,7 @@ class Silence(models.TextChoices):
 
     TAKEN_OVER = "taken over", "Someone took over"
     CONVERSATION_INACTIVE = "conversation inactive", "The conversation is switched off"
-    TENANT_INACTIVE = "business inactive", "The business is switched off"
+    TENANT_INACTIVE = "business inactive", "The business is suspended"
     WINDOW_CLOSED = "window closed", "The 24-hour window has closed"
     OUT_OF_BUDGET = "out of budget", "The daily token limit is used up"
     HANDED_OVER = "handed over", "Waiting for an agent"

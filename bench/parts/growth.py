@@ -18,20 +18,20 @@ FIRST = 79_000_000_000  # the customers of `load` are the first of them
 BATCH = 100_000
 
 
-def fill(messages: int, conversations: int) -> float:
-    """Load them, and return the seconds it took."""
+def fill(messages: int, conversations: int, number: str = NUMBER) -> float:
+    """Load them for the business with this number, and return the seconds it took."""
     began = time.monotonic()
     connection.ensure_connection()
-    tenant = database.one("SELECT tenant_id FROM whatsapp_accounts WHERE phone_number_id = %s", NUMBER)
+    tenant = database.one("SELECT tenant_id FROM whatsapp_accounts WHERE phone_number_id = %s", number)
     database.execute(
         "INSERT INTO conversations (tenant_id, phone_number_id, external_id, last_inbound_at, last_message_at)"
         " SELECT %s, %s, (%s + n)::text, now(), now() FROM generate_series(0, %s - 1) n",
         tenant,
-        NUMBER,
+        number,
         FIRST,
         conversations,
     )
-    ids = [pk for (pk,) in database.rows("SELECT id FROM conversations ORDER BY id")]
+    ids = [pk for (pk,) in database.rows("SELECT id FROM conversations WHERE tenant_id = %s ORDER BY id", tenant)]
     columns = "conversation_id, role, origin, text, raw_json, external_id, created_at, status"
     raw = '{"type": "text", "text": {"body": "Hello, do you deliver on Sunday?"}}'
     for start in tqdm(range(0, messages, BATCH), desc="loading", unit_scale=BATCH, unit=" messages"):

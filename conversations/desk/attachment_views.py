@@ -60,11 +60,11 @@ def respond(request: HttpRequest, attachment: Attachment, name: str) -> HttpResp
     response["Content-Security-Policy"] = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
     response["Cache-Control"] = "private, max-age=3600"
-    _apply_range(request, response, file)
+    apply_range(request, response, file)
     return response
 
 
-def _apply_range(request: HttpRequest, response: FileResponse, file: "File[bytes]") -> None:
+def apply_range(request: HttpRequest, response: FileResponse, file: "File[bytes]") -> None:
     """Answer a Range request: some browsers need it to play audio."""
     response["Accept-Ranges"] = "bytes"
     size = file.size

@@ -39,6 +39,8 @@ class Info(NamedTuple):
 NO_INFO = Info()
 # By message ID.
 MessageInfo = Callable[[Sequence[ConversationMessage]], dict[int, Info]]
+# Beside the transcript, for this user: the URL and the label of each link.
+Links = Callable[[HttpRequest, Conversation], Sequence[tuple[str, str]]]
 # In the list: one label each, by conversation ID.
 Badges = Callable[[Sequence[Conversation]], dict[int, str]]
 # Beside the name of the handler: what happens next, or "".
@@ -59,6 +61,7 @@ Banner = Callable[[HttpRequest], str]
 first_steps: list[FirstStep] = []
 banners: list[Banner] = []
 panels: list[Panel] = []
+links: list[Links] = []
 message_info: list[MessageInfo] = []
 badges: list[Badges] = []
 status_lines: list[StatusLine] = []

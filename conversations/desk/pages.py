@@ -190,7 +190,9 @@ class InboxPages(TenantScopedAdmin):
         before_id = as_id(before)
         page = transcript.older(conversation, before_id) if before_id is not None else transcript.newest(conversation)
         panels = [html for panel in extensions.panels if (html := panel(conversation))]
-        return {**self._head(request, conversation), "page": page, "is_newest": not before, "panels": panels}
+        links = [link for links in extensions.links for link in links(request, conversation)]
+        pane = {"page": page, "is_newest": not before, "panels": panels, "links": links}
+        return {**self._head(request, conversation), **pane}
 
     def respond(self, request: HttpRequest, conversation: Conversation | None, **more: object) -> HttpResponse:
         """After a button: back to the page, or what it changed."""

@@ -4,6 +4,7 @@ A correction only affects messages from its own side. A customer can't change wh
 app of the business changes only what was sent from there.
 """
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Revoked:
 
     message_id: int
     conversation_id: int
+    stored_at: dt.datetime
     origin: str
     texts: Sequence[str]
 
@@ -114,13 +116,14 @@ def _blank(messages: Sequence[ConversationMessage]) -> list[Revoked]:
         condition |= edits & Q(origin=_side(message.origin))
     ids = list(ConversationMessage.objects.filter(condition).values_list("pk", flat=True))
     blanked = ConversationMessage.objects.filter(pk__in=ids)
-    blanked.update(text="", spoken="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
+    blanked.update(text="", spoken="", refused="", edits=[], raw_json=None, revoked_at=Coalesce("revoked_at", Now()))
     Attachment.objects.filter(message__in=ids).delete()  # the files are removed when this is committed
     forget_text(ids, {"text": "", **NO_DETAILS})
     return [
         Revoked(
             message.pk,
             message.conversation_id,
+            message.created_at,
             message.origin,
             [*(former["text"] for former in message.edits), message.text],
         )

@@ -46,6 +46,7 @@ _TAKE = """, paused AS (
             WHEN m.kind <> 'template' AND (c.last_inbound_at > statement_timestamp() - %(window)s) IS NOT TRUE
                 THEN 'window closed' END AS blocker
         FROM conversation_messages m JOIN conversations c ON c.id = m.conversation_id
+        JOIN tenants t ON t.id = m.tenant_id AND t.is_active  -- else it's suspended, and its messages wait
         WHERE m.status = 'queued' AND m.tenant_id = share.tenant_id AND m.next_attempt_at <= statement_timestamp()
             AND (%(held)s::text[] IS NOT NULL OR NOT paused.sending)
             AND c.phone_number_id <> ALL (COALESCE(%(held)s::text[], '{}'))

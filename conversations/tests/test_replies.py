@@ -113,9 +113,9 @@ def test_refuses_someone_who_has_left_the_business(businesses: TwoBusinesses, ou
 
 
 @pytest.mark.django_db
-def test_refuses_when_the_business_is_switched_off(businesses: TwoBusinesses, ours: Conversation) -> None:
+def test_refuses_when_the_business_is_suspended(businesses: TwoBusinesses, ours: Conversation) -> None:
     Tenant.objects.update(is_active=False)
-    with pytest.raises(ReplyRefused, match="switched off"):
+    with pytest.raises(ReplyRefused, match="suspended"):
         reply(ours.pk, businesses.people["operator"], "Hello")
 
 

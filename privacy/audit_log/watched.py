@@ -15,7 +15,7 @@ from conversations.models import Conversation
 from knowledge.models import Source, UnansweredQuestion
 from leads.models import Lead
 from notifications.models import NotificationRecipient
-from privacy.models import Erasure
+from privacy.models import Erasure, Export
 from tenants.access import tenant_id_of
 from tenants.invitations.inviting import offer
 from tenants.models import Invitation, Membership, Tenant
@@ -23,7 +23,7 @@ from tenants.scoped_admin import SuperuserAdmin, TenantScopedAdmin
 from tenants.secret_fields import secret_names
 
 # Rows about a customer, or with words that may be a customer's.
-PERSONAL: tuple[type[Model], ...] = (Conversation, Lead, Source, UnansweredQuestion, Erasure)
+PERSONAL: tuple[type[Model], ...] = (Conversation, Lead, Source, UnansweredQuestion, Erasure, Export)
 CODES = Authenticator.Type.RECOVERY_CODES
 
 
@@ -79,6 +79,10 @@ def _of_page(model: type[Model], page: TenantScopedAdmin) -> Watched:
             "names": lambda action, row, changed: Action.PERSON_ERASED if action is Action.CREATED else None,
             "text": lambda erasure: "conversation " + ", ".join(map(str, erasure.conversations or ["-"])),
         },
+        Export: {
+            "names": lambda action, row, changed: Action.EXPORTED if action is Action.CREATED else action,
+            "text": lambda export: export.contents.lower(),
+        },
     }
     how = {"tenants": tenants, **special.get(model, {})}
     how["hidden"] = frozenset({*how.get("hidden", ()), *secret_names(model)})
@@ -97,7 +101,7 @@ def _unless_new(action: Action, row: Model, changed: set[str]) -> Action | None:
 def _of_business(action: Action, tenant: Tenant, changed: set[str]) -> Action:
     if "deletion_requested_at" in changed:
         return Action.BUSINESS_DELETED
-    if action is Action.CHANGED and changed == {"is_active"}:
+    if action is Action.CHANGED and "is_active" in changed:
         return Action.BUSINESS_RESUMED if tenant.is_active else Action.BUSINESS_SUSPENDED
     return action
 

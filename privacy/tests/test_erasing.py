@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings as active
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
@@ -14,16 +15,18 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from api.models import IdempotentResponse
 from assistant.models import Turn, TurnStep
 from conversations import webhook_events
-from conversations.models import Conversation, ConversationMessage, ConversationNote
+from conversations.models import Attachment, Conversation, ConversationMessage, ConversationNote
+from knowledge import sources
+from knowledge.models import Source, UnansweredQuestion
 from leads.models import Lead
-from notifications.models import NotificationIncident
-from privacy import erasing
-from privacy.models import Erasure
+from notifications.models import NotificationDelivery, NotificationIncident
+from privacy import erasing, people
+from privacy.models import Erasure, Export
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses, superuser
 from tests.media_at_meta import picture
 from tests.stage import Stage, completion
-from webhooks.models import EventType, WebhookEndpoint
+from webhooks.models import EventType, WebhookDelivery, WebhookEndpoint
 from webhooks.signature import new_secret
 from whatsapp.models import QuarantinedEvent
 from whatsapp.tests.factories import contact, inbound, message, text_message
@@ -41,7 +44,9 @@ PLANTED = [
         "planted-note",
     ),
     *("planted-lead", "planted-fact", "planted-step", "planted-quarantine", "planted-response", "planted-log"),
-    *("planted-summary", "planted-error", "planted-incident"),
+    *("planted-summary", "planted-error", "planted-incident", "planted-question", "planted-answer", "planted-group"),
+    *("planted-spoken", "planted-former", "planted-transcript", "planted-name", "planted-referral", "planted-warning"),
+    *("planted-delivery", "planted-notification", "planted-refused"),
 ]
 
 
@@ -72,6 +77,11 @@ def talk(stage: Stage) -> Conversation:
     stage.converse(inbound(picture_message, contacts=who))
     stage.wire.model = lambda body: completion("kept-reply")
     stage.converse(inbound(text_message("kept-text", sender=BEN), contacts=[contact("Ben", BEN)]))
+    who = [contact("Annabel Quartz", ANN, USER_ID)]
+    stage.converse(
+        inbound(text_message("planted-group", sender=ANN, from_user_id=USER_ID, group_id="G1"), contacts=who)
+    )
+    stage.converse(inbound(text_message("kept-group", sender=BEN, group_id="G1"), contacts=[contact("Ben", BEN)]))
     found = Conversation.objects.get(contact_user_id=USER_ID)
     plant(found)
     return found
@@ -87,12 +97,26 @@ def plant(talk: Conversation) -> None:
     Conversation.objects.filter(pk=talk.pk).update(handover_summary="planted-summary")
     ConversationNote.objects.create(conversation=talk, text="planted-note")
     Lead.objects.filter(conversation=talk).update(notes="planted-lead", fields={"likes": "planted-fact"})
-    Turn.objects.filter(conversation=talk).update(error="planted-error")
+    Lead.objects.filter(conversation=talk).update(referral={"headline": "planted-referral"})
+    said = ConversationMessage.objects.filter(conversation=talk, role="user").earliest("pk")
+    ConversationMessage.objects.filter(pk=said.pk).update(
+        spoken="planted-spoken", refused="planted-refused", edits=[{"text": "planted-former"}]
+    )
+    Attachment.objects.update(transcript="planted-transcript", filename="planted-name.jpg")
+    UnansweredQuestion.objects.create(tenant=tenant, conversation=talk, message_id=said.pk, text="planted-question")
+    for title, text in (("planted-question", "planted-answer"), ("Do you deliver?", "Yes.")):
+        sources.save(Source(tenant=tenant, kind="question", title=title, text=text))
+    Turn.objects.filter(conversation=talk).update(error="planted-error", warning="planted-warning")
     turn = Turn.objects.filter(conversation=talk).earliest("pk")
     TurnStep.objects.create(turn=turn, generation=1, position=0, text="planted-step", calls=[], seen_id=1)
-    NotificationIncident.objects.create(
+    incident = NotificationIncident.objects.create(
         tenant=tenant, kind="handover", subject=f"conversation:{talk.pk}", title=f"{ANN}: planted-incident"
     )
+    NotificationDelivery.objects.create(
+        tenant=tenant, incident=incident, user=superuser(), channel="email", error="planted-notification"
+    )
+    WebhookDelivery.objects.filter(event__payload__conversation__id=talk.pk).update(error="planted-delivery")
+    Export.objects.create(tenant=tenant, identifiers=[ANN], conversations=[talk.pk], expires_at=said.created_at)
     raw = {"from": ANN, "text": "planted-quarantine"}
     QuarantinedEvent.objects.create(tenant=tenant, reason="unknown", raw=raw, digest="1")
     QuarantinedEvent.objects.create(tenant=tenant, reason="unknown", raw={"from": BEN, "text": ANN[:-1]}, digest="2")
@@ -104,7 +128,7 @@ def plant(talk: Conversation) -> None:
         body={"conversation": talk.pk, "text": "planted-response"},
     )
     LogEntry.objects.create(
-        user=superuser(),
+        user=User.objects.get(is_superuser=True),
         content_type=ContentType.objects.get_for_model(Conversation),
         object_id=str(talk.pk),
         object_repr=f"{ANN} planted-log",
@@ -119,18 +143,19 @@ def erase_all() -> None:
 
 def test_nothing_of_the_person_is_left_and_nothing_of_others_is_gone(talk: Conversation) -> None:
     assert {word for _, word in remains(PLANTED)} == set(PLANTED), "they're all planted"
-    person = erasing.find(Tenant.objects.single(), ANN)
+    person = people.find(Tenant.objects.single(), ANN)
     assert person is not None
     erasure = erasing.request(person, None)
     erase_all()
     assert remains(PLANTED) == set()
-    assert ConversationMessage.objects.filter(text="kept-text").exists()
+    assert ConversationMessage.objects.filter(text__in=["kept-text", "Ben: kept-group"]).count() == 2
+    assert Source.objects.get().title == "Do you deliver?"
     assert Turn.objects.filter(conversation__external_id=BEN, state="replied").count() == 1
     assert QuarantinedEvent.objects.count() == 1
     erasure.refresh_from_db()
     assert erasure.finished_at
     assert erasure.conversations == [talk.pk]
-    assert erasure.erased["messages"] == 4
+    assert erasure.erased["messages"] == 5
     assert erasure.erased["leads"] == 1
 
 
@@ -140,15 +165,15 @@ def test_it_is_found_by_any_identifier_at_every_number_of_the_business(talk: Con
         tenant=tenant, phone_number_id="2", external_id=USER_ID, contact_user_id=USER_ID
     )
     for identifier in (ANN, USER_ID):
-        person = erasing.find(tenant, identifier)
+        person = people.find(tenant, identifier)
         assert person is not None
         assert list(person.conversations) == [talk.pk, other.pk]
-    assert erasing.find(tenant, "4915550003333") is None
+    assert people.find(tenant, "4915550003333") is None
 
 
 def test_an_erasure_goes_on_after_any_batch(talk: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasing, "BATCH", 3)
-    person = erasing.find(Tenant.objects.single(), ANN)
+    person = people.find(Tenant.objects.single(), ANN)
     assert person is not None
     erasure = erasing.request(person, None)
     batches = 1
@@ -163,7 +188,7 @@ def test_an_erasure_goes_on_after_any_batch(talk: Conversation, monkeypatch: pyt
 
 
 def test_the_assistant_stops_answering_at_once(talk: Conversation, stage: Stage) -> None:
-    person = erasing.find(Tenant.objects.single(), ANN)
+    person = people.find(Tenant.objects.single(), ANN)
     assert person is not None
     erasing.request(person, None)
     before = len(stage.wire.sent)
@@ -172,12 +197,12 @@ def test_the_assistant_stops_answering_at_once(talk: Conversation, stage: Stage)
 
 
 def test_who_writes_again_later_is_a_stranger(talk: Conversation, stage: Stage) -> None:
-    person = erasing.find(Tenant.objects.single(), ANN)
+    person = people.find(Tenant.objects.single(), ANN)
     assert person is not None
     erasing.request(person, None)
     erase_all()
     stage.converse(inbound(text_message("Hello again", sender=ANN), contacts=[contact("Annabel Quartz", ANN)]))
-    assert stage.wire.asked[-1]["messages"][-1]["content"] == "Hello again"
+    assert stage.wire.asked[-1]["messages"][-1]["content"].endswith("\nHello again")
 
 
 # --- The pages ---
@@ -190,13 +215,13 @@ def test_an_owner_sees_what_would_be_erased_and_confirms(client: Client, talk: C
     client.force_login(superuser_of_log())
     form = {"tenant": str(talk.tenant_id), "person": f"+{ANN[:2]} {ANN[2:]}"}
     asked = client.post(ADD, form).content.decode()
-    assert "This erases 1 conversations, 4 messages, 1 files, 1 quarantined events" in asked
+    assert "This erases 1 conversations, 5 messages, 1 files, 1 quarantined events" in asked
     assert not Erasure.objects.exists()
     answer = client.post(ADD, {**form, "confirmed": "on"}, follow=True).content.decode()
     assert "Their data is being erased" in answer
     erase_all()
     receipt = client.get("/admin/privacy/erasure/").content.decode()
-    assert "4 messages" in receipt
+    assert "5 messages" in receipt
     assert remains(PLANTED) == set()
 
 

@@ -4,15 +4,22 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.sessions.models import Session
 from django.db.models import F
 from django.test import Client
 
 from assistant.models import Turn
 from conversations.models import Attachment, Conversation, ConversationMessage
-from privacy import retention
+from knowledge.models import UnansweredQuestion
+from leads.models import Lead
+from notifications.models import NotificationIncident
+from privacy import installation, retention
 from privacy.models import RetentionPolicy
+from runtime.clock import ago
 from tenants.models import Tenant
 from tenants.tests.people import TwoBusinesses
+from webhooks.models import WebhookEvent
 from whatsapp.models import QuarantinedEvent
 
 DAY = dt.timedelta(days=1)
@@ -145,3 +152,51 @@ def test_zero_days_are_refused(businesses: TwoBusinesses) -> None:
         "confirmed": "on",
     }
     assert "greater than or equal to 1" in businesses.browser("owner").post(ADD, form).content.decode()
+
+
+# --- Copies, and the installation ---
+
+
+def test_what_repeats_old_messages_goes_with_them(businesses: TwoBusinesses) -> None:
+    for tenant in (businesses.ours, businesses.theirs):
+        talk = Conversation.objects.filter(tenant=tenant).earliest("pk")
+        old = talk.created_at - 40 * DAY
+        WebhookEvent.objects.create(tenant=tenant, type="needs_person", payload={"reason": "old"}, created_at=old)
+        for closed in (old, None):
+            NotificationIncident.objects.create(
+                tenant=tenant,
+                kind="handover",
+                subject=f"{tenant}{closed}",
+                title="old",
+                opened_at=old,
+                closed_at=closed,
+            )
+        UnansweredQuestion.objects.create(
+            tenant=tenant, conversation=talk, message_id=tenant.pk, text="old", asked_at=old
+        )
+        Lead.objects.create(tenant=tenant, conversation=talk, name="Ann", first_text="old", created_at=old)
+        Conversation.objects.filter(pk=talk.pk).update(handover_summary="old", last_message_at=old)
+    policy = RetentionPolicy.objects.create(tenant=businesses.ours, messages_days=30)
+    assert retention.due(policy) == {"messages": 3, "webhook events": 1, "notifications": 1, "unanswered questions": 1}
+    apply_all()
+    for tenant, left in ((businesses.ours, 0), (businesses.theirs, 1)):
+        assert WebhookEvent.objects.filter(tenant=tenant).count() == left
+        assert NotificationIncident.objects.filter(tenant=tenant).count() == left + 1, "an open one stays"
+        assert UnansweredQuestion.objects.filter(tenant=tenant).count() == left
+        assert Lead.objects.get(tenant=tenant).first_text == "old" * left
+        assert Conversation.objects.filter(tenant=tenant).exclude(handover_summary="").count() == left
+
+
+def test_old_sign_ins_and_expired_sessions_are_deleted(db: None) -> None:
+    for days, name in ((91, "old"), (89, "new")):
+        AccessAttempt.objects.create(username=name, failures_since_start=1)
+        for model in (AccessLog, AccessFailureLog):
+            model.objects.create(username=name)
+        for model in (AccessAttempt, AccessLog, AccessFailureLog):
+            model.objects.filter(username=name).update(attempt_time=F("attempt_time") - days * DAY)
+        Session.objects.create(session_key=name, session_data="", expire_date=ago((days - 90) * 86_400))
+    installation.delete_old_sign_ins()
+    installation.delete_expired_sessions()
+    for model in (AccessAttempt, AccessLog, AccessFailureLog):
+        assert model.objects.get().username == "new"
+    assert Session.objects.get().session_key == "new"

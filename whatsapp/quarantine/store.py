@@ -43,4 +43,5 @@ def _row(quarantined: Quarantined) -> QuarantinedEvent:
 
 
 def resolve(event: QuarantinedEvent) -> None:
-    QuarantinedEvent.objects.filter(pk=event.pk).update(resolved_at=Now())
+    """It's stored now. A copy of it would outlive a message that its sender deletes."""
+    QuarantinedEvent.objects.filter(pk=event.pk).update(resolved_at=Now(), raw={})

@@ -11,12 +11,11 @@ from conversations.history import contacts, corrections
 from conversations.history.contacts import Contact, ConversationRef
 from conversations.history.messages import NewMessage, StoredMessage
 from conversations.models import Conversation
-from knowledge.unanswered import UnansweredQuestion
 from leads import capture
 from leads.capture import NewLead
 from whatsapp.media import fetching
 
-from . import echoes
+from . import echoes, forgetting
 from .types import Echo, InboundMessage, Signer
 
 Message = InboundMessage | Echo
@@ -112,15 +111,11 @@ def carry_out(stored: Sequence[Stored]) -> Opened:
     told = [new.row.id for new in stored if new.conversation.has_subscriber and isinstance(new.item, InboundMessage)]
     if told:
         webhook_events.received(told)
-    # What the business deletes isn't the customer's.
-    revoked_by_customers = [
-        each for each in corrections.apply([new.row for new in stored]) if each.origin == "customer"
-    ]
-    if revoked_by_customers:
-        for deleted in revoked_by_customers:
-            capture.forget_text(deleted.conversation_id, deleted.texts)
-        message_ids = [deleted.message_id for deleted in revoked_by_customers]
-        UnansweredQuestion.objects.filter(message_id__in=message_ids).delete()
+    forgetting.forget(corrections.apply([new.row for new in stored]))
+    for new in stored:
+        message = new.row.message
+        if message.kind == "revoke" and message.origin == "customer":
+            forgetting.forget_quarantined(new.conversation.tenant_id, message.reply_to)
     for new in stored:
         item = new.item
         if isinstance(item, InboundMessage) and (item.moved_to_phone or item.moved_to_user_id):
