@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from assistant.models import DEFAULT_INSTRUCTIONS, Assistant, DailyUsage, Turn
 from notifications.models import NotificationPreferences, NotificationSettings, PushSubscription
+from runtime.row_security.scope import all_businesses
 from tenants.access import ANYONE, OWNERS, for_user, has_role, has_role_anywhere, is_installation_admin, tenants_of
 from tenants.models import Invitation, Membership, Tenant
 from tenants.users import user_of
@@ -138,6 +139,8 @@ def home(request: HttpRequest) -> HttpResponse:
     business, who may find an invitation there."""
     user = user_of(request)
     works_here = has_role_anywhere(user, ANYONE) and not is_installation_admin(user)
-    if works_here and not checklists(user) and not Invitation.objects.addressed_to(user).exists():
+    with all_businesses():  # of businesses that the user isn't a member of
+        is_invited = Invitation.objects.addressed_to(user).exists()
+    if works_here and not is_invited and not checklists(user):
         return redirect("admin:conversations_conversation_changelist")
     return redirect("admin:index")

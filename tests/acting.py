@@ -213,3 +213,7 @@ def with_token(method: str, path: str, data: Any) -> Callable[[Office], object]:
 
 def change_business(**changes: Any) -> Callable[[Office], object]:
     return lambda office: office.form(office.root, office.page("tenants/tenant"), **changes)
+
+
+def press_business(button: str) -> Callable[[Office], object]:
+    return lambda office: office.root.post(f"/admin/tenants/tenant/{office.ours.pk}/{button}/")

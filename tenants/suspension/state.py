@@ -10,6 +10,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models.functions import Now
 
+from audit.watching import update
 from runtime import jobs
 from runtime.notify import notify_workers_on_commit
 from tenants.models import MemberRole, Tenant
@@ -22,7 +23,7 @@ def suspend(tenant: Tenant, user: User, note: str = "") -> bool:
     """False if it's suspended already. note: what its members are told."""
     with transaction.atomic():
         changes = {"suspended_at": Now(), "suspended_by": user, "suspension_note": note}
-        suspended = Tenant.objects.filter(pk=tenant.pk, is_active=True).update(is_active=False, **changes)
+        suspended = update(Tenant.objects.filter(pk=tenant.pk, is_active=True), is_active=False, **changes)
         if suspended and settings.EMAIL_URL:
             jobs.defer(EMAIL_TASK, {"tenant_id": tenant.pk})
     return bool(suspended)
@@ -36,9 +37,8 @@ def resume(tenant: Tenant) -> bool:
         if suspended is None:
             return False
         since = suspended.suspended_at or suspended.created_at
-        Tenant.objects.filter(pk=tenant.pk).update(
-            is_active=True, suspended_at=None, suspended_by=None, suspension_note=""
-        )
+        changes = {"suspended_at": None, "suspended_by": None, "suspension_note": ""}
+        update(Tenant.objects.filter(pk=tenant.pk), is_active=True, **changes)
         jobs.defer(RESUME_TASK, {"tenant_id": tenant.pk, "since": since.isoformat(), "after": 0})
         if settings.EMAIL_URL:
             jobs.defer(EMAIL_TASK, {"tenant_id": tenant.pk})

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from conversations.models import Conversation, Status
 from conversations.outbox.pauses import Pause, fingerprint
 from runtime.clock import from_now
+from runtime.row_security.scope import all_businesses
 from whatsapp.models import WhatsAppAccount
 
 from .errors import Rule
@@ -57,6 +58,7 @@ class SendingAccess:
         return max(0.0, max(((end - self.read_at).total_seconds() for end in ends), default=0.0))
 
 
+@all_businesses()  # a conversation's number may have gone to another business
 def sending_access(phone_number_ids: Collection[str]) -> list[SendingAccess]:
     """The access of each of these numbers, in the same order, with two queries in all."""
     known = _accounts(set(phone_number_ids)) if settings.MULTITENANT_ENABLED else {}
