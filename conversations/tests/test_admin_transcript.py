@@ -60,7 +60,7 @@ def test_opens_a_long_conversation_with_as_many_queries_as_a_short_one(
     client = businesses.browser("operator")
     for of in (ours, long):
         page_of(client, of)  # content types are looked up once a process
-        with django_assert_num_queries(22):
+        with django_assert_num_queries(23):
             page_of(client, of)
 
 

@@ -21,7 +21,8 @@ from conversations.outbox.queue import send, send_message
 from tenants.models import Tenant
 from tests.media_at_meta import PDF
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# In one process: the tests look for scratch databases that were left in the cluster.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("backup")]
 
 
 @pytest.fixture
