@@ -28,6 +28,7 @@ def lines(written: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_line_has_the_ids_of_the_work_around_it(written: io.StringIO) -> None:
+    context.start()  # a request in another test may have left its ID
     logger = logging.getLogger("test.json")
     with context.bound(conversation_id=1, turn_id=2), context.bound(message_id=3, turn_id=None):
         logger.warning("with %s", "“all”\nof them")
