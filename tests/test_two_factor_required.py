@@ -138,7 +138,7 @@ def test_removing_the_last_factor_closes_everything_at_once(ours: Tenant, ann: U
 
 @pytest.mark.parametrize("role", MemberRole)
 def test_each_business_decides_for_each_role(ours: Tenant, role: MemberRole) -> None:
-    theirs = tenant("theirs")
+    tenant("theirs")
     bo, stranger = person("bo", ours=role), person("stranger", theirs=role)
     require(ours, *(other for other in MemberRole if other != role))
     assert is_in(browser_of(bo))
