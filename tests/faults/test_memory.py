@@ -1,6 +1,7 @@
 """Large and hostile files at once, in a real worker: each is handled as expected, and the worker stays below 200 MB."""
 
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ FILES = {
     "voice note": ("audio", OGG + bytes(16 * MB - len(OGG)), "audio/ogg", ""),
     "too long a voice note": ("audio", OGG + bytes(17 * MB), "audio/ogg", "larger than 16 MB"),
     "large document": ("document", b"%PDF-1.4\n" + bytes(100 * MB - 9), "application/pdf", "damaged"),
-    "swelling document": ("document", swelling_pdf(), "application/pdf", "damaged"),
+    "swelling document": ("document", swelling_pdf(), "application/pdf", "damaged|MB of memory"),
     "photo": ("image", picture(4096, 3072), "image/jpeg", ""),
     "large picture": ("image", clear(4400), "image/png", "too large"),
     "larger picture": ("image", picture(5000, 5000, "PNG"), "image/png", "too large"),
@@ -83,7 +84,7 @@ def test_large_and_hostile_files_at_once(sandboxed: Sandboxed) -> None:
     for row in settled(sandboxed):
         name = sent[int(row["phone_number_id"]) - 730_000_000_000][0]
         reason = FILES[name][3]
-        assert reason in row["error"], name
+        assert re.search(reason, row["error"]), name
         assert bool(row["error"]) == bool(reason), f"{name}: {row['error']}"
     peak = peak_of(sandboxed.world.workers[0].id)
     print(f"the worker's peak: {peak} MB")
