@@ -63,7 +63,7 @@ def swelling_pdf() -> bytes:
 FILES = {
     "voice note": ("audio", OGG + bytes(16 * MB - len(OGG)), "audio/ogg", ""),
     "too long a voice note": ("audio", OGG + bytes(17 * MB), "audio/ogg", "larger than 16 MB"),
-    "large document": ("document", b"%PDF-1.4\n" + bytes(100 * MB - 9), "application/pdf", "damaged"),
+    "large document": ("document", b"%PDF-1.4\n" + bytes(100 * MB - 9), "application/pdf", "damaged|MB of memory"),
     "swelling document": ("document", swelling_pdf(), "application/pdf", "damaged|MB of memory"),
     "photo": ("image", picture(4096, 3072), "image/jpeg", ""),
     "large picture": ("image", clear(4400), "image/png", "too large"),
