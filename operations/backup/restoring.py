@@ -32,6 +32,7 @@ from .promises import PROMISES
 from .settling import settle_sql
 from .writing import rows_by_table
 
+SCRATCH = "parley_drill_"  # begins the name of a drill's database
 # Everything in the schema that no extension owns.
 _CLEAR = """
 SET client_min_messages = warning;
@@ -171,7 +172,7 @@ def _packed(folder: Path, manifest: Manifest, identity: str) -> Iterator[tuple[t
 
 def drill(folder: Path, manifest: Manifest, identity: str) -> list[str]:
     """Restore into a scratch database, check it, and drop it. Returns what is wrong."""
-    name = f"parley_drill_{uuid.uuid4().hex[:12]}"
+    name = f"{SCRATCH}{uuid.uuid4().hex[:12]}"
     try:
         _administer(f"CREATE DATABASE {name} TEMPLATE template0")
     except psycopg.errors.InsufficientPrivilege as error:
