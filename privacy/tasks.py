@@ -35,9 +35,7 @@ async def delete_tenant(tenant_id: int) -> None:
 def resume_deletions() -> int:
     """Defer the job of a deletion again if it was lost or failed."""
     marked = Tenant.objects.filter(deletion_requested_at__isnull=False).values_list("pk", flat=True)[: jobs.BATCH]
-    lost = [pk for pk in marked if not jobs.is_pending(TASK, tenant_id=pk)]
-    jobs.defer(TASK, *[{"tenant_id": pk} for pk in lost])
-    return len(lost)
+    return jobs.defer_lost(TASK, "tenant_id", marked)
 
 
 @app.task(queue="maintenance", name=requesting.TASK)

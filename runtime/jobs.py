@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
@@ -67,6 +67,14 @@ def defer(task: str, *arguments: Mapping[str, JSONValue]) -> None:
 def is_pending(task: str, **arguments: JSONValue) -> bool:
     """Whether a job of this task with these arguments is waiting or running."""
     return ProcrastinateJob.objects.filter(task_name=task, args=arguments, status__in=("todo", "doing")).exists()
+
+
+def defer_lost(task: str, argument: str, pks: Iterable[int]) -> int:
+    """Defer the jobs of these rows again that were lost or failed. Returns how many. argument: what a job calls its
+    row."""
+    lost = [pk for pk in pks if not is_pending(task, **{argument: pk})]
+    defer(task, *[{argument: pk} for pk in lost])
+    return len(lost)
 
 
 def is_waiting(task: str) -> bool:

@@ -41,9 +41,7 @@ def request(tenant: Tenant, person: Person | None, user: Any) -> Export:
 def find_lost() -> int:
     """Defer the jobs of exports again that were lost or failed. A recurring function."""
     unfinished = Export.objects.filter(finished_at=None).values_list("pk", flat=True)[: jobs.BATCH]
-    lost = [pk for pk in unfinished if not jobs.is_pending(TASK, export_id=pk)]
-    jobs.defer(TASK, *[{"export_id": pk} for pk in lost])
-    return len(lost)
+    return jobs.defer_lost(TASK, "export_id", unfinished)
 
 
 def delete_expired() -> int:
