@@ -24,6 +24,7 @@ from tqdm import tqdm
 from assistant.restores import FLAG
 from conversations.handover import UNCERTAIN
 from conversations.models import Conversation
+from runtime.row_security.roles import OBJECTS
 
 from . import parts
 from .parts import DATABASE, FILES, Manifest
@@ -33,29 +34,18 @@ from .settling import settle_sql
 from .writing import rows_by_table
 
 SCRATCH = "parley_drill_"  # begins the name of a drill's database
-# Everything in the schema that no extension owns.
-_CLEAR = """
+_CLEAR = f"""
 SET client_min_messages = warning;
 DO $$
 DECLARE command text;
 BEGIN
     FOREACH command IN ARRAY ARRAY(
-        SELECT format('DROP %s IF EXISTS %s CASCADE', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN
-            'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
-        FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'a', 'i'))
-        UNION ALL SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', p.oid::regprocedure)
-        FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
-            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
-        UNION ALL SELECT format('DROP TYPE IF EXISTS %s CASCADE', t.oid::regtype)
-        FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typelem = 0
-            AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind <> 'c')
-            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e'))
+        SELECT format('DROP %s IF EXISTS %s CASCADE', kind, name) FROM ({OBJECTS}) AS objects (kind, name))
     LOOP
         EXECUTE command;
     END LOOP;
 END $$;
-"""
+"""  # noqa: S608
 # A session of this role or another one, not one of the server's own processes.
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity

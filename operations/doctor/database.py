@@ -12,11 +12,13 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from runtime.row_security import policies
+from runtime.row_security.roles import append_only_tables
 from runtime.row_security.scope import ROLE
 
 from .findings import Finding, error, ok, warning
 
 OLDEST_VERSION = 15
+CREATE_ROLES = "Run: python manage.py create_database_roles, as docs/deployment.md#roles says."
 SLOW_MS = 20
 FULL, NEARLY_FULL = 0.95, 0.8  # of the connections
 IDLE_SECONDS = 60
@@ -85,11 +87,7 @@ def rights() -> Iterator[Finding]:
             f"Parley uses the superuser {role}.",
             "Use a role that can only read and write Parley's tables: see docs/deployment.md#roles.",
         )
-    tables = [
-        model._meta.db_table
-        for model in apps.get_models()
-        if model._meta.managed and not getattr(model, "append_only", False)
-    ]
+    tables = sorted({model._meta.db_table for model in apps.get_models() if model._meta.managed} - append_only_tables())
     missing = [
         name
         for name, allowed in _rows(
@@ -103,7 +101,7 @@ def rights() -> Iterator[Finding]:
     if missing:
         yield error(
             f"The role {role} can't read and write {', '.join(sorted(missing)[:5])}.",
-            "Run: python manage.py create_database_roles, as docs/deployment.md#roles says.",
+            CREATE_ROLES,
         )
     else:
         yield ok(f"The role {role} has the rights it needs.")
@@ -121,21 +119,20 @@ def separation() -> Iterator[Finding]:
         " LEFT JOIN pg_roles s ON s.rolname = %s WHERE r.rolname = current_user",
         ROLE,
     )[0]
-    remedy = "Run: python manage.py create_database_roles, as docs/deployment.md#roles says."
     if not scoped:
         make = error if settings.MULTITENANT_ENABLED else warning
-        yield make("Row-level security is off: only Parley's own filters keep the businesses apart.", remedy)
+        yield make("Row-level security is off: only Parley's own filters keep the businesses apart.", CREATE_ROLES)
     elif unprotected := policies.missing():
         yield error(
             f"Row-level security doesn't protect {', '.join(sorted(unprotected)[:5])}.", "Run: python manage.py migrate"
         )
     elif inherits and not (owns or is_superuser or bypasses):
-        yield error(f"The role {role} can't see any business's rows.", remedy)
+        yield error(f"The role {role} can't see any business's rows.", CREATE_ROLES)
     else:
         yield ok("Row-level security keeps the businesses apart.")
     if (owns or bypasses) and not is_superuser:
         what = "owns the tables, so it can change and drop them" if owns else "bypasses row-level security"
-        yield warning(f"Parley runs with the role {role}, which {what}.", remedy)
+        yield warning(f"Parley runs with the role {role}, which {what}.", CREATE_ROLES)
 
 
 def load() -> Iterator[Finding]:

@@ -23,8 +23,9 @@ SELECT r.rolname FROM pg_roles r WHERE r.rolname = %(scoped)s OR (
     AND has_database_privilege(r.oid, current_database(), 'CONNECT')
     AND EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid AND m.roleid = %(scoped)s::regrole))
 """
-# What isn't an extension's, and doesn't follow its table, as indexes and the sequences of columns do.
-_OBJECTS = """
+# What is in the schema, by kind and name: all that isn't an extension's, and doesn't follow its table, as indexes and
+# the sequences of columns do.
+OBJECTS = """
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
     c.oid::regclass::text
 FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
@@ -80,7 +81,7 @@ def create(owner: str, app: str) -> dict[str, str]:
         _do("REVOKE ALL ON DATABASE {} FROM PUBLIC", Identifier(database))
         _do("GRANT CONNECT ON DATABASE {} TO {}", Identifier(database), Identifier(app))
         _do("ALTER DATABASE {} OWNER TO {}", Identifier(database), Identifier(owner))
-        for kind, name in _rows(_OBJECTS):
+        for kind, name in _rows(OBJECTS):
             _do(f"ALTER {kind} {name} OWNER TO {{}}", Identifier(owner))
         if _rows("SELECT to_regclass('tenants')")[0][0]:  # else `migrate` does it
             _do("SET LOCAL ROLE {}", Identifier(owner))
@@ -107,7 +108,7 @@ def _grant() -> None:
             " AND c.relkind IN ('r', 'p', 'v') AND pg_has_role(c.relowner, 'USAGE')"
         )
     }
-    append_only = {model._meta.db_table for model in current_apps.get_models() if getattr(model, "append_only", False)}
+    append_only = append_only_tables()
     ((schema,),) = _rows("SELECT current_schema()")
     for (role,) in _rows(_GRANTEES, scoped=ROLE):
         _do("GRANT USAGE ON SCHEMA {} TO {}", Identifier(schema), Identifier(role))
@@ -117,6 +118,11 @@ def _grant() -> None:
                 listed = SQL(", ").join(map(Identifier, sorted(names)))
                 _do("REVOKE ALL ON {} FROM {}", listed, Identifier(role))
                 _do(f"GRANT {rights} ON {{}} TO {{}}", listed, Identifier(role))
+
+
+def append_only_tables() -> set[str]:
+    """Those whose rows are never changed."""
+    return {model._meta.db_table for model in current_apps.get_models() if getattr(model, "append_only", False)}
 
 
 def _exists(role: str) -> bool:
