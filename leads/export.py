@@ -1,6 +1,5 @@
 """Leads as a spreadsheet, written row by row, so that memory doesn't grow with their number."""
 
-import csv
 import datetime as dt
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from django.utils import timezone
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from runtime.untrusted_files.table import as_cell
+from runtime.untrusted_files.table import as_cell, csv_lines
 
 from .models import Lead
 
@@ -31,24 +30,10 @@ CHUNK = 500
 
 
 def as_csv(leads: QuerySet[Lead]) -> StreamingHttpResponse:
-    """UTF-8 with a byte order mark, which Excel needs."""
     headers = {"Content-Disposition": f'attachment; filename="{_filename("csv")}"'}
-    lines = _csv_lines(leads, timezone.get_current_timezone())  # it's written after the request's time zone has ended
+    zone = timezone.get_current_timezone()  # the lines are written after the request's time zone has ended
+    lines = csv_lines(_rows(leads, zone))
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
-
-
-class _Line:
-    """A file for csv.writer that returns each line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(leads: QuerySet[Lead], zone: dt.tzinfo) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield "\ufeff"
-    for row in _rows(leads, zone):
-        yield writer.writerow(row)
 
 
 def as_excel(leads: QuerySet[Lead]) -> FileResponse:

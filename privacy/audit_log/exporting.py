@@ -1,6 +1,5 @@
 """The audit log as a file, written as it's read: a business may have millions of entries."""
 
-import csv
 import json
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from audit.sentences import sentence
-from runtime.untrusted_files.table import as_cell
+from runtime.untrusted_files.table import as_cell, csv_lines
 
 CHUNK = 1_000
 COLUMNS = (
@@ -29,8 +28,8 @@ COLUMNS = (
 
 
 def as_csv(entries: "QuerySet[AuditEntry]") -> StreamingHttpResponse:
-    """UTF-8 with a byte order mark, which Excel needs. The last column has the changes as JSON."""
-    return _download(_csv_lines(entries), "text/csv; charset=utf-8", "csv")
+    """The last column has the changes as JSON."""
+    return _download(csv_lines(_rows(entries)), "text/csv; charset=utf-8", "csv")
 
 
 def as_json(entries: "QuerySet[AuditEntry]") -> StreamingHttpResponse:
@@ -45,21 +44,12 @@ def _download(lines: Iterator[str], content_type: str, extension: str) -> Stream
     return StreamingHttpResponse(lines, content_type=content_type, headers=headers)
 
 
-class _Line:
-    """A file for csv.writer that returns each line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(entries: "QuerySet[AuditEntry]") -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield "\ufeff"
-    yield writer.writerow([*COLUMNS, "changes"])
+def _rows(entries: "QuerySet[AuditEntry]") -> Iterator[list[str]]:
+    yield [*COLUMNS, "changes"]
     for each in _all(entries):
         changes = json.dumps(each.changes, ensure_ascii=False) if each.changes else ""
         values = (*_values(each).values(), changes)
-        yield writer.writerow(["" if value is None else as_cell(str(value)) for value in values])
+        yield ["" if value is None else as_cell(str(value)) for value in values]
 
 
 def _all(entries: "QuerySet[AuditEntry]") -> Iterator[AuditEntry]:

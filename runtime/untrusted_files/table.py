@@ -1,9 +1,9 @@
-"""The rows of a CSV file, and cells that are safe to open in a spreadsheet."""
+"""The rows of a CSV file, its lines, and cells that are safe to open in a spreadsheet."""
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from .encoding import decoded
@@ -33,6 +33,20 @@ def delimiter_of(text: str) -> str:
     """The most frequent one in the first line."""
     first = _QUOTED.sub("", text.lstrip()[:LONGEST_CELL]).partition("\n")[0]
     return max(",;\t|", key=first.count)
+
+
+class _Line:
+    """A file for csv.writer that returns each line."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a CSV file, as they're written, with a byte order mark, which Excel needs."""
+    writer = csv.writer(_Line())
+    yield "\ufeff"
+    yield from map(writer.writerow, rows)
 
 
 def as_cell(text: str) -> str:
