@@ -26,7 +26,19 @@ class ConfirmedForm(SecretsForm):
             self.add_error("confirmed", f"{what} It can't be undone. To go ahead, switch this on and save again.")
 
 
-class ErasureForm(ConfirmedForm):
+class PersonForm(SecretsForm):
+    """A form with the field `person`. Valid, it has them as `found`; None if the field is empty."""
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        tenant, typed = found.get("tenant"), found.get("person", "")
+        person = people.find(tenant, typed) if tenant and typed else None
+        if tenant and typed and person is None:
+            self.add_error("person", f"{tenant} has no conversation with {typed}.")
+        return {**found, "found": person}
+
+
+class ErasureForm(PersonForm, ConfirmedForm):
     person = forms.CharField(
         label="Phone number or WhatsApp user ID",
         help_text="As shown next to the conversation.",
@@ -38,37 +50,23 @@ class ErasureForm(ConfirmedForm):
         fields = ["tenant"]
 
     def clean(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().clean() or {}
-        tenant, typed = found.get("tenant"), found.get("person", "")
-        if tenant is None or not typed:
-            return found
-        person = people.find(tenant, typed)
-        if person is None:
-            self.add_error("person", f"{tenant} has no conversation with {typed}.")
-        else:
-            self.require_confirmation(f"This erases {person.summary()}, and their lead.")
-        return {**found, "found": person}
+        found = super().clean()
+        if found["found"]:
+            self.require_confirmation(f"This erases {found['found'].summary()}, and their lead.")
+        return found
 
 
-class ExportForm(SecretsForm):
+class ExportForm(PersonForm):
     person = forms.CharField(
         required=False,
         label="Phone number or WhatsApp user ID",
-        help_text="Of the person whose data you want, as it's shown beside the conversation. Empty: everything.",
+        help_text="Whose data you want, as shown next to the conversation. Leave it empty for everything.",
         widget=UnfoldAdminTextInputWidget,
     )
 
     class Meta:
         model = Export
         fields = ["tenant"]
-
-    def clean(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().clean() or {}
-        tenant, typed = found.get("tenant"), found.get("person", "")
-        person = people.find(tenant, typed) if tenant and typed else None
-        if tenant and typed and person is None:
-            self.add_error("person", f"{tenant} has no conversation with {typed}.")
-        return {**found, "found": person}
 
 
 class RetentionForm(ConfirmedForm):

@@ -13,13 +13,11 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from api.authentication import MayChangeSettings
+from api.authentication import MayChangeSettings, OfOwner
 from api.base import ApiView
-from api.models import ApiKey
 from api.pagination import IdCursorPagination, PageQuery
 from privacy import people
 from privacy.models import Export, ExportPart
-from tenants.access import OWNERS, has_role
 
 from . import requesting
 from .downloading import part_response
@@ -29,9 +27,8 @@ class OwnersOnly(MayChangeSettings):
     message = "Only a key whose creator is an owner can export, and only a “Read and write” key can request an export."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        key = request.auth
         if request.method in SAFE_METHODS:
-            return isinstance(key, ApiKey) and has_role(key.created_by, OWNERS, key.tenant_id)
+            return OfOwner().has_permission(request, view)
         return super().has_permission(request, view)
 
 
@@ -121,7 +118,7 @@ class ExportPartView(ApiView[ExportPart]):
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         """Download a part of an export.
 
-        A zip file. It supports `Range`, so a download that broke off can go on.
+        A zip file. It supports `Range`, so a download that broke off can be continued.
         """
         try:
             return part_response(request, self.get_object())

@@ -1,4 +1,4 @@
-"""Sending a part of an export: large, so a download that breaks off can go on from where it was."""
+"""Sending a part of an export: large, so a download that breaks off can continue from where it stopped."""
 
 from django.http import FileResponse, HttpRequest
 

@@ -1,4 +1,4 @@
-"""A suspended business: nothing lost, nothing answered or sent, and everyone is told. Resumed, it goes on."""
+"""A suspended business: nothing lost, nothing answered or sent, and everyone is told. Once resumed, it carries on."""
 
 import datetime as dt
 from typing import Any
